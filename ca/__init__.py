@@ -1,0 +1,1 @@
+"""Who is certified, until when, and what time it is."""

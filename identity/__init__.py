@@ -1,0 +1,1 @@
+"""Who is this person, or this agency's system?"""

@@ -1,0 +1,1 @@
+"""Custody of every private key and every secret at rest."""

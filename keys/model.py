@@ -1,0 +1,61 @@
+"""Keys as facts: what a key is for, what state it is in, and which moves between states exist.
+
+States follow NIST SP 800-57 part 1 rev. 5, section 7. Nothing here does I/O.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class KeyPurpose(StrEnum):
+    """One key, one purpose (SP 800-57 part 1, 5.2)."""
+
+    ROOT_CA = "root-ca"
+    ISSUING_CA = "issuing-ca"
+    SEAL = "seal"
+    TIMESTAMPING = "timestamping"
+    OCSP = "ocsp"
+    RECEIPT = "receipt"
+    TOKEN = "token"  # noqa: S105 - the name of a purpose
+    WRAPPING = "wrapping"
+
+
+class KeyAlgorithm(StrEnum):
+    """Key type together with the only signature scheme it is used with."""
+
+    EC_P256 = "ec-p256"  # ECDSA with SHA-256
+    EC_P384 = "ec-p384"  # ECDSA with SHA-384
+    RSA_3072 = "rsa-3072"  # RSASSA-PKCS1-v1_5 with SHA-256
+
+
+class KeyState(StrEnum):
+    """Key states of SP 800-57 part 1, section 7."""
+
+    PRE_ACTIVATION = "pre-activation"
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    DEACTIVATED = "deactivated"
+    COMPROMISED = "compromised"
+    DESTROYED = "destroyed"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """What is known about a key outside its store. Holds nothing secret.
+
+    ``owner`` is the agency whose seal this is, empty for keys of the service itself.
+    ``public_key`` is a DER SubjectPublicKeyInfo. Times are aware UTC.
+    """
+
+    id: str
+    purpose: KeyPurpose
+    algorithm: KeyAlgorithm
+    owner: str
+    store: str
+    state: KeyState
+    public_key: bytes
+    created_at: datetime
+    not_after: datetime | None = None

@@ -1,0 +1,64 @@
+"""What custody needs from the outside, and the contract every key store keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Protocol
+
+from sqlalchemy import Connection
+
+from keys.model import KeyAlgorithm, KeyRecord
+
+Clock = Callable[[], datetime]
+"""Returns the current time, aware, in UTC. Injected everywhere; tests freeze it."""
+
+Begin = Callable[[], AbstractContextManager[Connection]]
+"""Opens a transaction that commits when its block ends and rolls back when it raises."""
+
+
+class SigningKey(Protocol):
+    """A private key in its store. The only thing it can do is sign."""
+
+    def sign(self, data: bytes) -> bytes:
+        """Sign ``data`` with the key's only scheme (see :class:`keys.model.KeyAlgorithm`).
+
+        Returns a DER ``Ecdsa-Sig-Value`` or a PKCS #1 v1.5 signature. Safe to call from several threads.
+        """
+        ...
+
+
+class KeyStore(Protocol):
+    """A place where private keys are generated, kept, used and destroyed: software, or an HSM.
+
+    Guarantees every implementation gives:
+    - ``generate`` is durable when it returns: after a crash the key is either whole or absent.
+    - the private key never leaves the store; no method returns private bytes.
+    - ``open`` may be slow (a login, a decryption); the result is kept by the caller for the process's life.
+    - ``destroy`` is idempotent and cannot be undone.
+    """
+
+    name: str
+
+    def generate(self, key_id: str, algorithm: KeyAlgorithm) -> bytes:
+        """Create the key pair and return the public key as DER SubjectPublicKeyInfo."""
+        ...
+
+    def open(self, record: KeyRecord) -> SigningKey:
+        """Return a handle that signs. Raises :class:`keys.errors.KeyUnavailable`."""
+        ...
+
+    def destroy(self, record: KeyRecord) -> None:
+        """Make the private key unrecoverable in this store."""
+        ...
+
+
+class AuditTrail(Protocol):
+    """Append-only record of what happened. Appending is part of the caller's transaction."""
+
+    def append(
+        self, tx: Connection, *, action: str, actor: str, subject: str, facts: Mapping[str, str] | None = None
+    ) -> None:
+        """Record that ``actor`` did ``action`` to ``subject``. ``facts`` hold no personal data."""
+        ...

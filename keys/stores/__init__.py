@@ -1,0 +1,1 @@
+"""Where private keys live. Nothing outside this folder touches private bytes."""

@@ -1,0 +1,103 @@
+"""What sealing needs from others. ``app.wiring`` fills these from ``ca``, ``keys`` and the storage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+from keys.model import KeyAlgorithm
+from keys.ports import AuditTrail, Begin, Clock
+
+__all__ = [
+    "AuditTrail",
+    "Begin",
+    "Clock",
+    "DocumentFiles",
+    "Evidence",
+    "EvidenceSource",
+    "ReceiptSigner",
+    "SealingIdentities",
+    "SealingIdentity",
+    "TimeStamper",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class SealingIdentity:
+    """An agency's seal: its certificate, the path above it, and the act of signing.
+
+    ``certificate`` and ``chain`` are DER; ``chain`` runs from the issuing CA to the root, root included.
+    ``sign`` hashes and signs with the scheme of ``algorithm`` (ECDSA values are DER).
+    """
+
+    certificate: bytes
+    chain: tuple[bytes, ...]
+    algorithm: KeyAlgorithm
+    sign: Callable[[bytes], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptSigner:
+    """``key_id`` is the COSE ``kid``: the first 8 bytes of the SHA-256 of the SubjectPublicKeyInfo.
+
+    ``sign`` returns a DER ECDSA value over SHA-256; :mod:`signing.receipt` turns it into COSE's raw form.
+    """
+
+    key_id: bytes
+    sign: Callable[[bytes], bytes]
+
+
+class SealingIdentities(Protocol):
+    def seal_of(self, agency_id: str) -> SealingIdentity:
+        """The agency's active seal. Raises :class:`signing.errors.NoActiveSeal`."""
+        ...
+
+    def receipt_signer(self) -> ReceiptSigner: ...
+
+
+class TimeStamper(Protocol):
+    """A time-stamping authority (RFC 3161)."""
+
+    @property
+    def chain(self) -> tuple[bytes, ...]:
+        """DER certificates of the unit in use and the path above it, root included."""
+        ...
+
+    def token(self, digest: bytes) -> bytes:
+        """TimeStampToken (DER ContentInfo) over a SHA-256 ``digest``. Raises :class:`ca.errors.TimeNotAvailable`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What lets a verdict be reached without us: DER certificates, OCSPResponse and CertificateList values."""
+
+    certificates: tuple[bytes, ...] = ()
+    ocsp_responses: tuple[bytes, ...] = ()
+    crls: tuple[bytes, ...] = ()
+
+
+class EvidenceSource(Protocol):
+    def evidence_for(self, *chains: tuple[bytes, ...]) -> Evidence:
+        """Fresh revocation evidence for every certificate of the chains but the roots.
+
+        Raises :class:`ca.errors.CertificateNotGood` when one of them is revoked, on hold or out of date.
+        """
+        ...
+
+
+class DocumentFiles(Protocol):
+    """Documents at rest. Keys are made by :mod:`signing.service`; values never change once released.
+
+    ``put`` is durable when it returns and replaces what a crashed attempt left under the same key.
+    """
+
+    def put(self, key: str, content: BinaryIO) -> None: ...
+
+    def open(self, key: str) -> AbstractContextManager[BinaryIO]:
+        """A seekable stream of the whole object. Raises ``FileNotFoundError``."""
+        ...
+
+    def delete(self, key: str) -> None: ...

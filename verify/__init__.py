@@ -1,0 +1,1 @@
+"""Telling anyone what is true."""
