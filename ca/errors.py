@@ -1,0 +1,39 @@
+"""What certification can refuse. One root; leaves are named for the fact."""
+
+from __future__ import annotations
+
+
+class CertificationError(Exception):
+    """Root of everything the ca slice raises on purpose."""
+
+
+class MalformedDer(CertificationError, ValueError):
+    """Bytes are not the one DER encoding of what they claim to be (X.690 clause 10 and 11)."""
+
+
+class ProfileInvalid(CertificationError):
+    """A certificate profile contradicts RFC 5280 or EN 319 412; found at start-up, never at issuance."""
+
+
+class IssuanceRefused(CertificationError):
+    """A certificate that was asked for would break its profile or its issuer's constraints."""
+
+
+class HierarchyIncomplete(CertificationError):
+    """A certificate that the service itself needs does not exist yet; `absah init` makes it."""
+
+
+class CertificateUnknown(CertificationError):
+    """No certificate with this serial number or name was ever issued here."""
+
+
+class CertificateNotGood(CertificationError):
+    """A certificate that must be good is revoked, on hold or outside its validity."""
+
+
+class RevocationRefused(CertificationError):
+    """A status change that RFC 5280 does not know, such as un-revoking a compromised certificate."""
+
+
+class TimeNotAvailable(CertificationError):
+    """The time-stamping unit cannot sign now: no active key, no certificate, or out of date."""

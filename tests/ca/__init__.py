@@ -1,0 +1,1 @@
+"""Certification judged by independent tools."""

@@ -1,0 +1,1 @@
+"""Custody: states, services and the contract of key stores."""
