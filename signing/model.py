@@ -5,9 +5,14 @@ Imported by the keyless public process: this module and :mod:`signing.tables` mu
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
+
+from signing.errors import PersonalDataInPublicField, RequestRefused, StateForbids
+from signing.ids import parse_id
+from signing.types import document_type
 
 
 class DocumentState(StrEnum):
@@ -25,19 +30,45 @@ class HolderKind(StrEnum):
     ORGANISATION = "organisation"
 
 
+class StateReason(StrEnum):
+    """Why a document was revoked or superseded. A closed list: the reason is public, free text is not safe."""
+
+    ISSUED_IN_ERROR = "issued_in_error"
+    DATA_CHANGED = "data_changed"
+    FRAUD = "fraud"
+    HOLDER_REQUEST = "holder_request"
+    COURT_DECISION = "court_decision"
+    NO_LONGER_VALID = "no_longer_valid"
+    REPLACED = "replaced"
+
+
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """To whom a document was issued. A person's name leaves the service only masked."""
+    """To whom a document was issued.
+
+    A person's name is masked before it is stored: the agency keeps its own register, and what the service
+    does not hold it cannot leak.
+    """
 
     name: str
     kind: HolderKind = HolderKind.PERSON
 
+    def masked(self) -> Holder:
+        """``Siti Aminah`` becomes ``S*** A***``: enough to compare with paper, too little to look up.
+
+        The number of stars is fixed so that the length is not told. Organisations are public as they are.
+        """
+        if self.kind is HolderKind.ORGANISATION:
+            return self
+        return replace(self, name=" ".join(f"{word[0]}***" for word in self.name.split()))
+
 
 @dataclass(frozen=True, slots=True)
 class StampPlace:
-    """Where the caller wants the stamp: PDF points in the page as it is shown (rotation applied),
-    origin at the lower left corner of the visible page (crop box); ``page`` counts from 1, -1 is the last.
-    ``width`` in points or None for the stamp's natural width.
+    """Where the caller wants the stamp: PDF points in the page as it is shown (rotation applied).
+
+    The origin is the lower left corner of the visible page (crop box). ``page`` counts from 1, -1 is the
+    last. ``width`` in points, or None for the stamp's natural width.
     """
 
     page: int
@@ -46,24 +77,54 @@ class StampPlace:
     width: float | None = None
 
 
+_LIMITS = {"number": 80, "title": 160, "signatory": 120, "holder.name": 120}
+_SIXTEEN_DIGITS = re.compile(r"(?<!\d)\d(?:[ .\-]?\d){15}(?!\d)")
+
+
 @dataclass(frozen=True, slots=True)
 class DocumentFacts:
-    """What the agency states about the document that it wants sealed."""
+    """What the agency states about the document that it wants sealed. All of it but ``place`` is public.
 
-    type: str  # a code of signing.types
+    ``type`` is a code of :mod:`signing.types`; ``signatory`` is the office that signs, as printed.
+    """
+
+    type: str
     number: str
     title: str
-    signatory: str  # the office that signs, as printed: "Kepala Dinas Penanaman Modal"
+    signatory: str
     issued_on: date
     valid_until: date | None = None
     holder: Holder | None = None
     place: StampPlace | None = None
     supersedes: str | None = None
 
+    def check(self) -> None:
+        """Hold the facts against the rules; raises :class:`signing.errors.RequestRefused` naming the field."""
+        document_type(self.type)
+        texts = {"number": self.number, "title": self.title, "signatory": self.signatory}
+        if self.holder is not None:
+            texts["holder.name"] = self.holder.name
+        for field, text in texts.items():
+            _check_text(field, text)
+        if self.issued_on.year < 1970:
+            raise RequestRefused("issued_on", "lies before 1970")
+        if self.valid_until is not None and self.valid_until < self.issued_on:
+            raise RequestRefused("valid_until", "lies before issued_on")
+        if self.supersedes is not None and parse_id(self.supersedes) != self.supersedes:
+            raise RequestRefused("supersedes", "is not a document id")
+
+    def minimised(self) -> DocumentFacts:
+        """The facts as they are stored and printed: the holder masked."""
+        return self if self.holder is None else replace(self, holder=self.holder.masked())
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One issued thing with an id, an issuer, a type, a number, a validity and a state. Times are aware UTC."""
+    """One issued thing with an id, an issuer, a type, a number, a validity and a state.
+
+    Times are aware UTC. ``source_digest`` and ``sealed_digest`` are SHA-256 of the PDF before the stamp and
+    as released; ``receipt`` is the COSE_Sign1 printed in the QR; ``facts.holder`` is masked.
+    """
 
     id: str
     agency_id: str
@@ -72,17 +133,57 @@ class Document:
     facts: DocumentFacts
     state: DocumentState
     created_at: datetime
-    source_digest: bytes  # SHA-256 of the PDF as it was before the stamp
+    source_digest: bytes
     source_size: int
     status_index: int
     is_sample: bool = False
     idempotency_key: str | None = None
+    request_digest: bytes | None = None
+    lease_until: datetime | None = None
     issued_at: datetime | None = None
-    sealed_digest: bytes | None = None  # SHA-256 of the sealed PDF
+    sealed_digest: bytes | None = None
     sealed_size: int | None = None
-    receipt: bytes | None = None  # the COSE_Sign1 that is printed in the QR
+    receipt: bytes | None = None
     state_changed_at: datetime | None = None
-    state_reason: str | None = None
+    state_reason: StateReason | None = None
     superseded_by: str | None = None
     refusal: str | None = None
-    extra: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def source_key(self) -> str:
+        """Where the unsealed PDF waits until the outcome is committed."""
+        return f"pending/{self.id}.pdf"
+
+    @property
+    def sealed_key(self) -> str:
+        """Where the released PDF lies. It names the digest, so that no later attempt can replace it."""
+        if self.sealed_digest is None:
+            raise StateForbids(f"Document {self.id} is {self.state}: there is no sealed file.")
+        return f"sealed/{self.id}-{self.sealed_digest.hex()[:16]}.pdf"
+
+    def require_issued(self, act: str) -> None:
+        """Raise :class:`signing.errors.StateForbids` unless the document is in force."""
+        if self.state is not DocumentState.ISSUED:
+            raise StateForbids(f"Document {self.id} is {self.state}; only an issued document can be {act}.")
+
+
+def _check_text(field: str, text: str) -> None:
+    if not text.strip():
+        raise RequestRefused(field, "is empty")
+    if len(text) > _LIMITS[field]:
+        raise RequestRefused(field, f"has {len(text)} characters, the limit is {_LIMITS[field]}")
+    if not text.isprintable():
+        raise RequestRefused(field, "holds control characters or line breaks")
+    if any(_looks_like_nik(match.group()) for match in _SIXTEEN_DIGITS.finditer(text)):
+        raise PersonalDataInPublicField(
+            field,
+            "holds what looks like a NIK or family card number, and anyone can read this field; "
+            "use the number of the document itself",
+        )
+
+
+def _looks_like_nik(text: str) -> bool:
+    """Region, day of birth (plus 40 for women), month, year, running number: Permendagri 72/2022."""
+    digits = re.sub(r"\D", "", text)
+    day, month = int(digits[6:8]), int(digits[8:10])
+    return digits[0] != "0" and (1 <= day <= 31 or 41 <= day <= 71) and 1 <= month <= 12

@@ -66,13 +66,16 @@ class TimeStamper(Protocol):
         ...
 
     def token(self, digest: bytes) -> bytes:
-        """TimeStampToken (DER ContentInfo) over a SHA-256 ``digest``. Raises :class:`ca.errors.TimeNotAvailable`."""
+        """TimeStampToken (DER ContentInfo) over a SHA-256 ``digest``.
+
+        Raises :class:`ca.errors.TimeNotAvailable`.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What lets a verdict be reached without us: DER certificates, OCSPResponse and CertificateList values."""
+    """What lets a verdict be reached without us: DER certificates, OCSPResponse, CertificateList."""
 
     certificates: tuple[bytes, ...] = ()
     ocsp_responses: tuple[bytes, ...] = ()

@@ -1,0 +1,322 @@
+"""All SQL of the sealing slice. Key-free: the public process reads issued documents through it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, date, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Date,
+    DateTime,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Row,
+    String,
+    Table,
+    UniqueConstraint,
+    and_,
+    insert,
+    or_,
+    select,
+    update,
+)
+
+from signing.model import (
+    Document,
+    DocumentFacts,
+    DocumentState,
+    Holder,
+    HolderKind,
+    StampPlace,
+    StateReason,
+)
+
+metadata = MetaData()
+
+documents = Table(
+    "documents",
+    metadata,
+    Column(
+        "status_index", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
+    ),
+    Column("id", String(16), nullable=False, unique=True),
+    Column("agency_id", String(64), nullable=False),
+    Column("client_id", String(64), nullable=False),
+    Column("issuer_name", String(200), nullable=False),
+    Column("type", String(40), nullable=False),
+    Column("number", String(80), nullable=False),
+    Column("title", String(160), nullable=False),
+    Column("signatory", String(120), nullable=False),
+    Column("issued_on", Date, nullable=False),
+    Column("valid_until", Date),
+    Column("holder_name", String(160)),
+    Column("holder_kind", String(16)),
+    Column("place", String(200)),
+    Column("supersedes", String(16)),
+    Column("is_sample", Boolean, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("source_digest", LargeBinary(32), nullable=False),
+    Column("source_size", BigInteger, nullable=False),
+    Column("idempotency_key", String(128)),
+    Column("request_digest", LargeBinary(32)),
+    Column("lease_token", String(32)),
+    Column("lease_until", DateTime(timezone=True)),
+    Column("issued_at", DateTime(timezone=True)),
+    Column("sealed_digest", LargeBinary(32)),
+    Column("sealed_size", BigInteger),
+    Column("receipt", LargeBinary),
+    Column("state_changed_at", DateTime(timezone=True)),
+    Column("state_reason", String(32)),
+    Column("superseded_by", String(16)),
+    Column("refusal", String(500)),
+    UniqueConstraint("client_id", "idempotency_key", name="uq_documents_client_idempotency_key"),
+    Index("ix_documents_sealed_digest", "sealed_digest"),
+    Index("ix_documents_agency_id_status_index", "agency_id", "status_index"),
+    Index("ix_documents_state_lease_until", "state", "lease_until"),
+)
+
+RELEASED = (DocumentState.ISSUED, DocumentState.SUPERSEDED, DocumentState.REVOKED)
+
+
+class DocumentTable:
+    """Documents within one transaction. Every change of state is conditional on the state it leaves."""
+
+    def __init__(self, tx: Connection) -> None:
+        self._tx = tx
+
+    def reserve(self, document: Document, *, lease_token: str) -> int:
+        """Insert the intent and return its status index.
+
+        Raises ``sqlalchemy.exc.IntegrityError`` when the client used this idempotency key before.
+        """
+        values = _values(document) | {"lease_token": lease_token}
+        result = self._tx.execute(insert(documents).values(values))
+        assert result.inserted_primary_key is not None
+        return int(result.inserted_primary_key[0])
+
+    def claim(self, document_id: str, *, lease_token: str, now: datetime, until: datetime) -> bool:
+        """Take over a pending document whose worker is gone. False when somebody else holds it."""
+        result = self._tx.execute(
+            update(documents)
+            .where(
+                documents.c.id == document_id,
+                documents.c.state == DocumentState.PENDING,
+                or_(documents.c.lease_until.is_(None), documents.c.lease_until < now),
+            )
+            .values(lease_token=lease_token, lease_until=until)
+        )
+        return bool(result.rowcount)
+
+    def issue(
+        self,
+        document_id: str,
+        *,
+        lease_token: str,
+        issued_at: datetime,
+        sealed_digest: bytes,
+        sealed_size: int,
+        receipt: bytes,
+    ) -> bool:
+        """Commit the outcome. False when another worker took the job over: then this result is void."""
+        return self._conclude(
+            document_id,
+            lease_token,
+            state=DocumentState.ISSUED,
+            issued_at=issued_at,
+            sealed_digest=sealed_digest,
+            sealed_size=sealed_size,
+            receipt=receipt,
+        )
+
+    def refuse(self, document_id: str, *, lease_token: str, refusal: str, at: datetime) -> bool:
+        """Commit that the job cannot be done. False when another worker took the job over."""
+        return self._conclude(
+            document_id,
+            lease_token,
+            state=DocumentState.REFUSED,
+            refusal=refusal[:500],
+            state_changed_at=at,
+        )
+
+    def withdraw(
+        self,
+        document_id: str,
+        *,
+        state: DocumentState,
+        reason: StateReason,
+        at: datetime,
+        superseded_by: str | None = None,
+    ) -> bool:
+        """Revoke or supersede an issued document. False when it is not in force any more."""
+        result = self._tx.execute(
+            update(documents)
+            .where(documents.c.id == document_id, documents.c.state == DocumentState.ISSUED)
+            .values(state=state, state_reason=reason, state_changed_at=at, superseded_by=superseded_by)
+        )
+        return bool(result.rowcount)
+
+    def by_id(self, document_id: str) -> Document | None:
+        row = self._tx.execute(select(documents).where(documents.c.id == document_id)).one_or_none()
+        return None if row is None else _document(row)
+
+    def released(self, ids: Sequence[str]) -> dict[str, Document]:
+        """Released documents among ``ids``, in one query."""
+        rows = self._tx.execute(
+            select(documents).where(documents.c.id.in_(ids), documents.c.state.in_(RELEASED))
+        )
+        return {row.id: _document(row) for row in rows}
+
+    def released_by_digest(self, sealed_digest: bytes) -> Document | None:
+        """The released document whose file has this SHA-256."""
+        row = self._tx.execute(
+            select(documents).where(
+                documents.c.sealed_digest == sealed_digest, documents.c.state.in_(RELEASED)
+            )
+        ).first()
+        return None if row is None else _document(row)
+
+    def by_idempotency_key(self, client_id: str, key: str) -> Document | None:
+        row = self._tx.execute(
+            select(documents).where(documents.c.client_id == client_id, documents.c.idempotency_key == key)
+        ).one_or_none()
+        return None if row is None else _document(row)
+
+    def unfinished(self, *, now: datetime, limit: int) -> list[Document]:
+        """Pending documents that nobody works on, oldest first."""
+        rows = self._tx.execute(
+            select(documents)
+            .where(
+                documents.c.state == DocumentState.PENDING,
+                or_(documents.c.lease_until.is_(None), documents.c.lease_until < now),
+            )
+            .order_by(documents.c.status_index)
+            .limit(limit)
+        )
+        return [_document(row) for row in rows]
+
+    def page(
+        self,
+        agency_id: str,
+        *,
+        before: int | None,
+        limit: int,
+        type_code: str | None = None,
+        state: DocumentState | None = None,
+        number: str | None = None,
+        issued_from: date | None = None,
+        issued_to: date | None = None,
+    ) -> list[Document]:
+        """An agency's documents, newest first, older than status index ``before``."""
+        conditions = [documents.c.agency_id == agency_id]
+        if before is not None:
+            conditions.append(documents.c.status_index < before)
+        if type_code is not None:
+            conditions.append(documents.c.type == type_code)
+        if state is not None:
+            conditions.append(documents.c.state == state)
+        if number is not None:
+            conditions.append(documents.c.number == number)
+        if issued_from is not None:
+            conditions.append(documents.c.issued_on >= issued_from)
+        if issued_to is not None:
+            conditions.append(documents.c.issued_on <= issued_to)
+        rows = self._tx.execute(
+            select(documents).where(and_(*conditions)).order_by(documents.c.status_index.desc()).limit(limit)
+        )
+        return [_document(row) for row in rows]
+
+    def _conclude(self, document_id: str, lease_token: str, **values: Any) -> bool:
+        result = self._tx.execute(
+            update(documents)
+            .where(
+                documents.c.id == document_id,
+                documents.c.state == DocumentState.PENDING,
+                documents.c.lease_token == lease_token,
+            )
+            .values(lease_token=None, lease_until=None, **values)
+        )
+        return bool(result.rowcount)
+
+
+def _values(document: Document) -> dict[str, Any]:
+    facts = document.facts
+    return {
+        "id": document.id,
+        "agency_id": document.agency_id,
+        "client_id": document.client_id,
+        "issuer_name": document.issuer_name,
+        "type": facts.type,
+        "number": facts.number,
+        "title": facts.title,
+        "signatory": facts.signatory,
+        "issued_on": facts.issued_on,
+        "valid_until": facts.valid_until,
+        "holder_name": facts.holder.name if facts.holder else None,
+        "holder_kind": facts.holder.kind if facts.holder else None,
+        "place": json.dumps(asdict(facts.place)) if facts.place else None,
+        "supersedes": facts.supersedes,
+        "is_sample": document.is_sample,
+        "state": document.state,
+        "created_at": document.created_at,
+        "source_digest": document.source_digest,
+        "source_size": document.source_size,
+        "idempotency_key": document.idempotency_key,
+        "request_digest": document.request_digest,
+        "lease_until": document.lease_until,
+    }
+
+
+def _document(row: Row[Any]) -> Document:
+    return Document(
+        id=row.id,
+        agency_id=row.agency_id,
+        issuer_name=row.issuer_name,
+        client_id=row.client_id,
+        facts=DocumentFacts(
+            type=row.type,
+            number=row.number,
+            title=row.title,
+            signatory=row.signatory,
+            issued_on=row.issued_on,
+            valid_until=row.valid_until,
+            holder=Holder(row.holder_name, HolderKind(row.holder_kind)) if row.holder_name else None,
+            place=StampPlace(**json.loads(row.place)) if row.place else None,
+            supersedes=row.supersedes,
+        ),
+        state=DocumentState(row.state),
+        created_at=_aware(row.created_at),
+        source_digest=row.source_digest,
+        source_size=row.source_size,
+        status_index=row.status_index,
+        is_sample=row.is_sample,
+        idempotency_key=row.idempotency_key,
+        request_digest=row.request_digest,
+        lease_until=_aware_or_none(row.lease_until),
+        issued_at=_aware_or_none(row.issued_at),
+        sealed_digest=row.sealed_digest,
+        sealed_size=row.sealed_size,
+        receipt=row.receipt,
+        state_changed_at=_aware_or_none(row.state_changed_at),
+        state_reason=StateReason(row.state_reason) if row.state_reason else None,
+        superseded_by=row.superseded_by,
+        refusal=row.refusal,
+    )
+
+
+def _aware(value: datetime) -> datetime:
+    """SQLite keeps no time zone; everything that is stored is UTC."""
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _aware_or_none(value: datetime | None) -> datetime | None:
+    return None if value is None else _aware(value)
