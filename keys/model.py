@@ -5,9 +5,11 @@ States follow NIST SP 800-57 part 1 rev. 5, section 7. Nothing here does I/O.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 
 
 class KeyPurpose(StrEnum):
@@ -30,6 +32,11 @@ class KeyAlgorithm(StrEnum):
     EC_P384 = "ec-p384"  # ECDSA with SHA-384
     RSA_3072 = "rsa-3072"  # RSASSA-PKCS1-v1_5 with SHA-256
 
+    @property
+    def hash_name(self) -> str:
+        """Name of the scheme's hash as :mod:`hashlib` spells it."""
+        return "sha384" if self is KeyAlgorithm.EC_P384 else "sha256"
+
 
 class KeyState(StrEnum):
     """Key states of SP 800-57 part 1, section 7."""
@@ -40,6 +47,25 @@ class KeyState(StrEnum):
     DEACTIVATED = "deactivated"
     COMPROMISED = "compromised"
     DESTROYED = "destroyed"
+
+
+TRANSITIONS: Mapping[KeyState, frozenset[KeyState]] = MappingProxyType(
+    {
+        KeyState.PRE_ACTIVATION: frozenset({KeyState.ACTIVE, KeyState.COMPROMISED, KeyState.DESTROYED}),
+        KeyState.ACTIVE: frozenset({KeyState.SUSPENDED, KeyState.DEACTIVATED, KeyState.COMPROMISED}),
+        KeyState.SUSPENDED: frozenset({KeyState.ACTIVE, KeyState.DEACTIVATED, KeyState.COMPROMISED}),
+        KeyState.DEACTIVATED: frozenset({KeyState.COMPROMISED, KeyState.DESTROYED}),
+        KeyState.COMPROMISED: frozenset({KeyState.DESTROYED}),
+        KeyState.DESTROYED: frozenset(),
+    }
+)
+"""Every move that exists. Stricter than SP 800-57 in one place: a key that may still sign cannot be destroyed
+in one step, so that its retirement is always a recorded decision of its own."""
+
+
+def may_move(origin: KeyState, target: KeyState) -> bool:
+    """Whether a key in state ``origin`` may be put into state ``target``."""
+    return target in TRANSITIONS[origin]
 
 
 @dataclass(frozen=True, slots=True)

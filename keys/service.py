@@ -1,0 +1,241 @@
+"""The jobs of custody: generate a key, move it through its states, hand it out to sign."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import partial
+from threading import Lock
+
+from keys.errors import (
+    KeyExpired,
+    KeyNotActive,
+    KeyUnknown,
+    NoActiveKey,
+    StoreUnknown,
+    TransitionForbidden,
+    WrongPurpose,
+)
+from keys.handle import KeyHandle
+from keys.model import KeyAlgorithm, KeyPurpose, KeyRecord, KeyState, may_move
+from keys.ports import AuditTrail, Begin, Clock, KeyStore
+from keys.tables import KeyRecords
+
+SERVICE = "service"
+"""The actor of acts that no person asked for."""
+
+
+class KeyService:
+    """Custody of every private key. Safe to use from several threads.
+
+    A state change takes effect in every process after at most ``max_staleness`` seconds: so long a record may
+    be remembered, which keeps the hot path free of a query per signature. Opened handles
+    are kept for the process's life. No method may be called inside an open transaction of the same database.
+    """
+
+    def __init__(
+        self,
+        *,
+        begin: Begin,
+        stores: Mapping[str, KeyStore],
+        clock: Clock,
+        audit: AuditTrail,
+        default_store: str = "software",
+        max_staleness: float = 1.0,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if default_store not in stores:
+            raise StoreUnknown(f"default key store {default_store!r} is not one of {sorted(stores)}")
+        self._begin = begin
+        self._stores = stores
+        self._clock = clock
+        self._audit = audit
+        self._default_store = default_store
+        self._max_staleness = max_staleness
+        self._monotonic = monotonic
+        self._opening = Lock()
+        self._handles: dict[str, KeyHandle] = {}
+        self._records: dict[str, tuple[float, KeyRecord]] = {}
+        self._active: dict[tuple[KeyPurpose, str], tuple[float, str]] = {}
+
+    # --- the life of a key ---------------------------------------------------------------------------
+
+    def generate(
+        self,
+        purpose: KeyPurpose,
+        algorithm: KeyAlgorithm,
+        owner: str = "",
+        *,
+        actor: str = SERVICE,
+        not_after: datetime | None = None,
+    ) -> KeyRecord:
+        """Create a key in state PRE_ACTIVATION. ``not_after`` ends its cryptoperiod.
+
+        1. The store makes the key pair durable. A crash after this leaves a private key that no record
+           names: it can never sign, and a retry simply generates another.
+        2. The record and its audit entry are committed together.
+        """
+        key_id = f"{purpose}-{secrets.token_hex(10)}"
+        public_key = self._stores[self._default_store].generate(key_id, algorithm)
+        record = KeyRecord(
+            id=key_id,
+            purpose=purpose,
+            algorithm=algorithm,
+            owner=owner,
+            store=self._default_store,
+            state=KeyState.PRE_ACTIVATION,
+            public_key=public_key,
+            created_at=self._clock(),
+            not_after=not_after,
+        )
+        with self._begin() as tx:
+            KeyRecords(tx).add(record)
+            self._audit.append(
+                tx,
+                action="key.generated",
+                actor=actor,
+                subject=key_id,
+                facts={"purpose": purpose.value, "algorithm": algorithm.value, "owner": owner},
+            )
+        return record
+
+    def activate(self, key_id: str, *, actor: str = SERVICE) -> KeyRecord:
+        """Let the key sign, for the first time or after a suspension."""
+        return self._move(key_id, KeyState.ACTIVE, "key.activated", actor)
+
+    def suspend(self, key_id: str, *, actor: str = SERVICE, reason: str = "") -> KeyRecord:
+        """Stop the key for now; :meth:`activate` lifts it."""
+        return self._move(key_id, KeyState.SUSPENDED, "key.suspended", actor, reason)
+
+    def deactivate(self, key_id: str, *, actor: str = SERVICE, reason: str = "") -> KeyRecord:
+        """Retire the key for good. What it signed stays valid."""
+        return self._move(key_id, KeyState.DEACTIVATED, "key.deactivated", actor, reason)
+
+    def mark_compromised(self, key_id: str, *, actor: str = SERVICE, reason: str = "") -> KeyRecord:
+        """Record that others may hold the key. Revoking its certificates is the ca slice's job."""
+        return self._move(key_id, KeyState.COMPROMISED, "key.compromised", actor, reason)
+
+    def destroy(self, key_id: str, *, actor: str = SERVICE, reason: str = "") -> KeyRecord:
+        """Make the private key unrecoverable, then record it.
+
+        In this order because destruction is idempotent: after a crash in between, the record still allows
+        the same call, which finishes. The other order could call a living key destroyed.
+        """
+        record = self._fetch(key_id)
+        _require_move(record, KeyState.DESTROYED)
+        self._store_of(record).destroy(record)
+        return self._move(key_id, KeyState.DESTROYED, "key.destroyed", actor, reason)
+
+    def _move(self, key_id: str, target: KeyState, action: str, actor: str, reason: str = "") -> KeyRecord:
+        with self._begin() as tx:
+            records = KeyRecords(tx)
+            record = records.get(key_id)
+            if record is None:
+                raise _unknown(key_id)
+            _require_move(record, target)
+            if not records.move(key_id, record.state, target):
+                raise TransitionForbidden(
+                    f"key {key_id} changed its state while this move to {target} was made: look at it again"
+                )
+            facts = {"from": record.state.value, "reason": reason}
+            self._audit.append(tx, action=action, actor=actor, subject=key_id, facts=facts)
+            moved = records.get(key_id)
+        assert moved is not None
+        self._records.pop(key_id, None)
+        self._active.pop((record.purpose, record.owner), None)
+        if target is KeyState.DESTROYED:
+            self._handles.pop(key_id, None)
+        return moved
+
+    # --- the use of a key ----------------------------------------------------------------------------
+
+    def active(self, purpose: KeyPurpose, owner: str = "") -> KeyHandle:
+        """The newest active key with this purpose and owner. Raises :class:`keys.errors.NoActiveKey`."""
+        now = self._monotonic()
+        read_at, key_id = self._active.get((purpose, owner), (float("-inf"), ""))
+        if now - read_at >= self._max_staleness:
+            with self._begin() as tx:
+                record = KeyRecords(tx).newest(purpose, owner, KeyState.ACTIVE)
+            if record is None:
+                raise NoActiveKey(
+                    f"no active {purpose} key"
+                    + (f" of {owner!r}" if owner else "")
+                    + ": generate and activate one"
+                )
+            key_id = record.id
+            self._active[purpose, owner] = (now, key_id)
+            self._records[key_id] = (now, record)
+        return self.handle(key_id, purpose=purpose)
+
+    def handle(self, key_id: str, *, purpose: KeyPurpose | None = None) -> KeyHandle:
+        """The key with this id, opened. With ``purpose``, refuses a key that is for another one.
+
+        Raises :class:`keys.errors.KeyUnknown`, ``WrongPurpose``, ``KeyNotActive``, ``KeyExpired`` or
+        ``KeyUnavailable``.
+        """
+        record = self._usable(key_id)
+        if purpose is not None and record.purpose is not purpose:
+            raise WrongPurpose(
+                f"key {key_id} is for {record.purpose}, not for {purpose}: one key, one purpose"
+            )
+        handle = self._handles.get(key_id)
+        if handle is None:
+            with self._opening:  # opening may be slow or limited to one session: once per key
+                handle = self._handles.get(key_id)
+                if handle is None:
+                    handle = self._open(record)
+                    self._handles[key_id] = handle
+        return handle
+
+    def get(self, key_id: str) -> KeyRecord:
+        """What is recorded of the key now. Raises :class:`keys.errors.KeyUnknown`."""
+        return self._fetch(key_id)
+
+    def list(self) -> list[KeyRecord]:
+        """Every key ever generated, oldest first, destroyed ones included."""
+        with self._begin() as tx:
+            return KeyRecords(tx).all()
+
+    def _open(self, record: KeyRecord) -> KeyHandle:
+        return KeyHandle(record, self._store_of(record).open(record), partial(self._usable, record.id))
+
+    def _usable(self, key_id: str) -> KeyRecord:
+        now = self._monotonic()
+        read_at, record = self._records.get(key_id, (float("-inf"), None))
+        if record is None or now - read_at >= self._max_staleness:
+            record = self._fetch(key_id)
+            self._records[key_id] = (now, record)
+        if record.state is not KeyState.ACTIVE:
+            raise KeyNotActive(f"key {key_id} is {record.state} and does not sign: only active keys do")
+        if record.not_after is not None and self._clock() > record.not_after:
+            raise KeyExpired(
+                f"key {key_id} reached the end of its cryptoperiod on {record.not_after:%Y-%m-%d}: rotate it"
+            )
+        return record
+
+    def _fetch(self, key_id: str) -> KeyRecord:
+        with self._begin() as tx:
+            record = KeyRecords(tx).get(key_id)
+        if record is None:
+            raise _unknown(key_id)
+        return record
+
+    def _store_of(self, record: KeyRecord) -> KeyStore:
+        store = self._stores.get(record.store)
+        if store is None:
+            raise StoreUnknown(
+                f"key {record.id} lives in store {record.store!r}, which is not configured here: "
+                f"this process knows {sorted(self._stores)}"
+            )
+        return store
+
+
+def _unknown(key_id: str) -> KeyUnknown:
+    return KeyUnknown(f"no key {key_id!r} is known: `absah keys list` shows those that are")
+
+
+def _require_move(record: KeyRecord, target: KeyState) -> None:
+    if not may_move(record.state, target):
+        raise TransitionForbidden(f"key {record.id} is {record.state}: it cannot become {target}")

@@ -1,0 +1,169 @@
+"""All SQL of the keys slice. Returns model objects, never rows; times are aware UTC at this edge."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    DateTime,
+    Index,
+    LargeBinary,
+    MetaData,
+    Row,
+    String,
+    Table,
+    delete,
+    insert,
+    select,
+    update,
+)
+
+from keys.model import KeyAlgorithm, KeyPurpose, KeyRecord, KeyState
+from keys.ports import Begin
+from keys.stores.software import EncryptedKey
+
+metadata = MetaData()
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("purpose", String(32), nullable=False),
+    Column("algorithm", String(32), nullable=False),
+    Column("owner", String(128), nullable=False),
+    Column("store", String(32), nullable=False),
+    Column("state", String(32), nullable=False),
+    Column("public_key", LargeBinary, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("not_after", DateTime(timezone=True)),
+    Index("keys_by_use", "purpose", "owner", "state", "created_at"),
+)
+
+encrypted_keys = Table(
+    "encrypted_keys",
+    metadata,
+    Column("key_id", String(64), primary_key=True),
+    Column("kdf", String(64), nullable=False),
+    Column("salt", LargeBinary, nullable=False),
+    Column("nonce", LargeBinary, nullable=False),
+    Column("ciphertext", LargeBinary, nullable=False),
+)
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    # SQLite hands back naive times; what was stored is UTC.
+    if moment is None or moment.tzinfo is not None:
+        return moment
+    return moment.replace(tzinfo=UTC)
+
+
+def _record(row: Row[Any]) -> KeyRecord:
+    created_at = _aware(row.created_at)
+    assert created_at is not None
+    return KeyRecord(
+        id=row.id,
+        purpose=KeyPurpose(row.purpose),
+        algorithm=KeyAlgorithm(row.algorithm),
+        owner=row.owner,
+        store=row.store,
+        state=KeyState(row.state),
+        public_key=bytes(row.public_key),
+        created_at=created_at,
+        not_after=_aware(row.not_after),
+    )
+
+
+class KeyRecords:
+    """The register of keys, inside the caller's transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(self, record: KeyRecord) -> None:
+        self._connection.execute(
+            insert(keys).values(
+                id=record.id,
+                purpose=record.purpose.value,
+                algorithm=record.algorithm.value,
+                owner=record.owner,
+                store=record.store,
+                state=record.state.value,
+                public_key=record.public_key,
+                created_at=record.created_at,
+                not_after=record.not_after,
+            )
+        )
+
+    def get(self, key_id: str) -> KeyRecord | None:
+        row = self._connection.execute(select(keys).where(keys.c.id == key_id)).one_or_none()
+        return None if row is None else _record(row)
+
+    def all(self) -> list[KeyRecord]:
+        """Every key ever generated, oldest first."""
+        query = select(keys).order_by(keys.c.created_at, keys.c.id)
+        return [_record(row) for row in self._connection.execute(query)]
+
+    def newest(self, purpose: KeyPurpose, owner: str, state: KeyState) -> KeyRecord | None:
+        """The key generated last among those with this use and state."""
+        query = (
+            select(keys)
+            .where(keys.c.purpose == purpose.value, keys.c.owner == owner, keys.c.state == state.value)
+            .order_by(keys.c.created_at.desc(), keys.c.id.desc())
+            .limit(1)
+        )
+        row = self._connection.execute(query).one_or_none()
+        return None if row is None else _record(row)
+
+    def move(self, key_id: str, origin: KeyState, target: KeyState) -> bool:
+        """Change the state if it still is ``origin``; False when another process was first."""
+        moved = self._connection.execute(
+            update(keys).where(keys.c.id == key_id, keys.c.state == origin.value).values(state=target.value)
+        )
+        return moved.rowcount == 1
+
+
+class EncryptedKeyTable:
+    """:class:`keys.stores.software.EncryptedKeys` in the database. Every call is a transaction of its own,
+    so callers must not hold one open on SQLite, where a second writer waits for the first."""
+
+    def __init__(self, begin: Begin) -> None:
+        self._begin = begin
+
+    def put(self, key: EncryptedKey) -> None:
+        with self._begin() as tx:
+            tx.execute(
+                insert(encrypted_keys).values(
+                    key_id=key.key_id,
+                    kdf=key.kdf,
+                    salt=key.salt,
+                    nonce=key.nonce,
+                    ciphertext=key.ciphertext,
+                )
+            )
+
+    def get(self, key_id: str) -> EncryptedKey | None:
+        return self._first(encrypted_keys.c.key_id == key_id)
+
+    def sample(self, kdf: str) -> EncryptedKey | None:
+        return self._first(encrypted_keys.c.kdf == kdf)
+
+    def delete(self, key_id: str) -> None:
+        with self._begin() as tx:
+            tx.execute(delete(encrypted_keys).where(encrypted_keys.c.key_id == key_id))
+
+    def _first(self, condition: Any) -> EncryptedKey | None:
+        query = select(encrypted_keys).where(condition).order_by(encrypted_keys.c.key_id).limit(1)
+        with self._begin() as tx:
+            row = tx.execute(query).one_or_none()
+        if row is None:
+            return None
+        return EncryptedKey(
+            key_id=row.key_id,
+            kdf=row.kdf,
+            salt=bytes(row.salt),
+            nonce=bytes(row.nonce),
+            ciphertext=bytes(row.ciphertext),
+        )

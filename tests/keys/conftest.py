@@ -1,0 +1,108 @@
+"""A key service on a real database, with clocks that only the test moves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    insert,
+    select,
+)
+
+from keys import tables
+from keys.service import KeyService
+from keys.stores.kek import KeyEncryptionKey, create_key_encryption_key
+from keys.stores.software import SoftwareKeyStore
+
+audit_metadata = MetaData()
+audit_entries = Table(
+    "audit_entries",
+    audit_metadata,
+    Column("n", Integer, primary_key=True),
+    Column("action", String),
+    Column("actor", String),
+    Column("subject", String),
+)
+
+
+class AuditInTable:
+    """An audit trail that lives and dies with the caller's transaction, as the real one does."""
+
+    def append(
+        self, tx: Connection, *, action: str, actor: str, subject: str, facts: Mapping[str, str] | None = None
+    ) -> None:
+        tx.execute(insert(audit_entries).values(action=action, actor=actor, subject=subject))
+
+
+@dataclass
+class Times:
+    """``now`` is the wall clock, ``ticks`` the monotonic one in seconds."""
+
+    now: datetime = datetime(2026, 11, 22, 8, tzinfo=UTC)
+    ticks: float = 1000.0
+
+    def clock(self) -> datetime:
+        return self.now
+
+    def monotonic(self) -> float:
+        return self.ticks
+
+
+@pytest.fixture
+def times() -> Times:
+    return Times()
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    engine = create_engine(f"sqlite:///{tmp_path / 'keys.db'}")
+    tables.metadata.create_all(engine)
+    audit_metadata.create_all(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def kek_file(tmp_path: Path) -> Path:
+    path = tmp_path / "kek"
+    create_key_encryption_key(path)
+    return path
+
+
+@pytest.fixture
+def software_store(engine: Engine, kek_file: Path) -> SoftwareKeyStore:
+    return SoftwareKeyStore(
+        encrypted_keys=tables.EncryptedKeyTable(engine.begin), kek=KeyEncryptionKey(kek_file)
+    )
+
+
+@pytest.fixture
+def service(engine: Engine, software_store: SoftwareKeyStore, times: Times) -> KeyService:
+    def begin() -> AbstractContextManager[Connection]:
+        return engine.begin()
+
+    return KeyService(
+        begin=begin,
+        stores={"software": software_store},
+        clock=times.clock,
+        audit=AuditInTable(),
+        monotonic=times.monotonic,
+    )
+
+
+def audited(engine: Engine) -> list[str]:
+    with engine.begin() as tx:
+        return list(tx.scalars(select(audit_entries.c.action).order_by(audit_entries.c.n)))

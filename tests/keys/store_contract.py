@@ -1,0 +1,109 @@
+"""What every key store promises (:class:`keys.ports.KeyStore`), as tests that any store can run.
+
+A store's own test module subclasses :class:`KeyStoreContract` and provides a fixture ``store``, and a fixture
+``reopened`` that returns the same store as another process would open it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+from keys.errors import KeyUnavailable
+from keys.handle import KeyHandle
+from keys.model import KeyAlgorithm, KeyPurpose, KeyRecord, KeyState
+from keys.ports import KeyStore
+
+
+def made(store: KeyStore, key_id: str, algorithm: KeyAlgorithm = KeyAlgorithm.EC_P256) -> KeyRecord:
+    return KeyRecord(
+        id=key_id,
+        purpose=KeyPurpose.SEAL,
+        algorithm=algorithm,
+        owner="dinas",
+        store=store.name,
+        state=KeyState.ACTIVE,
+        public_key=store.generate(key_id, algorithm),
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+
+
+def verify(record: KeyRecord, signature: bytes, data: bytes) -> None:
+    """Raises ``InvalidSignature`` unless ``signature`` is the key's only scheme over ``data``."""
+    public_key = load_der_public_key(record.public_key)
+    digest = {"sha256": hashes.SHA256(), "sha384": hashes.SHA384()}[record.algorithm.hash_name]
+    if isinstance(public_key, ec.EllipticCurvePublicKey):
+        public_key.verify(signature, data, ec.ECDSA(digest))
+    else:
+        assert isinstance(public_key, rsa.RSAPublicKey)
+        public_key.verify(signature, data, padding.PKCS1v15(), digest)
+
+
+class KeyStoreContract:
+    @pytest.mark.parametrize("algorithm", KeyAlgorithm)
+    def test_a_generated_key_signs_with_its_only_scheme(
+        self, store: KeyStore, algorithm: KeyAlgorithm
+    ) -> None:
+        record = made(store, f"k-{algorithm}", algorithm)
+        verify(record, store.open(record).sign(b"isi dokumen"), b"isi dokumen")
+
+    @pytest.mark.parametrize("algorithm", KeyAlgorithm)
+    def test_a_handle_builds_certificates_with_the_library(
+        self, store: KeyStore, algorithm: KeyAlgorithm
+    ) -> None:
+        record = made(store, f"c-{algorithm}", algorithm)
+        handle = KeyHandle(record, store.open(record), lambda: None)
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Uji")])
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(name)
+            .public_key(handle.public_key)
+            .serial_number(1)
+            .not_valid_before(datetime(2026, 1, 1, tzinfo=UTC))
+            .not_valid_after(datetime(2027, 1, 1, tzinfo=UTC))
+            .sign(
+                handle.as_private_key(),
+                hashes.SHA384() if record.algorithm.hash_name == "sha384" else hashes.SHA256(),
+            )
+        )
+        certificate.verify_directly_issued_by(certificate)
+
+    def test_a_key_outlives_the_process_that_generated_it(
+        self, store: KeyStore, reopened: Callable[[], KeyStore]
+    ) -> None:
+        record = made(store, "durable")
+        verify(record, reopened().open(record).sign(b"x"), b"x")
+
+    def test_one_handle_signs_from_many_threads(self, store: KeyStore) -> None:
+        record = made(store, "threads")
+        key = store.open(record)
+        messages = [bytes([n]) * 100 for n in range(64)]
+        with ThreadPoolExecutor(8) as pool:
+            for message, signature in zip(messages, pool.map(key.sign, messages), strict=True):
+                verify(record, signature, message)
+
+    def test_two_keys_never_share_a_public_key(self, store: KeyStore) -> None:
+        assert made(store, "one").public_key != made(store, "two").public_key
+
+    def test_an_unknown_key_cannot_be_opened(self, store: KeyStore) -> None:
+        record = made(store, "known")
+        stranger = KeyRecord(
+            **{field: getattr(record, field) for field in KeyRecord.__slots__} | {"id": "stranger"}
+        )
+        with pytest.raises(KeyUnavailable, match="stranger"):
+            store.open(stranger)
+
+    def test_a_destroyed_key_is_gone_and_destroying_again_is_harmless(self, store: KeyStore) -> None:
+        record = made(store, "doomed")
+        store.destroy(record)
+        store.destroy(record)
+        with pytest.raises(KeyUnavailable):
+            store.open(record)
