@@ -1,0 +1,191 @@
+"""The audit trail: append-only rows, each holding the hash of the one before it.
+
+Issuance must leave a trail that the operator cannot edit in silence. Triggers refuse changes; whoever removes
+the triggers still has to recompute every later hash, and then differs from any head hash that was written
+down elsewhere (``absah audit verify --since``). Facts hold no personal data.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from sqlalchemy import (
+    DDL,
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    event,
+    insert,
+    select,
+    text,
+)
+
+from app.errors import AuditChainBroken
+
+metadata = MetaData()
+
+entries = Table(
+    "audit",
+    metadata,
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", String(27), nullable=False),  # as hashed: 2026-11-22T02:18:55.000000Z
+    Column("actor", String(128), nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("subject", String(128), nullable=False),
+    Column("facts", Text, nullable=False),
+    Column("previous", LargeBinary(32), nullable=False),
+    Column("hash", LargeBinary(32), nullable=False),
+    Index("ix_audit_subject", "subject"),
+)
+
+APPEND_ONLY_SQLITE: Final = (
+    "CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit "
+    "BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END",
+    "CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit "
+    "BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END",
+    # INSERT OR REPLACE deletes without firing the delete trigger
+    "CREATE TRIGGER audit_no_replace BEFORE INSERT ON audit "
+    "WHEN EXISTS (SELECT 1 FROM audit WHERE sequence >= NEW.sequence) "
+    "BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END",
+)
+APPEND_ONLY_POSTGRESQL: Final = (
+    "CREATE FUNCTION audit_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+    "$$ BEGIN RAISE EXCEPTION 'the audit trail is append-only'; END $$",
+    "CREATE TRIGGER audit_no_change BEFORE UPDATE OR DELETE OR TRUNCATE ON audit "
+    "FOR EACH STATEMENT EXECUTE FUNCTION audit_append_only()",
+)
+for _dialect, _statements in (("sqlite", APPEND_ONLY_SQLITE), ("postgresql", APPEND_ONLY_POSTGRESQL)):
+    for _statement in _statements:
+        event.listen(entries, "after_create", DDL(_statement).execute_if(dialect=_dialect))  # type: ignore[no-untyped-call]
+
+GENESIS: Final = bytes(32)
+_CHAIN_LOCK: Final = 0x41554449  # pg_advisory_xact_lock key: "AUDI"
+_PAGE: Final = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One line of the trail. ``at`` is ISO 8601 UTC with microseconds, as it was hashed."""
+
+    sequence: int
+    at: str
+    actor: str
+    action: str
+    subject: str
+    facts: str
+    previous: bytes
+    hash: bytes
+
+    def computed_hash(self) -> bytes:
+        """SHA-256 over the canonical JSON of everything but the hash itself."""
+        return _hash(
+            self.sequence, self.at, self.actor, self.action, self.subject, self.facts, self.previous.hex()
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ChainHead:
+    """Where the chain ends: write it down outside the system to be able to prove the past later."""
+
+    sequence: int
+    hash: bytes
+
+
+class Audit:
+    """Implements the slices' ``AuditTrail`` ports.
+
+    Appending is part of the caller's transaction and serialises all writers of the trail until that
+    transaction ends, so **append last**: after the work, right before the block closes.
+    """
+
+    def __init__(self, *, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+
+    def append(
+        self, tx: Connection, *, action: str, actor: str, subject: str, facts: Mapping[str, str] | None = None
+    ) -> None:
+        """Record that ``actor`` did ``action`` to ``subject``."""
+        if tx.dialect.name == "postgresql":  # SQLite's BEGIN IMMEDIATE has already excluded other writers
+            tx.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CHAIN_LOCK})
+        head = self.head(tx)
+        at = self._clock().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        canonical = _canonical(dict(facts or {}))
+        sequence = head.sequence + 1
+        tx.execute(
+            insert(entries).values(
+                sequence=sequence,
+                at=at,
+                actor=actor,
+                action=action,
+                subject=subject,
+                facts=canonical,
+                previous=head.hash,
+                hash=_hash(sequence, at, actor, action, subject, canonical, head.hash.hex()),
+            )
+        )
+
+    def head(self, tx: Connection) -> ChainHead:
+        """The last entry, or sequence 0 with the hash of the beginning."""
+        row = tx.execute(
+            select(entries.c.sequence, entries.c.hash).order_by(entries.c.sequence.desc()).limit(1)
+        ).one_or_none()
+        return ChainHead(row.sequence, bytes(row.hash)) if row else ChainHead(0, GENESIS)
+
+    def entries(self, tx: Connection, *, after: int = 0) -> Iterator[AuditEntry]:
+        """All entries behind ``after``, in order, in bounded memory."""
+        while True:
+            page = tx.execute(
+                select(entries).where(entries.c.sequence > after).order_by(entries.c.sequence).limit(_PAGE)
+            ).all()
+            for row in page:
+                yield AuditEntry(
+                    row.sequence, row.at, row.actor, row.action, row.subject, row.facts,
+                    bytes(row.previous), bytes(row.hash),
+                )  # fmt: skip
+            if len(page) < _PAGE:
+                return
+            after = page[-1].sequence
+
+    def verify(self, tx: Connection, *, since: ChainHead | None = None) -> ChainHead:
+        """Recompute the whole chain and return its head. Raises :class:`app.errors.AuditChainBroken`.
+
+        ``since`` is a head that was written down earlier: the chain must still contain it, which also
+        reveals a trail that was cut short or rewritten as a whole.
+        """
+        head = ChainHead(0, GENESIS)
+        met = since is None or since.sequence == 0
+        for entry in self.entries(tx):
+            if entry.sequence != head.sequence + 1:
+                raise AuditChainBroken(head.sequence + 1, "the entry is missing")
+            if entry.previous != head.hash:
+                raise AuditChainBroken(entry.sequence, "it does not continue from the entry before it")
+            if entry.computed_hash() != entry.hash:
+                raise AuditChainBroken(entry.sequence, "its content does not match its hash")
+            head = ChainHead(entry.sequence, entry.hash)
+            if since is not None and entry.sequence == since.sequence:
+                if entry.hash != since.hash:
+                    raise AuditChainBroken(entry.sequence, "its hash is not the one that was written down")
+                met = True
+        if not met:
+            raise AuditChainBroken(head.sequence + 1, "the trail ends before the head that was written down")
+        return head
+
+
+def _hash(*fields: int | str) -> bytes:
+    return hashlib.sha256(_canonical(fields).encode()).digest()
+
+
+def _canonical(value: object) -> str:
+    """One spelling per value: sorted keys, no spaces, ASCII only."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)

@@ -1,0 +1,154 @@
+"""SQLite and PostgreSQL behind one code path: an engine, a write transaction and a read transaction."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from app.errors import DatabaseNotReady, SettingsInvalid
+
+_MIGRATION_LOCK: Final = 0x41425341  # pg_advisory_lock key: "ABSA"; app.audit has its own
+_READ: Final = "absah_read"
+
+
+class Database:
+    """One database for the life of the process. Thread-safe; do not carry it over a fork.
+
+    Writes on SQLite start with ``BEGIN IMMEDIATE``: a transaction that upgrades from reading to writing can
+    fail at once with "database is locked" whatever the busy timeout, so none of ours does that.
+    ``synchronous=FULL``, because a seal that was handed out must not be forgotten by a power cut.
+    """
+
+    def __init__(
+        self, url: str, *, password: str | None = None, pool_size: int = 16, busy_seconds: int = 30
+    ) -> None:
+        self.url = _parse(url, password)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine = self._open_engine(pool_size, busy_seconds)
+        self._reader = self.engine.execution_options(
+            **({_READ: True} if self.is_sqlite else {"postgresql_readonly": True})
+        )
+
+    def _open_engine(self, pool_size: int, busy_seconds: int) -> Engine:
+        if not self.is_sqlite:
+            return create_engine(
+                self.url,
+                pool_size=pool_size,
+                max_overflow=0,  # the server's max_connections is divided among processes: no surprises
+                pool_timeout=busy_seconds,
+                pool_pre_ping=True,  # a database that was restarted costs a round trip, not a failed request
+                connect_args={"options": "-c timezone=UTC", "connect_timeout": 10},
+            )
+        engine = create_engine(
+            self.url, pool_size=pool_size, max_overflow=-1, connect_args={"timeout": float(busy_seconds)}
+        )
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """A transaction that commits when its block ends and rolls back when it raises.
+
+        Raises :class:`DatabaseNotReady` when the database cannot be reached.
+        """
+        with _reachable(self.url), self.engine.begin() as tx:
+            yield tx
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A read-only transaction: the database refuses writes, and no lock is taken."""
+        with _reachable(self.url), self._reader.begin() as tx:
+            yield tx
+
+    @contextmanager
+    def exclusively(self) -> Iterator[None]:
+        """Hold the one lock for changing the schema: several processes may start at the same moment.
+
+        PostgreSQL: a session-level advisory lock. SQLite: a file lock beside the database, which the
+        operating system releases if the process dies.
+        """
+        if self.is_sqlite:
+            assert self.url.database is not None
+            with Path(f"{self.url.database}.lock").open("wb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                yield
+            return
+        with _reachable(self.url), self.engine.connect() as connection:
+            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _MIGRATION_LOCK})
+            connection.commit()
+            try:
+                yield
+            finally:
+                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _MIGRATION_LOCK})
+                connection.commit()
+
+    def ping(self) -> None:
+        """One round trip. Raises :class:`DatabaseNotReady`."""
+        with self.read() as tx:
+            tx.execute(text("SELECT 1"))
+
+    def close(self) -> None:
+        """Give all connections back. The object can be used again; it opens new ones."""
+        self.engine.dispose()
+
+
+def _parse(url: str, password: str | None) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise SettingsInvalid(
+            "ABSAH_DATABASE_URL is not a database address; use sqlite:///PATH or postgresql://USER@HOST/NAME."
+        ) from None
+    backend = parsed.get_backend_name()
+    if backend == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg")
+        return parsed.set(password=password) if password is not None else parsed
+    if backend != "sqlite" or not parsed.database or parsed.database == ":memory:":
+        raise SettingsInvalid(
+            "ABSAH_DATABASE_URL names a database that is not supported; "
+            "use sqlite:///PATH (a file) or postgresql://USER@HOST/NAME."
+        )
+    Path(parsed.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return parsed
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # the driver's own BEGIN comes too late and is DEFERRED
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA trusted_schema=OFF")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    reading = connection.get_execution_options().get(_READ, False)
+    connection.exec_driver_sql(f"PRAGMA query_only={'ON' if reading else 'OFF'}")
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+@contextmanager
+def _reachable(url: URL) -> Iterator[None]:
+    """Only failures of the connection are translated; a broken statement is a defect and stays one."""
+    try:
+        yield
+    except DBAPIError as cause:
+        if cause.connection_invalidated or _is_connect_failure(cause):
+            raise DatabaseNotReady(
+                f"The database {url.render_as_string(hide_password=True)} cannot be reached or is stuck. "
+                "Is it running, and is ABSAH_DATABASE_URL right? `absah doctor` tries it."
+            ) from cause
+        raise
+
+
+def _is_connect_failure(cause: DBAPIError) -> bool:
+    """An operational error outside any statement, or SQLite's busy timeout running out."""
+    return type(cause.orig).__name__ == "OperationalError" and (
+        cause.statement is None or "locked" in str(cause.orig) or cause.statement.startswith("BEGIN")
+    )

@@ -1,0 +1,64 @@
+"""What the composition root can refuse. One root; leaves are named for the fact.
+
+ApplicationError
+├── SettingsInvalid         a setting is unknown, malformed or contradicts another
+├── UnsafeForProduction     a development stand-in would run in production
+├── NotInitialised          `absah init` has not run against this data
+├── DatabaseNotReady        cannot be reached, or its schema is not the one this release knows
+├── AuditChainBroken        the audit trail was changed after the fact
+├── BodyTooLarge            a request's body is above the limit of its path
+└── CredentialsMissing      a guarded route was called without a bearer token
+"""
+
+from __future__ import annotations
+
+
+class ApplicationError(Exception):
+    """Root of everything that the composition root raises on purpose. The message names cause and remedy."""
+
+
+class SettingsInvalid(ApplicationError):
+    """A setting is unknown, malformed or contradicts another; the service does not start."""
+
+
+class UnsafeForProduction(SettingsInvalid):
+    """A development stand-in was about to run with ``ABSAH_ENV=production``."""
+
+
+class NotInitialised(ApplicationError):
+    """`absah init` has not run against this data directory and database."""
+
+
+class DatabaseNotReady(ApplicationError):
+    """The database cannot be reached, or its schema is not the one that this release knows."""
+
+
+class AuditChainBroken(ApplicationError):
+    """A row of the audit trail was altered, removed or inserted after the fact."""
+
+    def __init__(self, sequence: int, reason: str) -> None:
+        super().__init__(
+            f"The audit trail is broken at entry {sequence}: {reason}. "
+            "Keep the database as it is, and compare it with the last backup whose chain verified."
+        )
+        self.sequence = sequence
+
+
+class BodyTooLarge(ApplicationError):
+    """The request's body is larger than this path takes."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"This address takes at most {limit:,} bytes in a request. Send a smaller file, "
+            "or have the operator raise the limit (ABSAH_LIMITS_*)."
+        )
+
+
+class CredentialsMissing(ApplicationError):
+    """No bearer token came with a request to a guarded route (RFC 6750, 3.1: no error code is sent)."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This address needs an access token. Get one from POST /oauth2/token and send it as "
+            "'Authorization: Bearer …'."
+        )

@@ -1,0 +1,102 @@
+"""What identity can refuse. Leaves are named for the fact.
+
+IdentityError
+├── OAuthError                    answered in the form of RFC 6749, 5.2; ``code`` is the protocol's word
+│   ├── TokenRequestInvalid       invalid_request
+│   ├── ClientNotAuthenticated    invalid_client
+│   ├── GrantNotSupported         unsupported_grant_type
+│   └── ScopeNotGranted           invalid_scope
+├── AccessTokenError              answered as RFC 6750, 3.1 says: invalid_token
+│   ├── TokenMalformed · TokenNotOurs · TokenExpired · TokenClaimsInvalid
+│   └── TokenClientGone           the token is genuine, its client no longer is
+├── ScopeInvalid · NameInvalid    what an administrator asked for breaks a rule
+├── AgencyExists · AgencyUnknown
+└── ClientUnknown
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class IdentityError(Exception):
+    """Root of everything that the identity slice raises on purpose. Messages never hold secrets."""
+
+
+class OAuthError(IdentityError):
+    """A refusal at the token endpoint."""
+
+    code: ClassVar[str]
+
+
+class TokenRequestInvalid(OAuthError):
+    """A parameter is missing, unknown in this place, or there twice."""
+
+    code = "invalid_request"
+
+
+class ClientNotAuthenticated(OAuthError):
+    """Unknown client, wrong secret or disabled client: the three are never told apart."""
+
+    code = "invalid_client"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Client id and secret do not match an active client. Check both, or ask for new ones."
+        )
+
+
+class GrantNotSupported(OAuthError):
+    """The grant type is not one that this endpoint serves."""
+
+    code = "unsupported_grant_type"
+
+
+class ScopeNotGranted(OAuthError):
+    """The client asked for more than it holds."""
+
+    code = "invalid_scope"
+
+
+class AccessTokenError(IdentityError):
+    """An access token that must not be honoured."""
+
+
+class TokenMalformed(AccessTokenError):
+    """Not a compact JWS with exactly the header that we write."""
+
+
+class TokenNotOurs(AccessTokenError):
+    """No key of ours made this signature."""
+
+
+class TokenExpired(AccessTokenError):
+    """Genuine, but its time is over or has not come."""
+
+
+class TokenClaimsInvalid(AccessTokenError):
+    """Genuine, but a claim is missing, of the wrong type, or meant for someone else."""
+
+
+class TokenClientGone(AccessTokenError):
+    """The client that the token was made for was disabled since."""
+
+
+class ScopeInvalid(IdentityError):
+    """A scope that does not exist."""
+
+
+class NameInvalid(IdentityError):
+    """An identifier or a name that cannot stand where it would be printed."""
+
+
+class AgencyExists(IdentityError):
+    """An agency with this id exists already."""
+
+
+class AgencyUnknown(IdentityError):
+    """No agency has this id."""
+
+
+class ClientUnknown(IdentityError):
+    """No client has this id."""
