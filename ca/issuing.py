@@ -1,0 +1,181 @@
+"""From profile, subject and public key to a certificate (RFC 5280 section 4). Pure but for the signature."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
+from cryptography.x509.oid import AuthorityInformationAccessOID
+
+from ca import der
+from ca.errors import IssuanceRefused
+from ca.model import CertificationConfig
+from ca.profiles import Profile
+from keys.handle import KeyHandle, PublicKey
+
+_KEY_USAGES = (
+    "digital_signature",
+    "content_commitment",
+    "key_encipherment",
+    "data_encipherment",
+    "key_agreement",
+    "key_cert_sign",
+    "crl_sign",
+    "encipher_only",
+    "decipher_only",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """A CA that can sign: its published name, its certificate, and its key."""
+
+    name: str
+    certificate: x509.Certificate
+    key: KeyHandle
+
+
+def new_serial() -> int:
+    """128 random bits under a leading 1: positive, unguessable, always 17 octets (RFC 5280 4.1.2.2)."""
+    return 1 << 128 | secrets.randbits(128)
+
+
+def key_identifier(public_key_info: bytes) -> bytes:
+    """RFC 7093 section 2 method 1: the leftmost 160 bits of SHA-256 over the subjectPublicKey bits."""
+    *_, bits = der.read_whole(public_key_info, der.SEQUENCE).children()
+    return hashlib.sha256(der.expect(bits, der.BIT_STRING).content[1:]).digest()[:20]
+
+
+def self_signed(
+    *, profile: Profile, subject: x509.Name, key: KeyHandle, serial: int, not_before: datetime
+) -> x509.Certificate:
+    """A root certificate. It has neither policies nor addresses: nobody stands above it to ask."""
+    if not profile.is_ca:
+        raise IssuanceRefused(f"profile {profile.name} is not a CA: only a root signs itself")
+    builder = _builder(profile, subject, key.record.public_key, serial, not_before).issuer_name(subject)
+    builder = builder.add_extension(
+        x509.AuthorityKeyIdentifier(key_identifier(key.record.public_key), None, None), critical=False
+    )
+    return builder.sign(key.as_private_key(), signature_hash(key))
+
+
+def issue(
+    *,
+    profile: Profile,
+    subject: x509.Name,
+    public_key_info: bytes,
+    issuer: Issuer,
+    serial: int,
+    not_before: datetime,
+    config: CertificationConfig,
+) -> x509.Certificate:
+    """Build and sign a certificate. ``public_key_info`` is a DER SubjectPublicKeyInfo.
+
+    Raises :class:`ca.errors.IssuanceRefused` when the issuer may not issue this, or not for so long.
+    """
+    _refuse_what_the_issuer_may_not(profile, public_key_info, issuer, not_before)
+    builder = _builder(profile, subject, public_key_info, serial, not_before)
+    builder = builder.issuer_name(issuer.certificate.subject)
+    issuer_key = issuer.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    builder = builder.add_extension(
+        x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer_key), critical=False
+    )
+    addresses = [(AuthorityInformationAccessOID.CA_ISSUERS, config.certificate_address(issuer.name))]
+    if profile.status_published and not profile.is_ca:
+        addresses.insert(0, (AuthorityInformationAccessOID.OCSP, config.ocsp_address(issuer.name)))
+    builder = builder.add_extension(
+        x509.AuthorityInformationAccess(
+            [x509.AccessDescription(method, x509.UniformResourceIdentifier(at)) for method, at in addresses]
+        ),
+        critical=False,
+    )
+    if profile.status_published:
+        location = x509.UniformResourceIdentifier(config.crl_address(issuer.name))
+        builder = builder.add_extension(
+            x509.CRLDistributionPoints([x509.DistributionPoint([location], None, None, None)]), critical=False
+        )
+    return builder.sign(issuer.key.as_private_key(), signature_hash(issuer.key))
+
+
+def signature_hash(key: KeyHandle) -> hashes.SHA256 | hashes.SHA384:
+    return hashes.SHA384() if key.record.algorithm.hash_name == "sha384" else hashes.SHA256()
+
+
+def _builder(
+    profile: Profile, subject: x509.Name, public_key_info: bytes, serial: int, not_before: datetime
+) -> x509.CertificateBuilder:
+    start = not_before.replace(microsecond=0)
+    usages = {usage: usage in profile.usages for usage in _KEY_USAGES}
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .public_key(_certifiable(public_key_info))
+        .serial_number(serial)
+        .not_valid_before(start)
+        .not_valid_after(start + profile.validity)
+        .add_extension(x509.SubjectKeyIdentifier(key_identifier(public_key_info)), critical=False)
+        .add_extension(x509.KeyUsage(**usages), critical=True)
+    )
+    if profile.is_ca:
+        builder = builder.add_extension(x509.BasicConstraints(True, profile.path_length), critical=True)
+    if profile.extended:
+        builder = builder.add_extension(
+            x509.ExtendedKeyUsage([x509.ObjectIdentifier(usage) for usage in profile.extended]),
+            critical=profile.extended_critical,
+        )
+    if profile.policies:
+        builder = builder.add_extension(
+            x509.CertificatePolicies(
+                [x509.PolicyInformation(x509.ObjectIdentifier(oid), None) for oid in profile.policies]
+            ),
+            critical=False,
+        )
+    if profile.ocsp_no_check:
+        builder = builder.add_extension(x509.OCSPNoCheck(), critical=False)
+    return builder
+
+
+def _certifiable(public_key_info: bytes) -> PublicKey:
+    """The key, if it is of a kind and size that is certified here (TS 119 312)."""
+    key = load_der_public_key(public_key_info)
+    if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in {"secp256r1", "secp384r1"}:
+        return key
+    if isinstance(key, rsa.RSAPublicKey) and 3072 <= key.key_size <= 8192:
+        return key
+    raise IssuanceRefused("only keys on P-256 and P-384 and RSA keys of 3072 to 8192 bits are certified")
+
+
+def _refuse_what_the_issuer_may_not(
+    profile: Profile, public_key_info: bytes, issuer: Issuer, not_before: datetime
+) -> None:
+    above = issuer.certificate
+    issuer_key = above.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    if issuer_key != issuer.key.record.public_key:
+        raise IssuanceRefused(f"key {issuer.key.record.id} is not the key of issuer {issuer.name}")
+    if public_key_info == issuer_key:
+        raise IssuanceRefused(f"issuer {issuer.name} cannot certify its own key again: generate another")
+    extensions = above.extensions
+    constraints = extensions.get_extension_for_class(x509.BasicConstraints).value
+    if not constraints.ca or not extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign:
+        raise IssuanceRefused(f"{issuer.name} is not a CA and issues nothing (RFC 5280 4.2.1.9)")
+    room = constraints.path_length
+    if profile.is_ca and room is not None and (profile.path_length is None or profile.path_length >= room):
+        raise IssuanceRefused(f"{issuer.name} has pathLen {room}: no CA of profile {profile.name} fits below")
+    try:
+        allowed = extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        allowed = None
+    if allowed is not None and not {*profile.extended} <= {usage.dotted_string for usage in allowed}:
+        raise IssuanceRefused(f"{issuer.name} may not certify for the extended usages of {profile.name}")
+    start = not_before.replace(microsecond=0)
+    if start < above.not_valid_before_utc or start + profile.validity > above.not_valid_after_utc:
+        raise IssuanceRefused(
+            f"a certificate of profile {profile.name} would be valid outside its issuer's validity, "
+            f"which ends {above.not_valid_after_utc:%Y-%m-%d}: issue from a newer CA"
+        )

@@ -1,0 +1,128 @@
+"""A whole hierarchy on a real database under a clock that only the test moves."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from ca import tables as ca_tables
+from ca.hierarchy import Hierarchy
+from ca.model import CertificateRecord, CertificationConfig, ProfileName
+from ca.tables import Certificates
+from keys import tables as key_tables
+from keys.service import KeyService
+from keys.stores.kek import KeyEncryptionKey, create_key_encryption_key
+from keys.stores.software import SoftwareKeyStore
+from tests.keys.conftest import AuditInTable, audit_metadata
+from tests.support.clock import FrozenClock
+from tests.support.databases import Begin, tables_in
+from tests.support.needs import ROOT, tool_path
+
+CONFIG = CertificationConfig(base_url="http://pki.absah.test")
+
+
+@dataclass
+class Ticks:
+    """The monotonic clock in seconds: caches age only when a test says so."""
+
+    value: float = 100.0
+
+    def __call__(self) -> float:
+        return self.value
+
+
+@dataclass
+class Pki:
+    """What the tests of this slice stand on: services over one database."""
+
+    begin: Begin
+    clock: FrozenClock
+    folder: Path
+    ticks: Ticks = field(default_factory=Ticks)
+    config: CertificationConfig = CONFIG
+    keys: KeyService = field(init=False)
+    hierarchy: Hierarchy = field(init=False)
+    audit: AuditInTable = field(default_factory=AuditInTable)
+
+    def __post_init__(self) -> None:
+        kek = self.folder / "kek"
+        if not kek.exists():
+            create_key_encryption_key(kek)
+        store = SoftwareKeyStore(
+            encrypted_keys=key_tables.EncryptedKeyTable(self.begin), kek=KeyEncryptionKey(kek)
+        )
+        self.keys = KeyService(
+            begin=self.begin,
+            stores={"software": store},
+            clock=self.clock,
+            audit=self.audit,
+            monotonic=self.ticks,
+        )
+        self.hierarchy = Hierarchy(
+            begin=self.begin, keys=self.keys, clock=self.clock, audit=self.audit, config=self.config
+        )
+
+    def restarted(self) -> Pki:
+        """The same deployment as another process would open it."""
+        return Pki(self.begin, self.clock, self.folder, self.ticks, self.config)
+
+    def record(self, profile: ProfileName, owner: str = "") -> CertificateRecord:
+        with self.begin() as tx:
+            record = Certificates(tx).newest_good(profile, owner)
+        assert record is not None
+        return record
+
+    def certificate(self, profile: ProfileName, owner: str = "") -> x509.Certificate:
+        return x509.load_der_x509_certificate(self.record(profile, owner).der)
+
+    def pem(self, profile: ProfileName, owner: str = "") -> Path:
+        path = self.folder / f"{profile}.pem"
+        path.write_bytes(self.certificate(profile, owner).public_bytes(Encoding.PEM))
+        return path
+
+    def seal(self, agency: str = "dpmptsp") -> CertificateRecord:
+        return self.hierarchy.certify_seal(
+            agency,
+            organisation="Dinas Penanaman Modal Contoh",
+            organization_identifier="NTRID-8120001234567",
+        )
+
+
+def make_pki(begin: Begin, clock: FrozenClock, folder: Path) -> Pki:
+    return Pki(begin, clock, folder)
+
+
+@pytest.fixture
+def empty_pki(begin_with: Callable[..., Begin], clock: FrozenClock, tmp_path: Path) -> Pki:
+    """No hierarchy yet; runs on SQLite and on PostgreSQL."""
+    begin = begin_with(key_tables.metadata, ca_tables.metadata, audit_metadata)
+    return make_pki(begin, clock, tmp_path)
+
+
+@pytest.fixture
+def pki(clock: FrozenClock, tmp_path: Path) -> Pki:
+    """The development hierarchy and one agency's seal, on SQLite."""
+    with tables_in(
+        f"sqlite:///{tmp_path / 'ca.db'}", key_tables.metadata, ca_tables.metadata, audit_metadata
+    ) as begin:
+        made = make_pki(begin, clock, tmp_path)
+        made.hierarchy.init()
+        made.seal()
+        return made
+
+
+def run(*command: str | Path, stdin: bytes | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a judge and return what it said; the caller decides."""
+    name, *arguments = map(str, command)
+    beside = ROOT / ".venv" / "bin" / name
+    program = str(beside) if beside.exists() else tool_path(name)
+    done = subprocess.run([program, *arguments], input=stdin, capture_output=True, timeout=60, check=False)
+    return subprocess.CompletedProcess(
+        done.args, done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+    )
