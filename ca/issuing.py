@@ -161,7 +161,10 @@ def _refuse_what_the_issuer_may_not(
     if public_key_info == issuer_key:
         raise IssuanceRefused(f"issuer {issuer.name} cannot certify its own key again: generate another")
     extensions = above.extensions
-    constraints = extensions.get_extension_for_class(x509.BasicConstraints).value
+    try:
+        constraints = extensions.get_extension_for_class(x509.BasicConstraints).value
+    except x509.ExtensionNotFound:
+        constraints = x509.BasicConstraints(ca=False, path_length=None)
     if not constraints.ca or not extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign:
         raise IssuanceRefused(f"{issuer.name} is not a CA and issues nothing (RFC 5280 4.2.1.9)")
     room = constraints.path_length

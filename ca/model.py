@@ -9,9 +9,14 @@ from urllib.parse import urlsplit
 
 from ca.errors import ProfileInvalid
 
-ABSAH_ARC = "2.25.302703167092082454473686591330036345737"
-"""Root of the identifiers that the project defines itself, under the UUID arc of ITU-T X.667.
-A deployment with a registered arc of its own sets :attr:`CertificationConfig.arc`."""
+EXAMPLE_ARC = "1.3.6.1.4.1.32473.360"
+"""Policy identifiers of deployments that have no arc of their own, under the enterprise number that RFC 5612
+keeps for examples. A deployment that means it registers an arc and sets :attr:`CertificationConfig.arc`.
+(UUID arcs under 2.25 would be free for all, but widely used decoders stop at arcs of 32 bits.)"""
+
+RECEIPT_SIGNING_USAGE = f"{EXAMPLE_ARC}.2.1"
+"""Extended key usage of receipt signers; no standard has one. The same in every deployment, because verifiers
+that never saw the deployment's settings must recognise it."""
 
 
 class ProfileName(StrEnum):
@@ -101,7 +106,7 @@ class CertificationConfig:
     organisation: str = "Absah Development"
     organization_identifier: str = "NTRID-0000000000001"
     country: str = "ID"
-    arc: str = ABSAH_ARC
+    arc: str = EXAMPLE_ARC
     ocsp_validity: timedelta = timedelta(hours=12)
     issuing_crl_validity: timedelta = timedelta(days=3)
     root_crl_validity: timedelta = timedelta(days=180)
@@ -118,11 +123,6 @@ class CertificationConfig:
             raise ProfileInvalid("answers and lists that live less than a minute are stale when they arrive")
         if self.tsa_accuracy_seconds < 1:
             raise ProfileInvalid("the accuracy of time-stamps is stated in whole seconds, 1 or more")
-
-    @property
-    def receipt_signing_usage(self) -> str:
-        """Extended key usage of receipt signers; defined here because no standard has one."""
-        return f"{self.arc}.2.1"
 
     @property
     def timestamp_policy(self) -> str:

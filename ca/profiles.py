@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from ca.errors import IssuanceRefused, ProfileInvalid
-from ca.model import CertificationConfig, ProfileName
+from ca.model import RECEIPT_SIGNING_USAGE, CertificationConfig, ProfileName
 from keys.model import KeyAlgorithm, KeyPurpose
 
 ANY_POLICY = "2.5.29.32.0"
@@ -137,7 +137,7 @@ def profiles(config: CertificationConfig) -> Mapping[ProfileName, Profile]:
             KeyPurpose.RECEIPT,
             5,
             "digital_signature",
-            extended=(config.receipt_signing_usage,),
+            extended=(RECEIPT_SIGNING_USAGE,),
         ),
     )
     return {profile.name: profile for profile in made}

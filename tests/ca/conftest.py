@@ -24,7 +24,7 @@ from tests.support.clock import FrozenClock
 from tests.support.databases import Begin, tables_in
 from tests.support.needs import ROOT, tool_path
 
-CONFIG = CertificationConfig(base_url="http://pki.absah.test")
+CONFIG = CertificationConfig(base_url="http://pki.absah.go.id")
 
 
 @dataclass
