@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from app.errors import DatabaseNotReady, SettingsInvalid
 
@@ -39,6 +40,7 @@ class Database:
         if not self.is_sqlite:
             return create_engine(
                 self.url,
+                hide_parameters=True,  # error messages reach logs; parameters are people's data
                 pool_size=pool_size,
                 max_overflow=0,  # the server's max_connections is divided among processes: no surprises
                 pool_timeout=busy_seconds,
@@ -46,7 +48,11 @@ class Database:
                 connect_args={"options": "-c timezone=UTC", "connect_timeout": 10},
             )
         engine = create_engine(
-            self.url, pool_size=pool_size, max_overflow=-1, connect_args={"timeout": float(busy_seconds)}
+            self.url,
+            hide_parameters=True,
+            pool_size=pool_size,
+            max_overflow=-1,
+            connect_args={"timeout": float(busy_seconds)},
         )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
@@ -138,8 +144,8 @@ def _reachable(url: URL) -> Iterator[None]:
     """Only failures of the connection are translated; a broken statement is a defect and stays one."""
     try:
         yield
-    except DBAPIError as cause:
-        if cause.connection_invalidated or _is_connect_failure(cause):
+    except (DBAPIError, PoolExhausted) as cause:
+        if isinstance(cause, PoolExhausted) or cause.connection_invalidated or _is_connect_failure(cause):
             raise DatabaseNotReady(
                 f"The database {url.render_as_string(hide_password=True)} cannot be reached or is stuck. "
                 "Is it running, and is ABSAH_DATABASE_URL right? `absah doctor` tries it."

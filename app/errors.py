@@ -5,12 +5,16 @@ ApplicationError
 ├── UnsafeForProduction     a development stand-in would run in production
 ├── NotInitialised          `absah init` has not run against this data
 ├── DatabaseNotReady        cannot be reached, or its schema is not the one this release knows
+├── StorageNotReady         the store of documents does not answer or cannot be written
 ├── AuditChainBroken        the audit trail was changed after the fact
 ├── BodyTooLarge            a request's body is above the limit of its path
+├── BodyTooSlow             a request's body did not arrive in time
 └── CredentialsMissing      a guarded route was called without a bearer token
 """
 
 from __future__ import annotations
+
+from sqlalchemy.exc import SQLAlchemyError
 
 
 class ApplicationError(Exception):
@@ -29,8 +33,15 @@ class NotInitialised(ApplicationError):
     """`absah init` has not run against this data directory and database."""
 
 
-class DatabaseNotReady(ApplicationError):
-    """The database cannot be reached, or its schema is not the one that this release knows."""
+class DatabaseNotReady(ApplicationError, SQLAlchemyError):
+    """The database cannot be reached, or its schema is not the one that this release knows.
+
+    Also an error of SQLAlchemy, so that slices which know what to do without the register can catch it.
+    """
+
+
+class StorageNotReady(ApplicationError):
+    """The store of documents does not answer, is full, or may not be written."""
 
 
 class AuditChainBroken(ApplicationError):
@@ -52,6 +63,13 @@ class BodyTooLarge(ApplicationError):
             f"This address takes at most {limit:,} bytes in a request. Send a smaller file, "
             "or have the operator raise the limit (ABSAH_LIMITS_*)."
         )
+
+
+class BodyTooSlow(ApplicationError):
+    """The request's body did not arrive in time."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"The request's body did not arrive within {seconds} seconds. Send it again.")
 
 
 class CredentialsMissing(ApplicationError):

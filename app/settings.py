@@ -87,20 +87,30 @@ class CaSettings(_Section):
     """Certification and time."""
 
     organisation: str = Field(
-        default="Absah (pengembangan)", description="Organisation in the names of the CAs."
+        default="Absah Development", max_length=64, description="Organisation in the names of the CAs."
+    )
+    organization_identifier: str = Field(
+        default="NTRID-0000000000001",
+        description="Its organizationIdentifier by EN 319 412-1, 5.1.4, such as NTRID-1234567890.",
     )
     country: str = Field(
         default="ID", pattern="^[A-Z]{2}$", description="Country in the names of the CAs, ISO 3166."
     )
-    crl_hours: PositiveInt = Field(
-        default=24, description="Validity of a CRL in hours; it is renewed at half of it."
+    arc: str = Field(
+        default="2.999.360",
+        pattern=r"^[0-2](\.[0-9]{1,10})+$",
+        description="Object identifier under which the deployment's policies are numbered.",
     )
+    crl_hours: PositiveInt = Field(
+        default=72, description="Validity of the issuing CA's CRL in hours; the worker renews it at half."
+    )
+    ocsp_hours: PositiveInt = Field(default=12, description="Validity of an OCSP answer in hours.")
 
 
 class SigningSettings(_Section):
     """Sealing."""
 
-    max_pages: PositiveInt = Field(default=5_000, description="A PDF with more pages is refused.")
+    max_pages: PositiveInt = Field(default=2_000, description="A PDF with more pages is refused.")
     max_bytes: PositiveInt = Field(default=256 * 1024**2, description="A PDF with more bytes is refused.")
 
 

@@ -22,16 +22,23 @@ _SECRET_PREFIX: Final = "absah_"  # noqa: S105 - lets secret scanners find leake
 _SCOPE = re.compile(r"documents\.read|documents\.revoke|documents\.issue:(?:\*|[a-z][a-z0-9_]{0,39})")
 _AGENCY_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 # EN 319 412-1, 5.1.4: three letters of identity type, country, "-", the register's own reference.
-_ORGANISATION_ID = re.compile(r"(?:VAT|NTR|PSD|LEI|GOV|[A-Z]{2}:)[A-Z]{2}-[A-Za-z0-9.\-]{1,60}")
+_ORGANIZATION_IDENTIFIER = re.compile(
+    r"(?:(?:VAT|NTR|PSD|LEI)[A-Z]{2}|[A-Z]{2}:[A-Z]{2})-[A-Za-z0-9.\-/]{1,50}"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Agency:
-    """A body that issues documents. ``organisation_id`` is the organizationIdentifier of its seal."""
+    """A body that issues documents. ``name`` is printed on them.
+
+    ``certified_name`` is the organizationName in its seal's certificate, where X.520 allows 64 characters and
+    official names are often longer; ``organization_identifier`` stands beside it (EN 319 412-1, 5.1.4).
+    """
 
     id: str
     name: str
-    organisation_id: str
+    certified_name: str
+    organization_identifier: str
     created_at: datetime
 
     def check(self) -> None:
@@ -41,13 +48,12 @@ class Agency:
                 f"{self.id!r} cannot be an agency id: use up to 40 lower-case letters, digits and hyphens, "
                 "such as dpmptsp-bandung."
             )
-        if not self.name.strip() or len(self.name) > 64 or not self.name.isprintable():
+        for what, text, most in (("name", self.name, 120), ("certified name", self.certified_name, 64)):
+            if not 0 < len(text) <= most or not text.isprintable() or text != text.strip():
+                raise NameInvalid(f"An agency's {what} has 1 to {most} printable characters.")
+        if not _ORGANIZATION_IDENTIFIER.fullmatch(self.organization_identifier):
             raise NameInvalid(
-                "An agency's name has 1 to 64 printable characters, as organizationName in a certificate."
-            )
-        if not _ORGANISATION_ID.fullmatch(self.organisation_id):
-            raise NameInvalid(
-                f"{self.organisation_id!r} is not an organisation identifier of EN 319 412-1, 5.1.4; "
+                f"{self.organization_identifier!r} is not an organisation identifier of EN 319 412-1, 5.1.4; "
                 "examples are VATID-0012345678901000 and NTRID-9120101234567."
             )
 

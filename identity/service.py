@@ -76,9 +76,20 @@ class IdentityService:
 
     # --- administration ------------------------------------------------------------------------------
 
-    def add_agency(self, agency_id: str, *, name: str, organisation_id: str, actor: str) -> Agency:
-        """Raises :class:`identity.errors.NameInvalid` or :class:`identity.errors.AgencyExists`."""
-        agency = Agency(agency_id, name.strip(), organisation_id, self._clock())
+    def add_agency(
+        self,
+        agency_id: str,
+        *,
+        name: str,
+        organization_identifier: str,
+        certified_name: str | None = None,
+        actor: str,
+    ) -> Agency:
+        """``certified_name`` is needed only where ``name`` has more than 64 characters.
+
+        Raises :class:`identity.errors.NameInvalid` or :class:`identity.errors.AgencyExists`.
+        """
+        agency = Agency(agency_id, name, certified_name or name, organization_identifier, self._clock())
         agency.check()
         try:
             with self._begin() as tx:

@@ -31,8 +31,9 @@ agencies = Table(
     "agencies",
     metadata,
     Column("id", String(40), primary_key=True),
-    Column("name", String(64), nullable=False),
-    Column("organisation_id", String(80), nullable=False),
+    Column("name", String(120), nullable=False),
+    Column("certified_name", String(64), nullable=False),
+    Column("organization_identifier", String(80), nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
 )
 
@@ -63,7 +64,8 @@ class AgencyTable:
             insert(agencies).values(
                 id=agency.id,
                 name=agency.name,
-                organisation_id=agency.organisation_id,
+                certified_name=agency.certified_name,
+                organization_identifier=agency.organization_identifier,
                 created_at=agency.created_at,
             )
         )
@@ -103,16 +105,15 @@ class ClientTable:
 
     def with_agency(self, client_id: str) -> tuple[Client, Agency] | None:
         """A client and its agency in one query: asked for every request that carries a token."""
+        prefixed = [column.label(f"agency__{column.name}") for column in agencies.columns]
         row = self._tx.execute(
-            select(clients, agencies.c.name.label("agency_name"), agencies.c.organisation_id,
-                   agencies.c.created_at.label("agency_created_at"))
+            select(clients, *prefixed)
             .join(agencies, agencies.c.id == clients.c.agency_id)
             .where(clients.c.id == client_id)
-        ).one_or_none()  # fmt: skip
+        ).one_or_none()
         if row is None:
             return None
-        agency = Agency(row.agency_id, row.agency_name, row.organisation_id, _aware(row.agency_created_at))
-        return _client(row), agency
+        return _client(row), _agency(row, "agency__")
 
     def of_agency(self, agency_id: str) -> list[Client]:
         """Oldest first."""
@@ -133,8 +134,15 @@ class ClientTable:
         return result.rowcount == 1
 
 
-def _agency(row: Row[Any]) -> Agency:
-    return Agency(row.id, row.name, row.organisation_id, _aware(row.created_at))
+def _agency(row: Row[Any], prefix: str = "") -> Agency:
+    values = row._mapping
+    return Agency(
+        id=values[f"{prefix}id"],
+        name=values[f"{prefix}name"],
+        certified_name=values[f"{prefix}certified_name"],
+        organization_identifier=values[f"{prefix}organization_identifier"],
+        created_at=_aware(values[f"{prefix}created_at"]),
+    )
 
 
 def _client(row: Row[Any]) -> Client:

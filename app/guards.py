@@ -1,0 +1,50 @@
+"""Who may call a route: a bearer token's client, or anyone. Every route is one or the other, by name."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from starlette.requests import Request
+
+from app.errors import CredentialsMissing
+from identity.service import IdentityService
+from signing.ports import Caller
+
+PUBLIC_ROUTES: Final = frozenset(
+    {
+        ("GET", "/healthz"),
+        ("GET", "/readyz"),
+        ("GET", "/metrics"),  # counts only; the reverse proxy keeps it inside
+        ("GET", "/problems/{slug}"),
+        ("POST", "/oauth2/token"),  # authenticates the client itself
+        ("GET", "/oauth2/jwks"),
+    }
+)
+"""Routes of the composition root and of identity that need no token. Those of `verify` and `ca` are public as
+a whole: :data:`PUBLIC_PREFIXES`. ``tests/app/test_guards.py`` holds every route against the two lists."""
+
+PUBLIC_PREFIXES: Final = ("/d/", "/verify", "/v1/verifications", "/pki/", "/ocsp/", "/tsa", "/static/")
+
+
+class BearerGuard:
+    """A FastAPI dependency: the access token's client as a :class:`signing.ports.Caller`.
+
+    Scopes are checked where the act happens, in the service: only it knows the document's type.
+    """
+
+    def __init__(self, identity: IdentityService) -> None:
+        self._identity = identity
+
+    def __call__(self, request: Request) -> Caller:
+        """Raises :class:`app.errors.CredentialsMissing` or a leaf of `identity.errors.AccessTokenError`."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise CredentialsMissing
+        principal = self._identity.principal(token.strip())
+        return Caller(
+            client_id=principal.client.id,
+            agency_id=principal.agency.id,
+            agency_name=principal.agency.name,
+            scopes=principal.scopes,
+            is_sandbox=principal.client.is_sandbox,
+        )

@@ -1,0 +1,16 @@
+"""The tables of every slice, for drafting migrations and for the test that nothing was forgotten."""
+
+from __future__ import annotations
+
+from sqlalchemy import MetaData
+
+from app import audit
+from ca import tables as ca
+from identity import tables as identity
+from keys import tables as keys
+from signing import tables as signing
+
+
+def all_metadata() -> list[MetaData]:
+    """In an order in which they can be created."""
+    return [audit.metadata, keys.metadata, ca.metadata, identity.metadata, signing.metadata]

@@ -1,0 +1,184 @@
+"""The one table from error class to HTTP answer: problem types (RFC 9457) with stable URIs.
+
+Slices raise errors named for the fact; only here do they get a status. :mod:`app.answers` writes the answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from app import errors as app
+from ca import errors as ca
+from identity import errors as identity
+from signing import errors as signing
+from verify import errors as verify
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """``slug`` is the stable end of the type URI; titles are for people, in English and Indonesian."""
+
+    status: int
+    slug: str
+    title: str
+    judul: str
+
+
+INTERNAL: Final = Problem(500, "internal", "Something failed on our side", "Terjadi kesalahan di pihak kami")
+NOT_FOUND: Final = Problem(404, "not-found", "Nothing is at this address", "Alamat ini tidak ada")
+METHOD: Final = Problem(
+    405,
+    "method-not-allowed",
+    "This address does not take this method",
+    "Metode ini tidak berlaku di alamat ini",
+)
+VALIDATION: Final = Problem(
+    422, "request-invalid", "The request does not have the right form", "Bentuk permintaan tidak sesuai"
+)
+UNREADABLE: Final = Problem(
+    400, "request-unreadable", "The request cannot be read", "Permintaan tidak dapat dibaca"
+)
+UNAVAILABLE: Final = Problem(
+    503, "unavailable", "Not available at the moment", "Layanan sedang tidak tersedia"
+)
+_TOKEN = Problem(401, "access-token-invalid", "The access token is not valid", "Token akses tidak berlaku")
+_OAUTH = Problem(400, "token-request-invalid", "The token request was refused", "Permintaan token ditolak")
+_ADMIN = Problem(
+    422, "administration-refused", "The registration breaks a rule", "Pendaftaran melanggar aturan"
+)
+_FACTS = Problem(
+    422, "document-facts-invalid", "A fact about the document breaks a rule", "Data dokumen melanggar aturan"
+)
+_RECEIPT = Problem(422, "receipt-invalid", "The receipt cannot be believed", "Kode QR tidak dapat dipercaya")
+_UPLOAD = Problem(422, "upload-incomplete", "The upload is incomplete", "Unggahan tidak lengkap")
+
+PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
+    # app
+    app.SettingsInvalid: INTERNAL,
+    app.UnsafeForProduction: INTERNAL,
+    app.NotInitialised: UNAVAILABLE,
+    app.DatabaseNotReady: UNAVAILABLE,
+    app.StorageNotReady: UNAVAILABLE,
+    app.AuditChainBroken: INTERNAL,
+    app.BodyTooLarge: Problem(
+        413, "body-too-large", "The request's body is too large", "Isi permintaan terlalu besar"
+    ),
+    app.BodyTooSlow: Problem(
+        408, "body-too-slow", "The request's body took too long", "Isi permintaan terlalu lama dikirim"
+    ),
+    app.CredentialsMissing: Problem(
+        401, "access-token-missing", "An access token is needed", "Token akses diperlukan"
+    ),
+    # identity
+    identity.TokenRequestInvalid: _OAUTH,
+    identity.GrantNotSupported: _OAUTH,
+    identity.ScopeNotGranted: _OAUTH,
+    identity.ClientNotAuthenticated: Problem(
+        401, "client-not-authenticated", "Client id or secret is wrong", "ID atau rahasia klien salah"
+    ),
+    identity.TokenMalformed: _TOKEN,
+    identity.TokenNotOurs: _TOKEN,
+    identity.TokenExpired: _TOKEN,
+    identity.TokenClaimsInvalid: _TOKEN,
+    identity.TokenClientGone: _TOKEN,
+    identity.ScopeInvalid: _ADMIN,
+    identity.NameInvalid: _ADMIN,
+    identity.AgencyExists: _ADMIN,
+    identity.AgencyUnknown: _ADMIN,
+    identity.ClientUnknown: _ADMIN,
+    # signing
+    signing.RequestRefused: _FACTS,
+    signing.UnknownDocumentType: Problem(
+        422, "document-type-unknown", "There is no such document type", "Jenis dokumen tidak dikenal"
+    ),
+    signing.PersonalDataInPublicField: Problem(
+        422, "personal-data-in-public-field", "A public field holds personal data",
+        "Kolom publik berisi data pribadi",
+    ),
+    signing.NotPermitted: Problem(
+        403, "scope-missing", "The access token does not reach this far", "Token akses tidak mencakup ini"
+    ),
+    signing.DocumentNotFound: Problem(
+        404, "document-not-found", "No such document of yours", "Dokumen tidak ditemukan"
+    ),
+    signing.StateForbids: Problem(
+        409, "state-forbids", "The document's state does not allow this", "Status dokumen tidak mengizinkan"
+    ),
+    signing.IdempotencyConflict: Problem(
+        422, "idempotency-conflict", "The idempotency key belongs to other content",
+        "Kunci idempotensi dipakai untuk isi lain",
+    ),
+    signing.JobInProgress: Problem(
+        409, "job-in-progress", "The same request is being worked on", "Permintaan sama sedang dikerjakan"
+    ),
+    signing.NoActiveSeal: Problem(
+        409, "no-active-seal", "The agency has no seal that may sign now", "Instansi belum punya segel aktif"
+    ),
+    signing.ReceiptMalformed: _RECEIPT,
+    signing.ReceiptNotAuthentic: _RECEIPT,
+    signing.PagesNotInspected: UNAVAILABLE,
+    signing.SealNotReleased: INTERNAL,
+    signing.EmptyFile: Problem(422, "pdf-empty", "The file is empty", "Berkas kosong"),
+    signing.NotAPdf: Problem(422, "pdf-not-a-pdf", "The file is not a PDF", "Berkas bukan PDF"),
+    signing.TruncatedPdf: Problem(422, "pdf-truncated", "The PDF is cut off", "PDF terpotong"),
+    signing.BrokenPdf: Problem(422, "pdf-broken", "The PDF cannot be read", "PDF rusak"),
+    signing.EncryptedPdf: Problem(422, "pdf-encrypted", "The PDF is encrypted", "PDF terenkripsi"),
+    signing.FileTooLarge: Problem(413, "pdf-too-large", "The PDF is too large", "PDF terlalu besar"),
+    signing.TooManyPages: Problem(
+        422, "pdf-too-many-pages", "The PDF has too many pages", "Halaman PDF terlalu banyak"
+    ),
+    signing.DecompressionBomb: Problem(
+        422, "pdf-decompression-bomb", "The PDF unpacks to far too much", "Isi PDF terlalu besar bila dibuka"
+    ),
+    signing.LockedByEarlierSignature: Problem(
+        422, "pdf-locked", "An earlier signature locks the PDF", "PDF dikunci tanda tangan sebelumnya"
+    ),
+    signing.NoRoomForStamp: Problem(
+        422, "no-room-for-stamp", "The stamp does not fit", "Tidak ada tempat untuk stempel"
+    ),
+    signing.UnprintableCharacter: Problem(
+        422, "unprintable-character", "The stamp cannot print a character", "Ada huruf yang tak dapat dicetak"
+    ),
+    # A refusal that is repeated to the caller of the same idempotency key carries only its recorded words.
+    signing.PdfRefused: Problem(422, "pdf-refused", "The PDF cannot be sealed", "PDF tidak dapat disegel"),
+    # verify
+    verify.UnknownDocument: Problem(
+        404, "document-unknown", "Nobody issued this document", "Dokumen ini tidak pernah diterbitkan"
+    ),
+    verify.UploadTooLarge: Problem(413, "upload-too-large", "The file is too large", "Berkas terlalu besar"),
+    verify.UploadIncomplete: _UPLOAD,
+    verify.UploadNotUnderstood: Problem(
+        415, "upload-not-understood", "This kind of upload is not read here", "Jenis unggahan tidak dikenal"
+    ),
+    verify.VerifierBusy: Problem(
+        503, "verifier-busy", "Too many verifications at once", "Terlalu banyak verifikasi sekaligus"
+    ),
+    verify.TrustFolderInvalid: UNAVAILABLE,
+    # ca
+    ca.MalformedDer: UNREADABLE,
+    ca.ProfileInvalid: INTERNAL,
+    ca.IssuanceRefused: INTERNAL,
+    ca.HierarchyIncomplete: UNAVAILABLE,
+    ca.CertificateUnknown: NOT_FOUND,
+    ca.CertificateNotGood: UNAVAILABLE,
+    ca.RevocationRefused: Problem(
+        409, "revocation-refused", "The status cannot change that way", "Status tidak dapat diubah demikian"
+    ),
+    ca.TimeNotAvailable: UNAVAILABLE,
+}  # fmt: skip
+
+# Named, not imported: the public process maps its errors with this table and must not load `keys`.
+CUSTODY_ROOT: Final = "keys.errors.KeyCustodyError"
+"""Whatever custody raises is on our side: nobody outside names a key."""
+
+
+def problem_of(error: Exception) -> Problem:
+    """The table's entry for an error's class, or for the nearest class above it."""
+    for kind in type(error).__mro__:
+        if kind in PROBLEMS:
+            return PROBLEMS[kind]
+        if f"{kind.__module__}.{kind.__qualname__}" == CUSTODY_ROOT:
+            return UNAVAILABLE
+    return INTERNAL

@@ -1,0 +1,159 @@
+"""Logs, metrics and the request id. Personal data and secrets stay out of all three."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import secrets
+import sys
+import time
+from collections.abc import MutableMapping
+from typing import Any, Final
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.settings import LogFormat, LogSettings
+
+MULTIPROCESS_DIR: Final = "PROMETHEUS_MULTIPROC_DIR"
+"""prometheus-client's own variable. ``absah serve`` sets it before it starts several processes; each then
+writes its numbers to files there, and whichever process answers ``/metrics`` adds them up."""
+
+_HIDDEN: Final = "[hidden]"
+_SENSITIVE_KEYS: Final = re.compile(
+    r"secret|password|passphrase|token|authorization|cookie|credential|otp|pin$|nik|holder|email|phone|"
+    r"address$|birth|private",
+    re.IGNORECASE,
+)
+_SENSITIVE_TEXT: Final = re.compile(
+    r"(?<!\d)\d{16}(?!\d)"  # NIK, family card number
+    r"|absah_[\w-]{20,}"  # client secret
+    r"|eyJ[\w-]+\.[\w-]+\.[\w-]*"  # JWT
+    r"|[\w.+-]+@[\w-]+\.[\w.]+"  # mail address
+)
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9-]{8,64}")
+
+
+def configure_logging(settings: LogSettings) -> None:
+    """Send every log line, those of libraries included, through one pipeline to standard error."""
+    console = settings.format is LogFormat.CONSOLE or (
+        settings.format is LogFormat.AUTO and sys.stderr.isatty()
+    )
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        hide_sensitive,
+    ]
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(settings.level.upper())
+    for noisy in ("alembic", "fontTools", "pyhanko", "pyhanko_certvalidator", "httpx"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def hide_sensitive(
+    _logger: object, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """The last line of defence, not the first: nobody should log these things to begin with."""
+    for key, value in event.items():
+        if _SENSITIVE_KEYS.search(key):
+            event[key] = _HIDDEN
+        elif isinstance(value, str):
+            event[key] = _SENSITIVE_TEXT.sub(_HIDDEN, value)
+    return event
+
+
+class Metrics:
+    """The counters of one process."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "absah_http_requests", "Requests answered.", ("method", "route", "status"), registry=self.registry
+        )
+        self.seconds = Histogram(
+            "absah_http_request_seconds",
+            "Time from the request's arrival to the end of its answer.",
+            ("route",),
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+            registry=self.registry,
+        )
+
+    def exposition(self) -> bytes:
+        """Prometheus text format; over all processes when there are several."""
+        if MULTIPROCESS_DIR not in os.environ:
+            return generate_latest(self.registry)
+        everyone = CollectorRegistry()
+        MultiProcessCollector(everyone)  # type: ignore[no-untyped-call]
+        return generate_latest(everyone)
+
+
+class TelemetryMiddleware:
+    """Gives each request an id, counts it, and measures it. Routes are counted by template, never by path:
+    a path holds a document's id.
+    """
+
+    def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _incoming_id(scope) or secrets.token_hex(12)
+        scope.setdefault("state", {})["request_id"] = request_id
+        status = 500
+        started = time.perf_counter()
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message.setdefault("headers", [])
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        try:
+            await self._app(scope, receive, send_with_id)
+        finally:
+            structlog.contextvars.unbind_contextvars("request_id")
+            route = getattr(scope.get("route"), "path", "unmatched")
+            self._metrics.requests.labels(_method(scope["method"]), route, str(status)).inc()
+            self._metrics.seconds.labels(route).observe(time.perf_counter() - started)
+
+
+def _method(name: str) -> str:
+    """Methods are the caller's words; a counter per invented one would be a leak of memory."""
+    return name if name in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} else "other"
+
+
+def _incoming_id(scope: Scope) -> str | None:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            text = value.decode("latin-1")
+            return text if _REQUEST_ID.fullmatch(text) else None
+    return None
