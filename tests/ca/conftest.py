@@ -15,6 +15,7 @@ from ca import tables as ca_tables
 from ca.hierarchy import Hierarchy
 from ca.model import CertificateRecord, CertificationConfig, ProfileName
 from ca.tables import Certificates
+from ca.timestamping import TimeStampingAuthority
 from keys import tables as key_tables
 from keys.service import KeyService
 from keys.stores.kek import KeyEncryptionKey, create_key_encryption_key
@@ -48,6 +49,7 @@ class Pki:
     config: CertificationConfig = CONFIG
     keys: KeyService = field(init=False)
     hierarchy: Hierarchy = field(init=False)
+    tsa: TimeStampingAuthority = field(init=False)
     audit: AuditInTable = field(default_factory=AuditInTable)
 
     def __post_init__(self) -> None:
@@ -66,6 +68,9 @@ class Pki:
         )
         self.hierarchy = Hierarchy(
             begin=self.begin, keys=self.keys, clock=self.clock, audit=self.audit, config=self.config
+        )
+        self.tsa = TimeStampingAuthority(
+            begin=self.begin, keys=self.keys, clock=self.clock, config=self.config, monotonic=self.ticks
         )
 
     def restarted(self) -> Pki:
