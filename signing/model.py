@@ -31,7 +31,7 @@ class HolderKind(StrEnum):
 
 
 class StateReason(StrEnum):
-    """Why a document was revoked or superseded. A closed list: the reason is public, free text is not safe."""
+    """Why a document left force. A closed list: the reason is public, and free text is not safe there."""
 
     ISSUED_IN_ERROR = "issued_in_error"
     DATA_CHANGED = "data_changed"
@@ -99,7 +99,7 @@ class DocumentFacts:
     supersedes: str | None = None
 
     def check(self) -> None:
-        """Hold the facts against the rules; raises :class:`signing.errors.RequestRefused` naming the field."""
+        """Hold the facts against the rules; raises :class:`signing.errors.RequestRefused`."""
         document_type(self.type)
         texts = {"number": self.number, "title": self.title, "signatory": self.signatory}
         if self.holder is not None:

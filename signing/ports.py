@@ -9,10 +9,12 @@ from typing import BinaryIO, Protocol
 
 from keys.model import KeyAlgorithm
 from keys.ports import AuditTrail, Begin, Clock
+from signing.errors import NotPermitted
 
 __all__ = [
     "AuditTrail",
     "Begin",
+    "Caller",
     "Clock",
     "DocumentFiles",
     "Evidence",
@@ -22,6 +24,27 @@ __all__ = [
     "SealingIdentity",
     "TimeStamper",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The agency system on whose behalf a job runs, as its access token says.
+
+    ``is_sandbox`` clients make samples: documents that never verify as real.
+    """
+
+    client_id: str
+    agency_id: str
+    agency_name: str
+    scopes: frozenset[str]
+    is_sandbox: bool = False
+
+    def require(self, *scopes: str) -> None:
+        """Raise :class:`signing.errors.NotPermitted` unless the caller holds one of ``scopes``."""
+        if self.scopes.isdisjoint(scopes):
+            raise NotPermitted(
+                f"The access token lacks the scope {scopes[0]}. Ask your administrator for it."
+            )
 
 
 @dataclass(frozen=True, slots=True)

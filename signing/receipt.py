@@ -169,12 +169,12 @@ def from_digits(digits: str) -> bytes:
     return raw[1:]
 
 
-def link(public_url: str, claims: Receipt, encoded: bytes) -> str:
+def link(public_url: str, document_id: str, encoded: bytes) -> str:
     """The content of the QR code: ``https://HOST/d/{id}#{digits}``.
 
     A plain camera opens the page; the part behind ``#`` never reaches the server.
     """
-    return f"{public_url.rstrip('/')}/d/{claims.document_id}#{to_digits(encoded)}"
+    return f"{public_url.rstrip('/')}/d/{document_id}#{to_digits(encoded)}"
 
 
 def _protected(key_id: bytes) -> bytes:

@@ -1,0 +1,143 @@
+"""The register of documents: what an agency issued, read by that agency, and taken out of force by it."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import date
+from typing import BinaryIO
+
+from signing import receipt
+from signing.errors import DocumentNotFound, RequestRefused, StateForbids
+from signing.model import Document, DocumentState, StateReason
+from signing.ports import AuditTrail, Begin, Caller, Clock, DocumentFiles
+from signing.tables import DocumentTable
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentLinks:
+    """Absolute URLs. ``page`` is what the QR code holds: the page and, behind #, the signed receipt."""
+
+    self: str
+    file: str | None
+    page: str | None
+    verification: str | None
+
+
+class DocumentRegister:
+    """Reads and withdraws documents. Every method sees only the caller's agency's documents."""
+
+    def __init__(
+        self, *, begin: Begin, clock: Clock, audit: AuditTrail, files: DocumentFiles, public_url: str
+    ) -> None:
+        self._begin = begin
+        self._clock = clock
+        self._audit = audit
+        self._files = files
+        self._public_url = public_url.rstrip("/")
+
+    def read(self, caller: Caller, document_id: str) -> Document:
+        """One of the agency's documents; raises :class:`DocumentNotFound`, also for another agency's."""
+        caller.require("documents.read")
+        return self.owned(caller, document_id)
+
+    def open_file(self, document: Document) -> AbstractContextManager[BinaryIO]:
+        """The sealed PDF of a document that this service returned; raises :class:`StateForbids`."""
+        return self._files.open(document.sealed_key)
+
+    def page(
+        self,
+        caller: Caller,
+        *,
+        before: int | None = None,
+        limit: int = 50,
+        type_code: str | None = None,
+        state: DocumentState | None = None,
+        number: str | None = None,
+        issued_from: date | None = None,
+        issued_to: date | None = None,
+    ) -> list[Document]:
+        """The agency's documents, newest first, older than status index ``before``."""
+        caller.require("documents.read")
+        with self._begin() as tx:
+            return DocumentTable(tx).page(
+                caller.agency_id,
+                before=before,
+                limit=limit,
+                type_code=type_code,
+                state=state,
+                number=number,
+                issued_from=issued_from,
+                issued_to=issued_to,
+            )
+
+    def revoke(self, caller: Caller, document_id: str, reason: StateReason) -> Document:
+        """Take a document out of force for good. Repeating it with the same reason changes nothing."""
+        caller.require("documents.revoke")
+        document = self.owned(caller, document_id)
+        if document.state is DocumentState.REVOKED and document.state_reason is reason:
+            return document
+        document.require_issued("revoked")
+        self._withdraw(caller, document, DocumentState.REVOKED, reason)
+        return self.owned(caller, document_id)
+
+    def supersede(
+        self, caller: Caller, document_id: str, successor_id: str, reason: StateReason = StateReason.REPLACED
+    ) -> Document:
+        """Point a document to its successor, which the same agency issued and which is in force."""
+        caller.require("documents.revoke")
+        document = self.owned(caller, document_id)
+        if document.state is DocumentState.SUPERSEDED and document.superseded_by == successor_id:
+            return document
+        if successor_id == document_id:
+            raise RequestRefused("successor", "is the document itself")
+        self.owned(caller, successor_id).require_issued("a successor")
+        document.require_issued("superseded")
+        self._withdraw(caller, document, DocumentState.SUPERSEDED, reason, successor_id)
+        return self.owned(caller, document_id)
+
+    def link(self, document_id: str, encoded_receipt: bytes) -> str:
+        """What a document's QR code holds."""
+        return receipt.link(self._public_url, document_id, encoded_receipt)
+
+    def links(self, document: Document) -> DocumentLinks:
+        """Where the document is found; without file and page while nothing is released."""
+        base, released = self._public_url, document.receipt is not None
+        return DocumentLinks(
+            self=f"{base}/v1/documents/{document.id}",
+            file=f"{base}/v1/documents/{document.id}/file" if released else None,
+            page=self.link(document.id, document.receipt) if document.receipt else None,
+            verification=f"{base}/v1/verifications/{document.id}" if released else None,
+        )
+
+    def owned(self, caller: Caller, document_id: str) -> Document:
+        """The document if it is the caller's agency's; raises :class:`DocumentNotFound`."""
+        with self._begin() as tx:
+            document = DocumentTable(tx).by_id(document_id)
+        if document is None or document.agency_id != caller.agency_id:
+            raise DocumentNotFound(document_id)
+        return document
+
+    def _withdraw(
+        self,
+        caller: Caller,
+        document: Document,
+        state: DocumentState,
+        reason: StateReason,
+        superseded_by: str | None = None,
+    ) -> None:
+        facts = {"reason": reason.value} | ({"by": superseded_by} if superseded_by else {})
+        with self._begin() as tx:
+            if not DocumentTable(tx).withdraw(
+                document.id, state=state, reason=reason, at=self._clock(), superseded_by=superseded_by
+            ):
+                raise StateForbids(
+                    f"Document {document.id} changed meanwhile. Look at its state and decide anew."
+                )
+            self._audit.append(
+                tx,
+                action=f"document.{state}",
+                actor=caller.client_id,
+                subject=document.id,
+                facts=facts,
+            )
