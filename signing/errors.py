@@ -2,9 +2,12 @@
 
 SigningError
 ├── RequestRefused          the request itself cannot be honoured
+│   ├── UnknownDocumentType
+│   └── PersonalDataInPublicField
+├── NotPermitted            the caller's scopes do not reach this far
 ├── DocumentNotFound
 ├── StateForbids            the document's state does not allow the act
-├── IdempotencyConflict
+├── IdempotencyConflict / JobInProgress
 ├── ReceiptMalformed / ReceiptNotAuthentic
 ├── NoActiveSeal
 └── PdfRefused              this PDF cannot be sealed, and why
@@ -31,6 +34,10 @@ class UnknownDocumentType(RequestRefused):
 
 class PersonalDataInPublicField(RequestRefused):
     """A field that anyone can read holds what looks like personal data."""
+
+
+class NotPermitted(SigningError):
+    """The caller's scopes do not reach this far."""
 
 
 class DocumentNotFound(SigningError):
@@ -68,3 +75,76 @@ class ReceiptNotAuthentic(SigningError):
 
 class PdfRefused(SigningError):
     """Root of the reasons for which a PDF cannot be sealed."""
+
+
+class EmptyFile(PdfRefused):
+    """Zero bytes arrived."""
+
+
+class NotAPdf(PdfRefused):
+    """The bytes are something else."""
+
+
+class TruncatedPdf(PdfRefused):
+    """It begins as a PDF and ends before its cross-reference."""
+
+
+class BrokenPdf(PdfRefused):
+    """The structure cannot be read, not even after an attempt at repair."""
+
+
+class EncryptedPdf(PdfRefused):
+    """An encrypted file cannot be sealed so that everyone can verify it."""
+
+
+class FileTooLarge(PdfRefused):
+    """More bytes than the service takes."""
+
+
+class TooManyPages(PdfRefused):
+    """More pages than the service takes."""
+
+
+class DecompressionBomb(PdfRefused):
+    """A small file that unpacks into far too much."""
+
+
+class LockedByEarlierSignature(PdfRefused):
+    """An earlier signature forbids every later change, an additional signature included."""
+
+
+class NoRoomForStamp(PdfRefused):
+    """The stamp fits neither where the caller wants it nor anywhere else."""
+
+
+class UnprintableCharacter(PdfRefused):
+    """A text of the stamp holds a character that the embedded fonts cannot print."""
+
+    def __init__(self, character: str, text: str) -> None:
+        super().__init__(
+            f"The stamp cannot print the character {character!r} (U+{ord(character):04X}) in {text!r}: "
+            "write it in Latin letters."
+        )
+        self.character = character
+
+
+class PagesNotInspected(SigningError):
+    """The isolated process that looks at pages did not answer in time."""
+
+
+class SealNotReleased(SigningError):
+    """The file that was produced failed a check of its own maker, so nobody gets it."""
+
+    def __init__(self, check: str, why: str) -> None:
+        super().__init__(f"The sealed file was withheld: {check}: {why}. Nothing was released; try again.")
+        self.check = check
+
+
+class StampTextTooLong(PdfRefused):
+    """A text does not fit the stamp even in its smallest letters."""
+
+    def __init__(self, text: str, lines: int) -> None:
+        super().__init__(
+            f"The stamp has {lines} line{'s' if lines > 1 else ''} for {text[:60]!r}… "
+            f"({len(text)} characters), and it does not fit: shorten it."
+        )

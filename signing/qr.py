@@ -1,0 +1,121 @@
+"""The QR code as modules, as PDF drawing operators, and back again from the operators to its text.
+
+ISO/IEC 18004: level M for a bare URL, Q for a link that carries a signed receipt. The decimal digits of a
+receipt land in a numeric segment (3 1/3 bits a digit) because the encoder splits the text into the cheapest
+segments. One module is one unit of the form's space; the quiet zone of four modules is part of the form.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from dataclasses import dataclass
+from functools import cache
+from typing import Final, Literal
+
+import zxingcpp
+
+QUIET_ZONE: Final = 4
+"""Modules of white on every side (ISO/IEC 18004, 5.3.8)."""
+
+_INVERT = bytes(255 - value for value in range(256))
+_DATA_MASK: Final = 3
+"""All eight masks decode alike and a signature's digits are as good as random under each of them. Trying
+them all costs ten times the rest of the encoding (2.2 ms instead of 0.2 for 650 digits)."""
+
+_GROUND = re.compile(rb"/C cs\n1 1 1 sc\n0 0 (\d{1,3}) \1 re f\n0 0 0 sc\n")
+_NUMBERS = {b"%d" % number: number for number in range(200)}
+_BLACK = tuple(bytes(width) for width in range(200))
+
+
+@dataclass(frozen=True, slots=True)
+class QrCode:
+    """``rows`` holds one byte a module, 0xFF where it is dark, top row first, without the quiet zone."""
+
+    rows: tuple[bytes, ...]
+
+    @property
+    def side(self) -> int:
+        """Modules a side, quiet zone included."""
+        return len(self.rows) + 2 * QUIET_ZONE
+
+
+def qr_code(link: str, level: Literal["M", "Q"]) -> QrCode:
+    """Encode ``link`` (ASCII). Raises ``ValueError`` when it is too long for any QR symbol."""
+    symbol = zxingcpp.create_barcode(link, zxingcpp.BarcodeFormat.QRCode, ec_level=level, dataMask=_DATA_MASK)
+    image = symbol.to_image(scale=1, add_quiet_zones=False)
+    pixels = memoryview(image)
+    flat = bytes(pixels).translate(_INVERT)
+    width = pixels.shape[1]
+    return QrCode(tuple(flat[start : start + width] for start in range(0, len(flat), width)))
+
+
+def draw(code: QrCode) -> bytes:
+    """Operators that fill the dark modules in a space of ``side`` by ``side`` units, white ground below,
+    in the colour space that the form's resources call ``C``.
+
+    Runs of dark modules become rectangles of one path, and one ``f`` fills it: coverage is then summed over
+    the whole path and no renderer leaves hairlines between neighbours. The rectangles of every possible
+    group of eight modules are kept ready, so a row is eleven look-ups instead of twenty formattings.
+    """
+    modules = len(code.rows)
+    groups = (modules + 7) // 8
+    unused = 8 * groups - modules
+    tables = [_rectangles_of(group) for group in range(groups)]
+    drawn = []
+    for height, row in zip(range(modules + QUIET_ZONE - 1, QUIET_ZONE - 1, -1), code.rows, strict=True):
+        packed_row = (int(row.translate(_AS_BINARY), 2) << unused).to_bytes(groups, "big")
+        line = b"".join([table[byte] for table, byte in zip(tables, packed_row, strict=True)])
+        drawn.append(line.replace(b"Y", b"%d" % height))
+    return b"/C cs\n1 1 1 sc\n0 0 %d %d re f\n0 0 0 sc\n%bf\n" % (code.side, code.side, b"".join(drawn))
+
+
+_AS_BINARY = bytes(0x31 if value else 0x30 for value in range(256))
+
+
+@cache
+def _rectangles_of(group: int) -> tuple[bytes, ...]:
+    """For each value of the ``group``-th byte of a row: the rectangles of its runs, ``Y`` for the height."""
+    left = 8 * group + QUIET_ZONE
+    return tuple(
+        b"".join(
+            b"%d Y %d 1 re\n" % (left + run.start(), run.end() - run.start())
+            for run in re.finditer("1+", f"{byte:08b}")
+        )
+        for byte in range(256)
+    )
+
+
+def read_drawing(operators: bytes) -> str | None:
+    """Decode what :func:`draw` has drawn: rasterise the rectangles, one pixel a module, and read the symbol.
+
+    Returns None when there is no readable symbol. Nothing is remembered from drawing: this is the check
+    before release, and its input comes out of the finished file.
+    """
+    ground = _GROUND.match(operators)
+    if ground is None:
+        return None
+    side = int(ground[1])
+    tokens = operators[ground.end() :].split()
+    if tokens.pop() != b"f" or len(tokens) % 5 or set(tokens[3::5]) != {b"1"} or set(tokens[4::5]) != {b"re"}:
+        return None
+    pixels = bytearray(b"\xff" * (side * side))
+    number = _NUMBERS.__getitem__
+    try:
+        for x, y, width in zip(
+            map(number, tokens[0::5]), map(number, tokens[1::5]), map(number, tokens[2::5]), strict=True
+        ):
+            if not width or x + width > side or y >= side:
+                return None
+            start = (side - 1 - y) * side + x
+            pixels[start : start + width] = _BLACK[width]
+    except KeyError:
+        return None
+    image = memoryview(pixels).cast("B", (side, side))
+    found = zxingcpp.read_barcodes(image, zxingcpp.BarcodeFormat.QRCode, is_pure=True)
+    return found[0].text if len(found) == 1 else None
+
+
+def packed(operators: bytes) -> bytes:
+    """Deflated for the file. Level 1: runs of digits gain little from more, and time counts here."""
+    return zlib.compress(operators, 1)

@@ -1,0 +1,405 @@
+"""The PDF as it arrived: read once, its facts taken, refused with a cause where it cannot be sealed.
+
+pyHanko is the parser of record, in its lenient mode because strict mode refuses hybrid cross-references
+(every file of some office suites). What a stranger sends may make it raise nearly anything;
+:func:`_reading` turns all of that into :class:`signing.errors.PdfRefused` leaves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+import tempfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, BinaryIO, Final
+
+from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils.misc import PdfDecodeLimitError, PdfError
+from pyhanko.pdf_utils.reader import PdfFileReader
+
+from signing.errors import (
+    BrokenPdf,
+    DecompressionBomb,
+    EmptyFile,
+    EncryptedPdf,
+    FileTooLarge,
+    LockedByEarlierSignature,
+    NotAPdf,
+    TooManyPages,
+    TruncatedPdf,
+)
+from signing.pages.inspector import PageInspector, WorkerFailed, inspector
+
+_LETTER: Final = (0.0, 0.0, 612.0, 792.0)
+_DEEPEST_FIELD: Final = 64
+_ENCRYPTED: Final = (
+    "The PDF is encrypted, even if it opens without a password, and a seal that everyone can verify cannot be "
+    "put on it: save it without security and send it again."
+)
+_MALFORMED = (
+    PdfError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    IndexError,
+    ArithmeticError,
+    OSError,
+    RecursionError,
+    NotImplementedError,
+    struct.error,
+    zlib.error,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PdfLimits:
+    """What the service takes: bytes and pages."""
+
+    max_bytes: int = 1 << 30
+    max_pages: int = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page. ``box`` is the visible part (crop box within media box) in default user space units;
+    ``rotate`` is 0, 90, 180 or 270, clockwise; ``user_unit`` is the size of a unit in points.
+    """
+
+    number: int  # from 1
+    reference: tuple[int, int]
+    box: tuple[float, float, float, float]
+    rotate: int
+    user_unit: float
+
+    @property
+    def shown_size(self) -> tuple[float, float]:
+        """Width and height in points as a reader sees the page."""
+        width = (self.box[2] - self.box[0]) * self.user_unit
+        height = (self.box[3] - self.box[1]) * self.user_unit
+        return (height, width) if self.rotate in (90, 270) else (width, height)
+
+
+@dataclass(frozen=True, slots=True)
+class PdfFacts:
+    """What is known about a PDF before it is sealed. ``permission`` is the strictest DocMDP value (1 to 3)
+    among the signatures that it already carries, None when none of them sets one.
+    """
+
+    size: int
+    version: tuple[int, int]
+    page_count: int
+    page_sizes: tuple[tuple[float, float], ...]
+    signatures: int
+    permission: int | None
+    rebuilt: bool = False
+
+
+class RepairableDamage(BrokenPdf):
+    """The structure is damaged, and no signature or encryption stands against rebuilding it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedPdf:
+    """An opened PDF that can be sealed. The stream must stay open as long as this is used.
+
+    ``digest`` is the SHA-256 of the whole stream: of the rebuilt file, where it had to be rebuilt.
+    """
+
+    stream: BinaryIO
+    size: int
+    digest: bytes
+    reader: PdfFileReader
+    pages: tuple[Page, ...]
+    facts: PdfFacts
+
+    @property
+    def catalog(self) -> generic.DictionaryObject:
+        root: generic.DictionaryObject = self.reader.root
+        return root
+
+
+def open_source(stream: BinaryIO, limits: PdfLimits | None = None) -> PreparedPdf:
+    """Read the structure of ``stream`` (seekable, whole PDF) and take its facts.
+
+    Raises :class:`RepairableDamage` when :func:`prepare` may try to rebuild the file, and the
+    other leaves of :class:`signing.errors.PdfRefused` when it cannot be sealed at all.
+    """
+    limits = limits or PdfLimits()
+    size = stream.seek(0, os.SEEK_END)
+    if size == 0:
+        raise EmptyFile("The file is empty (0 bytes): send the PDF itself.")
+    if size > limits.max_bytes:
+        raise FileTooLarge(f"The file has {size:,} bytes; at most {limits.max_bytes:,} are taken.")
+    stream.seek(0)
+    if b"%PDF-" not in stream.read(1024):
+        raise NotAPdf("The file does not begin as a PDF (no %PDF- in its first 1024 bytes): send a PDF.")
+    with _reading(stream):
+        reader = PdfFileReader(stream, strict=False)
+        if "/Encrypt" in reader.trailer:
+            raise EncryptedPdf(_ENCRYPTED)
+        pages = tuple(_pages(reader, limits.max_pages))
+        if not pages:
+            raise BrokenPdf("The PDF has no page that can be read: produce it again from its origin.")
+        signatures = tuple(_signatures(reader.root))
+        permission = _refuse_locked(reader.root, signatures)
+        if not signatures and not _startxref_is_exact(reader, stream):
+            raise RepairableDamage("The cross-reference is not where the file says it is.")
+        version = reader.input_version
+    facts = PdfFacts(
+        size=size,
+        version=version,
+        page_count=len(pages),
+        page_sizes=tuple(page.shown_size for page in pages),
+        signatures=len(signatures),
+        permission=permission,
+    )
+    stream.seek(0)
+    digest = hashlib.sha256()
+    while chunk := stream.read(1 << 20):
+        digest.update(chunk)
+    return PreparedPdf(
+        stream=stream, size=size, digest=digest.digest(), reader=reader, pages=pages, facts=facts
+    )
+
+
+@contextmanager
+def prepare(
+    source: BinaryIO, limits: PdfLimits | None = None, *, inspector: PageInspector = inspector
+) -> Iterator[PreparedPdf]:
+    """Open ``source`` for sealing, after rebuilding it in the page worker where its structure is damaged.
+
+    A rebuilt file lives in a temporary file until the block ends. Raises leaves of
+    :class:`signing.errors.PdfRefused`.
+    """
+    try:
+        opened = open_source(source, limits)
+    except RepairableDamage as damage:
+        with tempfile.TemporaryFile() as rebuilt:
+            yield _rebuilt(source, rebuilt, limits, inspector, damage)
+    else:
+        yield opened
+
+
+def inspect(source: BinaryIO, limits: PdfLimits | None = None) -> PdfFacts:
+    """The facts of a PDF, or the reason for which it cannot be sealed."""
+    with prepare(source, limits) as prepared:
+        return prepared.facts
+
+
+def _rebuilt(
+    source: BinaryIO,
+    target: BinaryIO,
+    limits: PdfLimits | None,
+    inspector: PageInspector,
+    damage: RepairableDamage,
+) -> PreparedPdf:
+    try:
+        readable = inspector.rebuild(source, target)
+    except WorkerFailed:
+        raise damage from None
+    if not readable:
+        raise EncryptedPdf(_ENCRYPTED) from damage
+    opened = open_source(target, limits)
+    return replace(opened, facts=replace(opened.facts, rebuilt=True))
+
+
+@contextmanager
+def _reading(stream: BinaryIO) -> Iterator[None]:
+    """What a parser may raise on hostile or damaged bytes, told apart by what the sender can do about it."""
+    try:
+        yield
+    except PdfDecodeLimitError as bomb:
+        raise DecompressionBomb(
+            "A compressed part of the PDF unpacks into far more than its structure needs; such files are "
+            "not taken. Produce the PDF again from its origin."
+        ) from bomb
+    except _MALFORMED as damage:
+        tail, signed = _scan(stream)
+        if signed:
+            raise BrokenPdf(
+                "The PDF carries a signature and its structure is damaged; repairing it would break that "
+                "signature. Ask the signer for an intact copy."
+            ) from damage
+        if not tail:
+            raise TruncatedRepairable() from damage
+        raise RepairableDamage(
+            "The PDF's structure is damaged and could not be read: produce it again from its origin."
+        ) from damage
+
+
+class TruncatedRepairable(TruncatedPdf, RepairableDamage):
+    """Cut off before its end; what is there may still be a whole document."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The PDF ends before its cross-reference (no %%EOF): the transfer was cut off. Send it again."
+        )
+
+
+def _scan(stream: BinaryIO) -> tuple[bool, bool]:
+    """Whether the file has an end-of-file marker near its end, and whether it speaks of a byte range."""
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(max(0, size - 2048))
+    tail = b"%%EOF" in stream.read()
+    stream.seek(0)
+    kept, signed = b"", False
+    while not signed and (chunk := stream.read(1 << 20)):
+        signed = b"/ByteRange" in kept + chunk
+        kept = chunk[-16:]
+    return tail, signed
+
+
+def _startxref_is_exact(reader: PdfFileReader, stream: BinaryIO) -> bool:
+    """pyHanko forgives an offset that is off by a few bytes; ``/Prev`` of our update must not be."""
+    stream.seek(reader.last_startxref)
+    found = stream.read(12).lstrip()
+    return found.startswith(b"xref") or found[:1].isdigit()
+
+
+# --- pages ------------------------------------------------------------------------------------------
+
+
+def _pages(reader: PdfFileReader, most: int) -> Iterator[Page]:
+    """The leaves of the page tree in reading order. Loops are cut, broken kids left out."""
+    root = reader.root.raw_get("/Pages")
+    if not isinstance(root, generic.IndirectObject):
+        raise RepairableDamage("The page tree is not an indirect object.")
+    declared = root.get_object().get("/Count")
+    if isinstance(declared, int) and declared > most:
+        raise _too_many(declared, most)
+    seen: set[int] = set()
+    stack: list[tuple[Any, dict[str, Any]]] = [(root, {})]
+    number = 0
+    while stack:
+        reference, inherited = stack.pop()
+        if not isinstance(reference, generic.IndirectObject):
+            if isinstance(reference, generic.DictionaryObject):
+                raise RepairableDamage("A page is not an indirect object.")
+            continue
+        node = reference.get_object()
+        if reference.idnum in seen or not isinstance(node, generic.DictionaryObject):
+            continue
+        seen.add(reference.idnum)
+        attributes = inherited | {key: node[key] for key in _INHERITABLE if key in node}
+        kids = node.get("/Kids")
+        if isinstance(kids, generic.ArrayObject):
+            if len(kids) > 4 * most:
+                raise _too_many(len(kids), most)
+            stack.extend((kids.raw_get(index), attributes) for index in range(len(kids) - 1, -1, -1))
+            continue
+        number += 1
+        if number > most:
+            raise _too_many(number, most)
+        yield _page(number, reference, node, attributes)
+
+
+_INHERITABLE = ("/MediaBox", "/CropBox", "/Rotate")
+
+
+def _too_many(count: int, most: int) -> TooManyPages:
+    return TooManyPages(f"The PDF has {count:,} pages or more; at most {most:,} are taken: split it.")
+
+
+def _page(number: int, reference: Any, node: generic.DictionaryObject, attributes: dict[str, Any]) -> Page:
+    media = _box(attributes.get("/MediaBox")) or _LETTER
+    crop = _box(attributes.get("/CropBox")) or media
+    box = (max(media[0], crop[0]), max(media[1], crop[1]), min(media[2], crop[2]), min(media[3], crop[3]))
+    if box[2] - box[0] <= 0 or box[3] - box[1] <= 0:
+        box = media
+    rotate = attributes.get("/Rotate")
+    turn = int(rotate) % 360 if isinstance(rotate, int | generic.FloatObject) else 0
+    unit = node.get("/UserUnit")
+    scale = float(unit) if isinstance(unit, int | generic.FloatObject) and 0 < float(unit) < 1e6 else 1.0
+    return Page(
+        number=number,
+        reference=(reference.idnum, reference.generation),
+        box=box,
+        rotate=turn if turn % 90 == 0 else 0,
+        user_unit=scale,
+    )
+
+
+def _box(value: Any) -> tuple[float, float, float, float] | None:
+    """A rectangle with its corners put in order; None when it is not one (ISO 32000-2, 7.9.5)."""
+    if not isinstance(value, generic.ArrayObject) or len(value) != 4:
+        return None
+    try:
+        a, b, c, d = (float(value[index]) for index in range(4))
+    except (TypeError, ValueError):
+        return None
+    box = (min(a, c), min(b, d), max(a, c), max(b, d))
+    usable = all(abs(edge) < 1e7 for edge in box) and box[2] - box[0] > 0 and box[3] - box[1] > 0
+    return box if usable else None
+
+
+# --- signatures that are already there --------------------------------------------------------------
+
+
+def _signatures(catalog: generic.DictionaryObject) -> Iterator[tuple[generic.DictionaryObject, Any]]:
+    """Signed signature fields as pairs of field and signature dictionary."""
+    form = catalog.get("/AcroForm")
+    fields = form.get("/Fields") if isinstance(form, generic.DictionaryObject) else None
+    stack: list[tuple[Any, Any, int]] = [(fields, None, 0)]
+    seen: set[int] = set()
+    while stack:
+        kids, inherited_type, depth = stack.pop()
+        if not isinstance(kids, generic.ArrayObject) or depth > _DEEPEST_FIELD:
+            continue
+        for index in range(len(kids)):
+            raw = kids.raw_get(index)
+            if isinstance(raw, generic.IndirectObject):
+                if raw.idnum in seen:
+                    continue
+                seen.add(raw.idnum)
+            field = raw.get_object()
+            if not isinstance(field, generic.DictionaryObject):
+                continue
+            kind = field.get("/FT", inherited_type)
+            value = field.get("/V")
+            if kind == "/Sig" and isinstance(value, generic.DictionaryObject):
+                yield field, value
+            stack.append((field.get("/Kids"), kind, depth + 1))
+
+
+def _refuse_locked(catalog: generic.DictionaryObject, signatures: tuple[Any, ...]) -> int | None:
+    """The strictest DocMDP permission that is set, after refusing what must not be added to.
+
+    ISO 32000-2, 12.8.2.2 (DocMDP) and 12.8.2.4 (FieldMDP); a certification without /P means 2.
+    """
+    permissions: list[int] = []
+    for field, signature in signatures:
+        locks = [field.get("/Lock")]
+        for reference in signature.get("/Reference") or ():
+            entry = reference.get_object()
+            if entry.get("/TransformMethod") == "/DocMDP":
+                permissions.append(_permission(entry.get("/TransformParams")))
+            elif entry.get("/TransformMethod") == "/FieldMDP":
+                locks.append(entry.get("/TransformParams"))
+        for lock in locks:
+            if not isinstance(lock, generic.DictionaryObject):
+                continue
+            if lock.get("/Action") in ("/All", "/Exclude"):
+                raise LockedByEarlierSignature(
+                    "A signature in the PDF locks every form field, new ones included, so a visible seal would "
+                    "break it: seal before signing, or send the document without that lock."
+                )
+            if "/P" in lock:
+                permissions.append(_permission(lock))
+    strictest = min(permissions, default=None)
+    if strictest == 1:
+        raise LockedByEarlierSignature(
+            "The PDF is certified with “no changes allowed” (DocMDP P=1), so adding a seal would break that "
+            "certification: seal the document before it is certified, or ask for a copy without it."
+        )
+    return strictest
+
+
+def _permission(parameters: Any) -> int:
+    value = parameters.get("/P", 2) if isinstance(parameters, generic.DictionaryObject) else 2
+    return int(value) if isinstance(value, int) and value in (1, 2, 3) else 2
