@@ -13,7 +13,16 @@ from signing.receipt import Receipt
 from signing.types import DOCUMENT_TYPES, DocumentType, document_type_by_number
 from verify.ports import PublicRecord
 from verify.verdict import Outcome, Verdict
-from verify.words import NEXT_STEPS, OUTCOMES, REASONS, TEXTS, Language, shown_date, shown_moment
+from verify.words import (
+    NEXT_STEPS,
+    OUTCOMES,
+    REASONS,
+    STATE_REASONS,
+    TEXTS,
+    Language,
+    shown_date,
+    shown_moment,
+)
 
 PAGE_HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -54,6 +63,7 @@ class Row:
     note: str = ""
     strong: bool = False
     mono: bool = False
+    as_printed: bool = False  # in the words of the document, whatever language the page has
 
 
 class Pages:
@@ -164,15 +174,18 @@ def _rows(verdict: Verdict, language: Language) -> list[Row]:
         rows.append(Row(texts["type"], name, strong=True))
     rows.append(Row(texts["number"], facts.number, strong=True))
     if title:
-        rows.append(Row(texts["title"], title))
+        rows.append(Row(texts["title"], title, as_printed=True))
     if facts.holder:
         note = texts["holder_masked"] if "*" in facts.holder or "•" in facts.holder else ""
         rows.append(Row(texts["holder"], facts.holder, note, strong=True))
-    rows.append(Row(texts["issuer"], facts.issuer))
+    rows.append(Row(texts["issuer"], facts.issuer, as_printed=True))
     if signatory:
-        rows.append(Row(texts["signatory"], signatory))
+        rows.append(Row(texts["signatory"], signatory, as_printed=True))
     rows.append(Row(texts["issued_on"], shown_date(facts.issued_on, language)))
     until = shown_date(facts.valid_until, language) if facts.valid_until else texts["valid_forever"]
     rows.append(Row(texts["valid_until"], until))
     rows.append(Row(texts["document_id"], grouped(document_id), mono=True))
+    if verdict.record is not None and verdict.record.state_reason:
+        reason = verdict.record.state_reason
+        rows.append(Row(texts["reason_given"], STATE_REASONS[language].get(reason, reason)))
     return rows

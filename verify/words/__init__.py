@@ -21,6 +21,8 @@ OUTCOMES: dict[Language, dict[Outcome, tuple[str, str]]] = {"id": id.OUTCOMES, "
 """Per outcome: the headline, and one sentence that says what it means."""
 NEXT_STEPS: dict[Language, dict[Outcome, tuple[str, ...]]] = {"id": id.NEXT_STEPS, "en": en.NEXT_STEPS}
 REASONS: dict[Language, dict[Reason, str]] = {"id": id.REASONS, "en": en.REASONS}
+STATE_REASONS: dict[Language, dict[str, str]] = {"id": id.STATE_REASONS, "en": en.STATE_REASONS}
+"""By the codes of :class:`signing.model.StateReason`."""
 TEXTS: dict[Language, dict[str, str]] = {"id": id.TEXTS, "en": en.TEXTS}
 
 
