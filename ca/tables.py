@@ -47,8 +47,10 @@ certificates = Table(
     Column("revoked_at", DateTime(timezone=True)),
     Column("reason", Integer),
     Column("invalidity_date", DateTime(timezone=True)),
+    Column("status_changed_at", DateTime(timezone=True)),  # a released hold leaves no other trace
     Index("certificates_by_use", "profile", "owner", "status", "not_before"),
     Index("certificates_by_issuer", "issuer", "status"),
+    Index("certificates_by_change", "issuer", "status_changed_at"),
     Index("certificates_by_key", "key_id"),
     Index("certificates_by_sha256", "sha256"),
 )
@@ -163,11 +165,18 @@ class Certificates:
         )
         return [_certificate(row) for row in self._connection.execute(query)]
 
+    def last_change(self, issuer: str) -> datetime | None:
+        """When the status of any certificate of ``issuer`` changed last."""
+        query = select(func.max(certificates.c.status_changed_at)).where(certificates.c.issuer == issuer)
+        moment = self._connection.scalar(query)
+        return None if moment is None else _aware(moment)
+
     def set_status(
         self,
         serial: int,
         *,
         was: CertificateStatus,
+        at: datetime,
         status: CertificateStatus,
         revoked_at: datetime | None,
         reason: RevocationReason | None,
@@ -182,6 +191,7 @@ class Certificates:
                 revoked_at=revoked_at,
                 reason=None if reason is None else reason.value,
                 invalidity_date=invalidity_date,
+                status_changed_at=at,
             )
         )
         return changed.rowcount == 1

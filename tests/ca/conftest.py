@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from ca import tables as ca_tables
 from ca.hierarchy import Hierarchy
 from ca.model import CertificateRecord, CertificationConfig, ProfileName
+from ca.revocation import Revocation
 from ca.tables import Certificates
 from ca.timestamping import TimeStampingAuthority
 from keys import tables as key_tables
@@ -50,6 +51,7 @@ class Pki:
     keys: KeyService = field(init=False)
     hierarchy: Hierarchy = field(init=False)
     tsa: TimeStampingAuthority = field(init=False)
+    revocation: Revocation = field(init=False)
     audit: AuditInTable = field(default_factory=AuditInTable)
 
     def __post_init__(self) -> None:
@@ -71,6 +73,14 @@ class Pki:
         )
         self.tsa = TimeStampingAuthority(
             begin=self.begin, keys=self.keys, clock=self.clock, config=self.config, monotonic=self.ticks
+        )
+        self.revocation = Revocation(
+            begin=self.begin,
+            keys=self.keys,
+            clock=self.clock,
+            audit=self.audit,
+            config=self.config,
+            monotonic=self.ticks,
         )
 
     def restarted(self) -> Pki:
