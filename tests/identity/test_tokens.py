@@ -122,7 +122,8 @@ JOSE_ATTACKS: dict[str, tuple[Any, Any, type[AccessTokenError]]] = {
     "alg none with a signature": (HEADER | {"alg": "none"}, _es256, TokenMalformed),
     "HS256 keyed with our public key as PEM": (
         HEADER | {"alg": "HS256"}, _hs256(_spki(OURS, Encoding.PEM)), TokenMalformed),
-    "HS256 keyed with our public key as DER": (HEADER | {"alg": "HS256"}, _hs256(_spki(OURS)), TokenMalformed),
+    "HS256 keyed with our public key as DER": (
+        HEADER | {"alg": "HS256"}, _hs256(_spki(OURS)), TokenMalformed),
     "ES256 in name, HMAC with our public key": (HEADER, _hs256(_spki(OURS)), TokenMalformed),
     "ES384 key": (HEADER | {"alg": "ES384"}, lambda d: _es256(d, STRANGER_P384), TokenMalformed),
     "lower-case algorithm": (HEADER | {"alg": "es256"}, _es256, TokenMalformed),

@@ -1,0 +1,105 @@
+"""What every HTTP process of ours has, whatever it serves: limits, problems, telemetry, health."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import ExitStack, asynccontextmanager
+from typing import Final
+
+import anyio.to_thread
+import structlog
+from fastapi import FastAPI, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+
+from app import __version__, answers
+from app.answers import ProblemMiddleware
+from app.limits import BodyLimitMiddleware, BodyLimits
+from app.settings import Settings
+from app.telemetry import Metrics, TelemetryMiddleware
+
+log = structlog.get_logger(__name__)
+
+_READINESS_SECONDS: Final = 1.0
+
+Probe = Callable[[], object]
+"""Asks one dependency whether it works now; raises when it does not."""
+
+
+class Readiness:
+    """Runs the probes, at most once a second however often it is asked: the address is open to anyone."""
+
+    def __init__(self, probes: Mapping[str, Probe]) -> None:
+        self._probes = probes
+        self._lock = threading.Lock()
+        self._asked_at = float("-inf")
+        self._failed: dict[str, str] = {}
+
+    def failures(self) -> dict[str, str]:
+        """Names of what does not answer, with the class of the error. Empty: ready."""
+        with self._lock:
+            if time.monotonic() - self._asked_at >= _READINESS_SECONDS:
+                self._failed = {}
+                for name, probe in self._probes.items():
+                    try:
+                        probe()
+                    except Exception as cause:  # noqa: BLE001 - whatever it is, this part is not ready
+                        self._failed[name] = type(cause).__name__
+                        log.warning("not_ready", part=name, error=type(cause).__name__)
+                self._asked_at = time.monotonic()
+            return dict(self._failed)
+
+    @property
+    def parts(self) -> list[str]:
+        return list(self._probes)
+
+
+def new_application(
+    settings: Settings, *, title: str, probes: Mapping[str, Probe], closing: ExitStack
+) -> FastAPI:
+    """An application that refuses, measures and answers for itself. ``closing`` is unwound when it stops."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        # Endpoints are synchronous functions in this pool: its size is how many requests are worked on.
+        anyio.to_thread.current_default_thread_limiter().total_tokens = settings.server.threads
+        with closing:
+            yield
+
+    application = FastAPI(
+        title=title,
+        version=__version__,
+        lifespan=lifespan,
+        openapi_url="/openapi.json",
+        docs_url=None,  # its page loads scripts from another host
+        redoc_url=None,
+    )
+    metrics = Metrics()
+    answers.install(application, public_url=settings.public_url)
+    _health_routes(application, Readiness(probes), metrics)
+    # The last one added stands outermost.
+    application.add_middleware(BodyLimitMiddleware, limits=BodyLimits.from_settings(settings))
+    application.add_middleware(ProblemMiddleware)
+    application.add_middleware(TelemetryMiddleware, metrics=metrics)
+    return application
+
+
+def _health_routes(application: FastAPI, readiness: Readiness, metrics: Metrics) -> None:
+    @application.get(
+        "/healthz", tags=["health"], summary="The process runs", response_class=PlainTextResponse
+    )
+    async def healthz() -> Response:
+        return PlainTextResponse("ok\n", headers={"Cache-Control": "no-store"})
+
+    @application.get("/readyz", tags=["health"], summary="Everything that it needs answers")
+    def readyz() -> Response:
+        failed = readiness.failures()
+        parts = {name: failed.get(name, "ok") for name in readiness.parts}
+        return JSONResponse(parts, status_code=503 if failed else 200, headers={"Cache-Control": "no-store"})
+
+    @application.get(
+        "/metrics", tags=["health"], summary="Prometheus counters", response_class=PlainTextResponse
+    )
+    def exposition() -> Response:
+        return Response(metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -1,0 +1,138 @@
+"""Settings: parsed once, refused early, described completely."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from app.errors import SettingsInvalid, UnsafeForProduction
+from app.settings import Settings, describe
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("ABSAH_")]:
+        monkeypatch.delenv(name)
+
+
+def test_without_any_setting_the_service_runs_on_this_machine_and_says_what_is_unsafe() -> None:
+    settings = Settings.load()
+    assert settings.database_url == f"sqlite:///{Path('var').absolute()}/absah.sqlite3"
+    assert settings.storage_url == f"file://{Path('var').absolute()}/documents"
+    assert settings.pki_origin == settings.issuer == "http://127.0.0.1:8000"
+    assert len(settings.unsafe()) == 4
+
+
+def test_a_variable_reaches_its_section(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ABSAH_KEYS_KEK_FILE", "/run/secrets/kek")
+    monkeypatch.setenv("ABSAH_SIGNING_MAX_PAGES", "7")
+    monkeypatch.setenv("ABSAH_DATABASE_URL", "postgresql://absah@db/absah")
+    settings = Settings.load()
+    assert settings.keys.kek_file == Path("/run/secrets/kek")
+    assert settings.signing.max_pages == 7
+    assert settings.database_url == "postgresql://absah@db/absah"
+
+
+def test_every_described_variable_is_really_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each alone, with a value that no type takes or that changes what is loaded."""
+    plain = Settings.load().model_dump()
+    for setting in describe():
+        with monkeypatch.context() as patch:
+            patch.setenv(setting.variable, "/nowhere")
+            try:
+                changed = Settings.load().model_dump() != plain
+            except SettingsInvalid as refused:
+                changed = setting.variable in str(refused)
+            assert changed, f"{setting.variable} changes nothing"
+        assert setting.doc.endswith("."), f"{setting.variable} is not explained"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("ABSAH_KEYS_KEKFILE", "ABSAH_KEYS_KEK_FILE"),
+        ("ABSAH_DATABSE_URL", "ABSAH_DATABASE_URL"),
+        ("ABSAH_PUBLICURL", "ABSAH_PUBLIC_URL"),
+        ("absah_data_dirr", "ABSAH_DATA_DIR"),
+    ],
+)
+def test_an_unknown_variable_stops_the_start_and_names_the_nearest(
+    wrong: str, right: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(wrong, "x")
+    with pytest.raises(SettingsInvalid, match=rf"{wrong} is not a setting. Did you mean {right}\?"):
+        Settings.load()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("ABSAH_SERVER_PORT", "eighty", "valid integer"),
+        ("ABSAH_SERVER_PORT", "0", "greater than or equal to 1"),
+        ("ABSAH_ENV", "prod", "'development' or 'production'"),
+        ("ABSAH_PUBLIC_URL", "segel.example", "is not a web address"),
+        ("ABSAH_PUBLIC_URL", "https://absah.example/app", "without a path"),
+        ("ABSAH_PKI_URL", "https://pki.example", "must start with http://"),
+        ("ABSAH_CA_COUNTRY", "Indonesia", "pattern"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_its_variable_and_not_repeated(
+    variable: str, value: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsInvalid) as refused:
+        Settings.load()
+    assert variable in str(refused.value)
+    assert words in str(refused.value)
+    assert value not in str(refused.value).replace(words, "").replace(variable, "")
+
+
+def test_production_refuses_every_stand_in_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ABSAH_ENV", "production")
+    with pytest.raises(UnsafeForProduction) as refused:
+        Settings.load()
+    for variable in (
+        "ABSAH_KEYS_KEK_FILE",
+        "ABSAH_DATABASE_URL",
+        "ABSAH_PUBLIC_URL",
+        "ABSAH_IDENTITY_ISSUER",
+    ):
+        assert variable in str(refused.value)
+
+
+def test_production_starts_when_nothing_is_a_stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "ABSAH_ENV": "production",
+        "ABSAH_KEYS_PASSPHRASE_FILE": "/run/secrets/passphrase",
+        "ABSAH_DATABASE_URL": "postgresql://absah@db/absah",
+        "ABSAH_PUBLIC_URL": "https://absah.example",
+        "ABSAH_PKI_URL": "http://pki.absah.example",
+    }.items():
+        monkeypatch.setenv(name, value)
+    settings = Settings.load()
+    assert settings.production
+    assert settings.unsafe() == []
+
+
+def test_an_https_service_must_say_where_plain_http_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ABSAH_PUBLIC_URL", "https://absah.example")
+    with pytest.raises(SettingsInvalid, match="ABSAH_PKI_URL is needed"):
+        Settings.load()
+
+
+def test_two_ways_to_unlock_the_keys_are_one_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ABSAH_KEYS_KEK_FILE", "/a")
+    monkeypatch.setenv("ABSAH_KEYS_PASSPHRASE_FILE", "/b")
+    with pytest.raises(SettingsInvalid, match="exclude each other"):
+        Settings.load()
+
+
+def test_settings_cannot_be_changed_after_they_were_parsed() -> None:
+    settings = Settings.load()
+    with pytest.raises(ValidationError):
+        settings.env = "production"  # type: ignore[misc, assignment]
+    with pytest.raises(ValidationError):
+        settings.server.port = 1  # type: ignore[misc]
