@@ -99,8 +99,8 @@ class ProblemMiddleware:
 def _from_starlette(scope: Scope, error: HTTPException) -> Response:
     # FastAPI turns whatever is raised while it reads a body into its own 400; the cause knows better.
     cause = error.__cause__
-    if error.status_code == 400 and cause is not None and not isinstance(cause, ValueError | TypeError):
-        return answer(scope, cause if isinstance(cause, Exception) else error)
+    if isinstance(cause, Exception) and problem_of(cause) is not INTERNAL:
+        return answer(scope, cause)
     known = {404: NOT_FOUND, 405: METHOD}.get(error.status_code)
     if known is not None:
         return _response(scope, known, headers=error.headers)

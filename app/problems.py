@@ -52,6 +52,9 @@ _FACTS = Problem(
     422, "document-facts-invalid", "A fact about the document breaks a rule", "Data dokumen melanggar aturan"
 )
 _RECEIPT = Problem(422, "receipt-invalid", "The receipt cannot be believed", "Kode QR tidak dapat dipercaya")
+_NO_SEAL = Problem(
+    409, "no-active-seal", "The agency has no seal that may sign now", "Instansi belum punya segel aktif"
+)
 _UPLOAD = Problem(422, "upload-incomplete", "The upload is incomplete", "Unggahan tidak lengkap")
 
 PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
@@ -113,8 +116,9 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     signing.JobInProgress: Problem(
         409, "job-in-progress", "The same request is being worked on", "Permintaan sama sedang dikerjakan"
     ),
-    signing.NoActiveSeal: Problem(
-        409, "no-active-seal", "The agency has no seal that may sign now", "Instansi belum punya segel aktif"
+    signing.NoActiveSeal: _NO_SEAL,
+    signing.StampTextTooLong: Problem(
+        422, "stamp-text-too-long", "A text does not fit on the stamp", "Teks tidak muat di stempel"
     ),
     signing.ReceiptMalformed: _RECEIPT,
     signing.ReceiptNotAuthentic: _RECEIPT,
@@ -162,6 +166,7 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     ca.IssuanceRefused: INTERNAL,
     ca.HierarchyIncomplete: UNAVAILABLE,
     ca.CertificateUnknown: NOT_FOUND,
+    ca.SealMissing: _NO_SEAL,
     ca.CertificateNotGood: UNAVAILABLE,
     ca.RevocationRefused: Problem(
         409, "revocation-refused", "The status cannot change that way", "Status tidak dapat diubah demikian"
