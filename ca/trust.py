@@ -1,12 +1,25 @@
-"""Is this certification path good at time T? Pure: no I/O, no clock, no keys (RFC 5280 section 6)."""
+"""Is this certification path good at time T? Pure: no I/O, no clock, no keys (RFC 5280 section 6).
+
+How evidence is weighed stands in :mod:`ca.status`. Name constraints and policy constraints are not processed,
+so a path that holds one as critical is refused, as RFC 5280 4.2 demands.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import TypeVar
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
+
+from ca.model import RECEIPT_SIGNING_USAGE
+from ca.status import UNREADABLE, is_issued_by, standing
+
+_Kind = TypeVar("_Kind", bound=x509.ExtensionType)
 
 
 class CertifiedUse(StrEnum):
@@ -46,6 +59,49 @@ class PathVerdict:
     revoked_at: datetime | None = None
 
 
+_DEEPEST = 8
+"""Certificates in a path, anchor included."""
+_MOST_STEPS = 100
+"""Issuers tried in one search, however many certificates a stranger sends along."""
+
+_PROCESSED = frozenset(
+    {
+        ExtensionOID.BASIC_CONSTRAINTS,
+        ExtensionOID.KEY_USAGE,
+        ExtensionOID.EXTENDED_KEY_USAGE,
+        ExtensionOID.CERTIFICATE_POLICIES,  # no policy is required, so every set of them passes
+        ExtensionOID.SUBJECT_ALTERNATIVE_NAME,
+        ExtensionOID.CRL_DISTRIBUTION_POINTS,
+    }
+)
+_ANY = ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE.dotted_string
+_REQUIRED_USAGE = {
+    CertifiedUse.TIMESTAMPING: ExtendedKeyUsageOID.TIME_STAMPING.dotted_string,
+    CertifiedUse.OCSP: ExtendedKeyUsageOID.OCSP_SIGNING.dotted_string,
+    CertifiedUse.RECEIPT: RECEIPT_SIGNING_USAGE,
+}
+_DOCUMENT_USAGES = frozenset(
+    {
+        _ANY,
+        "1.3.6.1.5.5.7.3.36",  # documentSigning (RFC 9336)
+        ExtendedKeyUsageOID.EMAIL_PROTECTION.dotted_string,
+        "1.2.840.113583.1.1.5",  # Adobe authentic documents
+        "1.3.6.1.4.1.311.10.3.12",  # Microsoft document signing
+    }
+)
+"""A signer's certificate that names extended usages must name one of these; ours name none (EN 319 412-2)."""
+
+# Of several paths that fail, the one whose cause says most about the certificate is reported.
+_TELLING = (
+    PathStatus.REVOKED,
+    PathStatus.EXPIRED,
+    PathStatus.NOT_YET_VALID,
+    PathStatus.STATUS_UNKNOWN,
+    PathStatus.CONSTRAINT,
+    PathStatus.NO_PATH,
+)
+
+
 def check_path(
     leaf: x509.Certificate,
     *,
@@ -60,5 +116,200 @@ def check_path(
     With ``evidence`` None, revocation is not looked at (the caller reports that). With evidence, every
     certificate but the anchor needs an answer that covers ``at``; a revocation counts from its
     invalidityDate where it has one, else from its revocationDate.
+
+    Never raises for what the certificates hold. Among several paths (cross-certificates) a good one wins.
     """
-    raise NotImplementedError
+    worst: PathVerdict | None = None
+    for chain in _paths(leaf, intermediates, anchors):
+        verdict = _judge(chain, at, use, evidence)
+        if verdict.status is PathStatus.GOOD:
+            return verdict
+        if worst is None or _TELLING.index(verdict.status) < _TELLING.index(worst.status):
+            worst = verdict
+    return worst or PathVerdict(
+        PathStatus.NO_PATH, (leaf,), "no chain of signatures leads from the certificate to a trusted root"
+    )
+
+
+def _paths(
+    leaf: x509.Certificate,
+    intermediates: tuple[x509.Certificate, ...],
+    anchors: tuple[x509.Certificate, ...],
+) -> Iterator[tuple[x509.Certificate, ...]]:
+    """Chains of valid signatures from ``leaf`` to an anchor, anchors tried first at every step."""
+    steps = 0
+    trusted = frozenset(anchors)
+    open_chains: list[tuple[x509.Certificate, ...]] = [(leaf,)]
+    while open_chains:
+        chain = open_chains.pop()
+        last = chain[-1]
+        if last in trusted:
+            yield chain
+            continue
+        if len(chain) >= _DEEPEST:
+            continue
+        longer = []
+        for issuer in (*anchors, *intermediates):
+            if not _names(last, issuer) or any(_is_same_authority(issuer, link) for link in chain):
+                continue
+            steps += 1
+            if steps > _MOST_STEPS:
+                return
+            if is_issued_by(last, issuer):
+                longer.append((*chain, issuer))
+        open_chains.extend(reversed(longer))
+
+
+def _names(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    try:
+        return certificate.issuer == issuer.subject
+    except UNREADABLE:
+        return False
+
+
+def _is_same_authority(one: x509.Certificate, other: x509.Certificate) -> bool:
+    """The same name and key in another certificate: a path through both would be a loop (RFC 4158 5.2)."""
+    try:
+        return one.subject == other.subject and one.public_key() == other.public_key()
+    except UNREADABLE:
+        return True
+
+
+def _judge(
+    chain: tuple[x509.Certificate, ...], at: datetime, use: CertifiedUse, evidence: StatusEvidence | None
+) -> PathVerdict:
+    """1. Constraints. 2. Validity. 3. Revocation, from the anchor down, so that a revoked CA says nothing."""
+    try:
+        broken = _broken_constraint(chain, use)
+        if broken:
+            return PathVerdict(PathStatus.CONSTRAINT, chain, broken)
+        failed = _outside_validity(chain, at) or (evidence and _revoked_or_unknown(chain, at, evidence))
+    except UNREADABLE:
+        return PathVerdict(PathStatus.CONSTRAINT, chain, "a certificate of the path cannot be read")
+    if failed:
+        return failed
+    said = "none was revoked" if evidence else "revocation was not looked at"
+    return PathVerdict(PathStatus.GOOD, chain, f"every certificate is valid; {said}")
+
+
+def _outside_validity(chain: tuple[x509.Certificate, ...], at: datetime) -> PathVerdict | None:
+    for certificate in chain:
+        if at < certificate.not_valid_before_utc:
+            begins = f"{certificate.not_valid_before_utc:%Y-%m-%d %H:%M:%S} UTC"
+            return PathVerdict(PathStatus.NOT_YET_VALID, chain, f"{_named(certificate)} begins on {begins}")
+        if at > certificate.not_valid_after_utc:
+            ended = f"{certificate.not_valid_after_utc:%Y-%m-%d %H:%M:%S} UTC"
+            return PathVerdict(PathStatus.EXPIRED, chain, f"{_named(certificate)} ended on {ended}")
+    return None
+
+
+def _revoked_or_unknown(
+    chain: tuple[x509.Certificate, ...], at: datetime, evidence: StatusEvidence
+) -> PathVerdict | None:
+    for position in range(len(chain) - 2, -1, -1):
+        certificate, issuer = chain[position], chain[position + 1]
+        known = standing(
+            certificate, issuer, ocsp_responses=evidence.ocsp_responses, crls=evidence.crls, at=at
+        )
+        if known.lost_at is not None:
+            since = f"{known.lost_at:%Y-%m-%d %H:%M:%S} UTC"
+            return PathVerdict(
+                PathStatus.REVOKED, chain, f"{_named(certificate)} is revoked since {since}", known.lost_at
+            )
+        if not known.is_known:
+            return PathVerdict(
+                PathStatus.STATUS_UNKNOWN,
+                chain,
+                f"no evidence at hand says whether {_named(certificate)} was revoked at that time",
+            )
+    return None
+
+
+# --- constraints -------------------------------------------------------------------------------------
+
+
+def _broken_constraint(chain: tuple[x509.Certificate, ...], use: CertifiedUse) -> str | None:
+    leaf, authorities = chain[0], chain[1:]
+    for certificate in chain:
+        if rule := _unprocessed_or_weak(certificate):
+            return f"{_named(certificate)} {rule}"
+    below = 0  # intermediates under the CA at hand that are not self-issued (RFC 5280 6.1.4 (l))
+    for position, authority in enumerate(authorities):
+        is_anchor = position == len(authorities) - 1
+        if rule := _unfit_to_issue(authority, below, is_anchor, use):
+            return f"{_named(authority)} {rule}"
+        below += authority.subject != authority.issuer
+    rule = _unfit_for(leaf, use)
+    return f"{_named(leaf)} {rule}" if rule else None
+
+
+def _unprocessed_or_weak(certificate: x509.Certificate) -> str | None:
+    for extension in certificate.extensions:
+        if extension.critical and extension.oid not in _PROCESSED:
+            return f"holds the critical extension {extension.oid.dotted_string}, which is not processed here"
+    key = certificate.public_key()
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size < 2048:
+        return f"has an RSA key of only {key.key_size} bits"
+    return None
+
+
+def _unfit_to_issue(
+    authority: x509.Certificate, below: int, is_anchor: bool, use: CertifiedUse
+) -> str | None:
+    constraints = _extension(authority, x509.BasicConstraints)
+    if constraints is None:
+        # An anchor of version 1 is an authority because it is trusted (RFC 5280 6.1.1 (d)), nothing else is.
+        return None if is_anchor else "is not an authority: basicConstraints is missing"
+    if not constraints.ca:
+        return "is not an authority: basicConstraints says so"
+    if constraints.path_length is not None and below > constraints.path_length:
+        return f"allows {constraints.path_length} authorities below it, there are {below}"
+    key_usage = _extension(authority, x509.KeyUsage)
+    if key_usage is not None and not key_usage.key_cert_sign:
+        return "may not sign certificates (keyUsage)"
+    usages = _usages(authority)
+    wanted = _DOCUMENT_USAGES if use is CertifiedUse.SEAL else frozenset({_ANY, _REQUIRED_USAGE[use]})
+    if usages is not None and not usages & wanted:
+        return f"may not certify for the use {use} (extendedKeyUsage)"
+    return None
+
+
+def _unfit_for(leaf: x509.Certificate, use: CertifiedUse) -> str | None:
+    constraints = _extension(leaf, x509.BasicConstraints)
+    if constraints is not None and constraints.ca:
+        return f"is an authority and not certified for the use {use}"
+    key_usage = _extension(leaf, x509.KeyUsage)
+    if key_usage is not None:
+        commits = use in {CertifiedUse.SEAL, CertifiedUse.TIMESTAMPING} and key_usage.content_commitment
+        if not key_usage.digital_signature and not commits:
+            return f"is not certified for the use {use} (keyUsage)"
+    usages = _usages(leaf)
+    if use is CertifiedUse.SEAL:
+        fits = usages is None or bool(usages & _DOCUMENT_USAGES)
+    elif use is CertifiedUse.TIMESTAMPING:
+        extension = _find(leaf, x509.ExtendedKeyUsage)
+        fits = usages == frozenset({_REQUIRED_USAGE[use]}) and extension is not None and extension.critical
+    else:
+        fits = usages is not None and _REQUIRED_USAGE[use] in usages
+    return None if fits else f"is not certified for the use {use} (extendedKeyUsage)"
+
+
+def _find(certificate: x509.Certificate, kind: type[_Kind]) -> x509.Extension[_Kind] | None:
+    try:
+        return certificate.extensions.get_extension_for_class(kind)
+    except x509.ExtensionNotFound:
+        return None
+
+
+def _extension(certificate: x509.Certificate, kind: type[_Kind]) -> _Kind | None:
+    found = _find(certificate, kind)
+    return None if found is None else found.value
+
+
+def _usages(certificate: x509.Certificate) -> frozenset[str] | None:
+    value = _extension(certificate, x509.ExtendedKeyUsage)
+    return None if value is None else frozenset(usage.dotted_string for usage in value)
+
+
+def _named(certificate: x509.Certificate) -> str:
+    return f"certificate {certificate.serial_number:x}"
