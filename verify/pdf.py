@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import BinaryIO
 
-from verify import any_shape
+from verify import any_shape, own_shape
 from verify.findings import Limits, PdfFindings, PdfUnreadable
 from verify.trust import TrustStore
 from verify.verdict import Reason
@@ -25,4 +25,5 @@ def validate_pdf(file: BinaryIO, *, trust: TrustStore, now: datetime, limits: Li
     file.seek(0, 2)
     if file.tell() > limits.max_bytes:
         raise PdfUnreadable(Reason.LIMIT_EXCEEDED, f"larger than {limits.max_bytes} bytes")
-    return any_shape.validate(file, trust=trust, now=now, limits=limits)
+    ours = own_shape.validate(file, trust=trust, now=now)
+    return ours or any_shape.validate(file, trust=trust, now=now, limits=limits)

@@ -57,7 +57,6 @@ class TrustStore:
 def read_trust_folder(folder: Path) -> TrustStore:
     """Read a trust folder: certificates in ``*.crt|cer|pem|der``, lists in ``*.crl``, and ``foreign/``.
 
-
     A self-issued CA certificate in the folder is one of our anchors; everything else must find a path to one.
     Raises :class:`verify.errors.TrustFolderInvalid` naming the file.
     """

@@ -180,7 +180,7 @@ TEXTS: dict[str, str] = {
     "too_large_heading": "Berkas terlalu besar",
     "too_large_text": "Paling besar {limit} MB. Kirim PDF asli, atau foto kode QR-nya.",
     "incomplete_heading": "Belum ada yang dapat diperiksa",
-    "incomplete_text": "Pilih satu berkas, satu foto, atau tempel satu tautan, lalu tekan tombol di bawahnya.",
+    "incomplete_text": "Pilih satu berkas, satu foto, atau tempel satu tautan, lalu tekan tombolnya.",
     "busy_heading": "Sedang ramai",
     "busy_text": "Coba lagi beberapa detik lagi.",
     "print_note": "Hasil pemeriksaan ini berlaku pada saat diperiksa. Periksa lagi sebelum memutuskan.",

@@ -1,0 +1,168 @@
+"""Sealed documents to verify, made by the real sealing code under a small test hierarchy with a frozen clock."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from io import BytesIO
+
+from ca.model import RECEIPT_SIGNING_USAGE
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from reportlab.pdfgen.canvas import Canvas
+from signing import receipt
+from signing.ids import id_from_bytes
+from signing.pdf import prepare, seal_pdf
+from signing.receipt import Receipt, key_id_of
+from signing.stamp import StampText
+from signing.types import document_type
+
+from tests.signing.pki import NOW, Certified, certify, hierarchy
+from verify.ports import PublicRecord
+from verify.trust import TrustStore
+
+HOST = "absah.example.go.id"
+SEALED_AT = NOW
+LATER = NOW + timedelta(hours=1)
+
+
+@cache
+def receipt_authority() -> Certified:
+    return certify(
+        "Tanda Terima Uji",
+        issuer=hierarchy().issuing,
+        extended=x509.ObjectIdentifier(RECEIPT_SIGNING_USAGE),
+    )
+
+
+@cache
+def trust() -> TrustStore:
+    tree = hierarchy()
+    return TrustStore(
+        anchors=(tree.root.certificate,),
+        certificates=(tree.issuing.certificate, receipt_authority().certificate),
+    )
+
+
+def claims_for(number: int = 1, *, source: bytes = b"") -> Receipt:
+    return Receipt(
+        issuer="Dinas Penanaman Modal Kota Uji",
+        document_id=id_from_bytes(hashlib.sha256(b"document %d" % number).digest()[:10]),
+        type_number=1,
+        number=f"503/{number:04}/DPM/2026",
+        holder="S*** R******",
+        issued_on=date(2026, 11, 22),
+        valid_until=date(2031, 11, 21),
+        status_index=number,
+        source_digest=hashlib.sha256(source).digest(),
+    )
+
+
+def signed_receipt(claims: Receipt, authority: Certified | None = None) -> bytes:
+    authority = authority or receipt_authority()
+    key = authority.certificate.public_key()
+    assert isinstance(key, ec.EllipticCurvePublicKey)
+    return receipt.encode(claims, key_id=key_id_of(key), sign=authority.sign)
+
+
+@cache
+def plain_pdf(text: str = "Surat Izin Usaha") -> bytes:
+    out = BytesIO()
+    canvas = Canvas(out, invariant=True)
+    for page in (1, 2):
+        canvas.drawString(72, 700, f"{text}, halaman {page}")
+        canvas.showPage()
+    canvas.save()
+    return out.getvalue()
+
+
+@dataclass(frozen=True)
+class SealedDocument:
+    content: bytes
+    claims: Receipt
+    receipt: bytes
+    link: str
+
+    @property
+    def digest(self) -> bytes:
+        return hashlib.sha256(self.content).digest()
+
+    def record(self) -> PublicRecord:
+        """The register's entry on this document."""
+        return PublicRecord(
+            id=self.claims.document_id,
+            type="business_licence",
+            number=self.claims.number,
+            title="Izin usaha perdagangan eceran",
+            holder=self.claims.holder,
+            issuer=self.claims.issuer,
+            signatory="Kepala Dinas",
+            issued_on=self.claims.issued_on,
+            valid_until=self.claims.valid_until,
+            state="issued",
+            is_sample=False,
+            issued_at=SEALED_AT,
+            state_changed_at=None,
+            state_reason=None,
+            superseded_by=None,
+            sealed_digest=self.digest,
+        )
+
+
+def seal(number: int = 1, *, source: bytes | None = None, receipt_of: Receipt | None = None) -> SealedDocument:
+    """``receipt_of`` puts another document's claims into the seal, which sealing itself never does."""
+    source = plain_pdf() if source is None else source
+    claims = receipt_of or claims_for(number, source=source)
+    encoded = signed_receipt(claims)
+    link = receipt.link(f"https://{HOST}", claims, encoded)
+    identity = hierarchy().seal()
+    target = BytesIO()
+    with prepare(BytesIO(source)) as prepared:
+        seal_pdf(
+            source=prepared,
+            target=target,
+            stamp=StampText(
+                issuer=claims.issuer,
+                signatory="Kepala Dinas",
+                issued_on=claims.issued_on,
+                document_id=claims.document_id,
+            ),
+            link=link,
+            receipt_digits=receipt.to_digits(encoded),
+            place=None,
+            identity=identity,
+            timestamper=hierarchy().timestamper(),
+            evidence=hierarchy().evidence_for(identity),
+            at=SEALED_AT,
+        )
+    return SealedDocument(target.getvalue(), claims, encoded, link)
+
+
+@cache
+def sealed(number: int = 1) -> SealedDocument:
+    return seal(number)
+
+
+class Register:
+    """The register as a dictionary; ``asked`` lists the queries, ``failure`` is raised instead of an answer."""
+
+    def __init__(self, *records: PublicRecord) -> None:
+        self.records = {record.id: record for record in records}
+        self.asked: list[tuple[str, ...]] = []
+        self.failure: Exception | None = None
+
+    def by_ids(self, ids: list[str] | tuple[str, ...]) -> dict[str, PublicRecord]:
+        self.asked.append(tuple(ids))
+        if self.failure is not None:
+            raise self.failure
+        return {entry: self.records[entry] for entry in ids if entry in self.records}
+
+    def by_digest(self, sha256: bytes) -> PublicRecord | None:
+        if self.failure is not None:
+            raise self.failure
+        return next((entry for entry in self.records.values() if entry.sealed_digest == sha256), None)
+
+    def change(self, document_id: str, **values: object) -> None:
+        self.records[document_id] = replace(self.records[document_id], **values)  # type: ignore[arg-type]

@@ -1,0 +1,59 @@
+"""The receipt that our seals carry inside the signature dictionary (layout: :mod:`signing.pdf`). Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from signing.errors import ReceiptMalformed
+from signing.receipt import Receipt, decode, from_digits
+from verify import checks
+from verify.checks import Finding
+from verify.trust import TrustStore
+from verify.verdict import CheckResult, Outcome, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedReceipt:
+    """``claims`` only where the receipt's own signature was verified."""
+
+    findings: tuple[Finding, ...]
+    claims: Receipt | None = None
+
+
+def embedded_receipt(
+    digits: str, document_id: str, source_digest: bytes, *, trust: TrustStore, now: datetime
+) -> EmbeddedReceipt:
+    """Check the receipt of a seal against the seal and the source beneath it.
+
+    ``digits`` is empty for a seal without a receipt; ``source_digest`` is the SHA-256 of the bytes that were
+    there before the stamp.
+    """
+    if not digits:
+        return EmbeddedReceipt(())
+    try:
+        signed = decode(from_digits(digits))
+    except ReceiptMalformed as cause:
+        finding = checks.failed(
+            "receipt", Outcome.FILE_DIFFERS, Reason.RECEIPT_MALFORMED, f"in the signature dictionary: {cause}"
+        )
+        return EmbeddedReceipt((finding,))
+    findings = [
+        checks.receipt_address(signed.claims, document_id),
+        checks.receipt_signature(signed, trust, now),
+        _source(signed.claims, source_digest),
+    ]
+    authentic = findings[1].check.result is CheckResult.PASSED
+    return EmbeddedReceipt(tuple(findings), signed.claims if authentic else None)
+
+
+def _source(claims: Receipt, source_digest: bytes) -> Finding:
+    """The receipt was made for the content beneath the stamp, not for another one under the same seal."""
+    if claims.source_digest != source_digest:
+        return checks.failed(
+            "source-digest",
+            Outcome.FILE_DIFFERS,
+            Reason.SOURCE_MISMATCH,
+            "the bytes before the stamp are not those that the receipt names",
+        )
+    return checks.passed("source-digest", detail="the receipt names the bytes before the stamp")

@@ -1,0 +1,297 @@
+"""One signature of any PDF: its structure, its integrity, what came after it, and EN 319 102-1."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from typing import Any
+
+from asn1crypto import x509 as asn1_x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding, load_der_public_key
+from pyhanko.sign.ades.report import AdESFailure, AdESIndeterminate, AdESPassed
+from pyhanko.sign.diff_analysis import DEFAULT_DIFF_POLICY, DiffResult, ModificationLevel
+from pyhanko.sign.fields import MDPPerm
+from pyhanko.sign.validation import EmbeddedPdfSignature, generic_cms
+from pyhanko.sign.validation.ades import (
+    AdESBasicValidationResult,
+    ades_basic_validation,
+    ades_lta_validation,
+    ades_timestamp_validation,
+    ades_with_time_validation,
+)
+from pyhanko.sign.validation.policy_decl import (
+    PdfSignatureValidationSpec,
+)
+from pyhanko.sign.validation.status import PdfSignatureStatus
+from pyhanko_certvalidator.ltv.types import ValidationTimingInfo
+from pyhanko_certvalidator.util import get_pyca_cryptography_hash
+
+from verify.evidence import invalid_since
+from verify.examined import Examined, words
+from verify.judging import SIGNATURES_ONLY, evidence_in, specification_for
+from verify.meanings import UNTRUSTED, meaning_of
+from verify.opened import OpenedFile
+from verify.structure import ByteRangeInvalid, signed_span
+from verify.trust import TrustStore
+from verify.verdict import (
+    Outcome,
+    Reason,
+    SignatureKind,
+)
+
+_PLAIN_ECDSA = "0.4.0.127.0.7.1.1.4.1."
+
+
+class Examination:
+    def __init__(self, opened: OpenedFile, trust: TrustStore, now: datetime, newest: int) -> None:
+        self._opened = opened
+        self._trust = trust
+        self._now = now
+        self._newest = newest
+        self._timing = ValidationTimingInfo(
+            validation_time=now, best_signature_time=now, point_in_time_validation=False
+        )
+
+    def examine(self, name: str, signature: EmbeddedPdfSignature) -> Examined:
+        """One signature: structure, integrity, what came after, then the indication."""
+        examined = Examined(name, signature)
+        try:
+            self._structure(examined)
+            self._integrity(examined)
+            self._changes(examined)
+            if not examined.problems:
+                self._indication(examined)
+        except Exception as cause:  # noqa: BLE001 - see _malformed
+            examined.problem(
+                "format",
+                Outcome.FILE_DIFFERS,
+                Reason.SIGNATURE_MALFORMED,
+                words(cause),
+                indication=AdESFailure.FORMAT_FAILURE,
+            )
+        return examined
+
+    def _leads_to_us(self, path: object) -> bool:
+        anchor = getattr(getattr(path, "trust_anchor", None), "authority", None)
+        certificate = getattr(anchor, "certificate", None)
+        ours = {entry.public_bytes(Encoding.DER) for entry in self._trust.anchors}
+        return certificate is not None and certificate.dump() in ours
+
+    def _structure(self, examined: Examined) -> None:
+        signature = examined.signature
+        try:
+            span = signed_span(
+                signature.byte_range, signature.pkcs7_content, self._opened.file, self._opened.size
+            )
+        except ByteRangeInvalid as cause:
+            examined.problem(
+                "byte-range",
+                Outcome.FILE_DIFFERS,
+                Reason.BYTE_RANGE_INVALID,
+                str(cause),
+                indication=AdESFailure.FORMAT_FAILURE,
+            )
+            return
+        examined.covers_whole_file = span.end == self._opened.size
+        examined.ok("byte-range", f"0 to {span.end}, file has {self._opened.size} bytes")
+
+    def _integrity(self, examined: Examined) -> None:
+        signature = examined.signature
+        unsupported = _unsupported(signature)
+        if unsupported is not None:
+            examined.problem(
+                "signature-value",
+                Outcome.CANNOT_SAY,
+                Reason.ALGORITHM_WEAK,
+                unsupported,
+                indication=AdESIndeterminate.CRYPTO_CONSTRAINTS_FAILURE,
+            )
+            return
+        content = signature.signed_data["encap_content_info"]
+        kind = content["content_type"].native
+        digest, covered = signature.compute_digest(), True
+        if kind == "tst_info":
+            covered = content["content"].parsed["message_imprint"]["hashed_message"].native == digest
+            digest = _digest(signature.md_algorithm, content["content"].contents)
+        intact, valid = generic_cms.validate_sig_integrity(
+            signature.signer_info, signature.signer_cert, expected_content_type=kind, actual_digest=digest
+        )
+        if not (intact and covered):
+            examined.problem(
+                "digest",
+                Outcome.FILE_DIFFERS,
+                Reason.CONTENT_CHANGED,
+                "the digest over the signed bytes differs",
+                indication=AdESFailure.HASH_FAILURE,
+            )
+        elif not valid:
+            examined.problem(
+                "signature-value",
+                Outcome.FILE_DIFFERS,
+                Reason.SIGNATURE_VALUE_INVALID,
+                "the signature value does not check",
+                indication=AdESFailure.SIG_CRYPTO_FAILURE,
+            )
+        else:
+            examined.intact = True
+            examined.ok("signature-value", signature.md_algorithm)
+
+    def _changes(self, examined: Examined) -> None:
+        """What was added behind the signed revision, and whether anybody answers for it."""
+        signature = examined.signature
+        own_rules = signature.docmdp_level in (MDPPerm.FILL_FORMS, MDPPerm.ANNOTATE)
+        try:
+            policy = DEFAULT_DIFF_POLICY if own_rules else SIGNATURES_ONLY
+            signature.compute_integrity_info(policy)  # type: ignore[no-untyped-call]
+        except Exception as cause:  # noqa: BLE001 - changes that cannot be compared are changes
+            examined.problem(
+                "later-changes",
+                Outcome.FILE_DIFFERS,
+                Reason.CHANGED_AFTER_SIGNING,
+                words(cause),
+                indication=AdESFailure.HASH_FAILURE,
+            )
+            return
+        if examined.covers_whole_file:
+            examined.unchanged = True
+            examined.ok("later-changes", "the whole file is signed")
+            return
+        if signature.signed_revision == self._opened.revisions - 1 or not self._opened.nothing_behind():
+            examined.problem(
+                "later-changes",
+                Outcome.FILE_DIFFERS,
+                Reason.BYTES_BEHIND_SIGNATURE,
+                "bytes that belong to no revision follow",
+                indication=AdESFailure.FORMAT_FAILURE,
+            )
+            return
+        result: object = signature.diff_result  # pyHanko leaves it None until it is computed
+        if not isinstance(result, DiffResult):
+            examined.changes = (words(result),)
+            level = ModificationLevel.OTHER
+        else:
+            level = result.modification_level
+            examined.changes = tuple(sorted(f"form field {name}" for name in result.changed_form_fields))
+        # Evidence and document timestamps change nothing that is seen. Anything more needs a later signature
+        # that answers for it, so the newest one allows nothing more, whatever its own policy says.
+        allowed = ModificationLevel.LTA_UPDATES
+        if signature.signed_revision < self._newest:
+            allowed = ModificationLevel.FORM_FILLING
+        docmdp = signature.docmdp_level
+        if docmdp is MDPPerm.NO_CHANGES:
+            allowed = ModificationLevel.LTA_UPDATES
+        if level > allowed:
+            examined.problem(
+                "later-changes",
+                Outcome.FILE_DIFFERS,
+                Reason.CHANGED_AFTER_SIGNING,
+                "; ".join(examined.changes) or level.name,
+                indication=AdESFailure.HASH_FAILURE,
+            )
+            return
+        examined.unchanged = True
+        examined.ok("later-changes", f"only {level.name.lower()}")
+
+    def _indication(self, examined: Examined) -> None:
+        signature = examined.signature
+        try:
+            knowledge, crls, responses = evidence_in(self._opened.reader, signature, self._trust)
+            result = asyncio.run(self._ades(examined, specification_for(knowledge, self._trust)))
+        except Exception as cause:  # noqa: BLE001 - damaged evidence raises anything; the file itself is intact
+            examined.problem(
+                "certificate-path",
+                Outcome.CANNOT_SAY,
+                Reason.EVIDENCE_MISSING,
+                words(cause),
+                indication=getattr(cause, "ades_subindication", None) or AdESIndeterminate.GENERIC,
+            )
+            return
+        indication = result.ades_subindic
+        if isinstance(indication, AdESPassed):
+            path = getattr(result.api_status, "validation_path", None) or ()
+            examined.leads_to_us = self._leads_to_us(path)
+            chain = [
+                entry for entry in (signature.signer_cert, *path) if isinstance(entry, asn1_x509.Certificate)
+            ]
+            since = invalid_since(
+                ((entry.issuer.dump(), entry.serial_number) for entry in chain),
+                crls=crls,
+                ocsp_responses=responses,
+            )
+            if since is not None and since <= (examined.signed_at or self._now):
+                examined.problem(
+                    "invalidity-date",
+                    Outcome.REVOKED,
+                    Reason.CERTIFICATE_REVOKED,
+                    f"the key was not to be trusted from {since.isoformat()}",
+                    indication=AdESIndeterminate.REVOKED_NO_POE,
+                )
+                return
+            examined.ok("certificate-path", "EN 319 102-1: passed")
+            return
+        outcome, reason = meaning_of(indication)
+        examined.problem(
+            "certificate-path",
+            outcome,
+            reason,
+            (result.failure_msg or indication.standard_name)[:300],
+            indication=indication,
+        )
+
+    async def _ades(
+        self, examined: Examined, specification: PdfSignatureValidationSpec
+    ) -> AdESBasicValidationResult[Any]:
+        signature = examined.signature
+        inner = specification.signature_validation_spec
+        if examined.kind is SignatureKind.TIMESTAMP:
+            stamped = await ades_timestamp_validation(
+                signature.signed_data, inner, signature.compute_digest, timing_info=self._timing
+            )
+            if isinstance(stamped.ades_subindic, AdESPassed):
+                examined.proven_at(
+                    signature.signed_data["encap_content_info"]["content"].parsed["gen_time"].native
+                )
+            return stamped
+        # Clause 5.3 for signatures without a time stamp, 5.5 for those that have one.
+        tokens = generic_cms.extract_tst_data_iter(signature.signer_info, signed=False)
+        validate = ades_with_time_validation if any(True for _ in tokens) else ades_basic_validation
+        result = await validate(
+            signature.signed_data,
+            inner,
+            timing_info=self._timing,
+            raw_digest=signature.compute_digest(),
+            extra_status_kwargs=signature.summarise_integrity_info(),
+            status_cls=PdfSignatureStatus,
+        )
+        indication = result.ades_subindic
+        if isinstance(indication, AdESIndeterminate) and indication not in UNTRUSTED:
+            # Archived signatures outlive their certificates: try the proofs of existence in the file.
+            archived = await ades_lta_validation(signature, specification, timing_info=self._timing)
+            if isinstance(archived.ades_subindic, AdESPassed):
+                result = archived
+        proven = getattr(result, "best_signature_time", None)
+        if proven is not None and proven < self._now:
+            examined.proven_at(proven)
+        return result
+
+
+def _digest(algorithm: str, content: bytes) -> bytes:
+    digest = hashes.Hash(get_pyca_cryptography_hash(algorithm))
+    digest.update(content)
+    return digest.finalize()
+
+
+def _unsupported(signature: EmbeddedPdfSignature) -> str | None:
+    """Why this signature's value cannot be computed here, or None. It is not called wrong for that."""
+    if str(signature.sig_object.get("/SubFilter")) == "/adbe.pkcs7.sha1":
+        return "adbe.pkcs7.sha1 signs a SHA-1 digest; ISO 32000-2 12.8.3.3 withdrew it"
+    algorithm = signature.signer_info["signature_algorithm"]["algorithm"].dotted
+    if algorithm.startswith(_PLAIN_ECDSA):
+        return f"plain ECDSA ({algorithm}, BSI TR-03111) is not supported"
+    try:
+        load_der_public_key(signature.signer_cert.public_key.dump())
+    except (ValueError, UnsupportedAlgorithm) as cause:
+        return f"the signer's key is of a kind that is not supported: {words(cause)}"
+    return None
