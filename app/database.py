@@ -6,13 +6,14 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from app.errors import DatabaseNotReady, SettingsInvalid
+from app.settings import Settings
 
 _MIGRATION_LOCK: Final = 0x41425341  # pg_advisory_lock key: "ABSA"; app.audit has its own
 _READ: Final = "absah_read"
@@ -34,6 +35,24 @@ class Database:
         self.engine = self._open_engine(pool_size, busy_seconds)
         self._reader = self.engine.execution_options(
             **({_READ: True} if self.is_sqlite else {"postgresql_readonly": True})
+        )
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """Connects lazily. Raises :class:`app.errors.SettingsInvalid`."""
+        password = None
+        if settings.database.password_file is not None:
+            try:
+                password = settings.database.password_file.read_text().strip()
+            except OSError as cause:
+                raise SettingsInvalid(
+                    f"ABSAH_DATABASE_PASSWORD_FILE cannot be read ({cause.strerror}): check path and owner."
+                ) from None
+        return cls(
+            settings.database_url,
+            password=password,
+            pool_size=settings.database.pool_size,
+            busy_seconds=settings.database.busy_seconds,
         )
 
     def _open_engine(self, pool_size: int, busy_seconds: int) -> Engine:

@@ -92,10 +92,12 @@ def upgrade() -> None:
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("reason", sa.Integer(), nullable=True),
         sa.Column("invalidity_date", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("status_changed_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("serial"),
         sa.UniqueConstraint("name"),
     )
     with op.batch_alter_table("certificates", schema=None) as batch_op:
+        batch_op.create_index("certificates_by_change", ["issuer", "status_changed_at"], unique=False)
         batch_op.create_index("certificates_by_issuer", ["issuer", "status"], unique=False)
         batch_op.create_index("certificates_by_key", ["key_id"], unique=False)
         batch_op.create_index("certificates_by_sha256", ["sha256"], unique=False)

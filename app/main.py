@@ -1,0 +1,56 @@
+"""The core service over HTTP: sealing, tokens, certificates, time, and verification too."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from fastapi import FastAPI
+
+from app import schema
+from app.guards import BearerGuard
+from app.settings import Settings
+from app.shell import new_application
+from app.telemetry import configure_logging
+from app.verification import add_verification
+from app.wiring import Core, build_core
+from ca.routes import router as ca_routes
+from identity.routes import router as identity_routes
+from signing.routes import router as signing_routes
+
+
+def create_app() -> FastAPI:
+    """For the HTTP server: settings from the environment."""
+    settings = Settings.load()
+    configure_logging(settings.log)
+    closing = ExitStack()
+    core = build_core(settings, closing=closing)
+    schema.require_current(core.database)
+    core.require_initialised()
+    return build_app(core, closing=closing)
+
+
+def build_app(core: Core, *, closing: ExitStack) -> FastAPI:
+    """The application over a core that exists."""
+    application = new_application(
+        core.settings,
+        title="Absah",
+        probes={
+            "database": core.database.ping,
+            "storage": core.files.ping,
+            "keys": core.keys_answer,
+            "time": lambda: core.tsa.chain,
+        },
+        closing=closing,
+    )
+    application.include_router(identity_routes(core.identity))
+    application.include_router(signing_routes(core.sealing, core.register, guard=BearerGuard(core.identity)))
+    application.include_router(ca_routes(core.revocation, core.tsa, read=core.database.read))
+    add_verification(
+        application,
+        core.settings,
+        service=core.verification,
+        released=core.released,
+        clock=core.clock,
+        closing=closing,
+    )
+    return application

@@ -1,0 +1,101 @@
+"""The jobs of an operator that span slices: make the service exist, register an agency with its seal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+
+from app import schema
+from app.clock import Clock, system_clock
+from app.custody import ensure_token_key, ensure_wrapping_key
+from app.database import Database
+from app.register import export_trust, read_published_trust
+from app.settings import Settings
+from app.wiring import Core, build_core
+from ca.model import CertificateRecord
+from identity.clients import Agency
+from identity.service import NewClient
+
+
+@dataclass(frozen=True, slots=True)
+class NewAgency:
+    """A registered agency, its seal, and the client that may issue for it (with its secret)."""
+
+    agency: Agency
+    seal: CertificateRecord
+    client: NewClient
+
+
+def initialise(settings: Settings, *, closing: ExitStack, actor: str, clock: Clock = system_clock) -> Core:
+    """Make everything that the service needs exist, and return it. Repeating it completes and renews.
+
+    1. The data directory and the database's schema.
+    2. The key-encryption key, if nobody provided one.
+    3. Under the lock for changing the schema, because two hierarchies must never be born: root, issuing CA,
+       time-stamping unit, OCSP responder, receipt signer, and the key of access tokens.
+    4. The trust folder that verification uses while the service is stopped.
+    """
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    database = Database.from_settings(settings)
+    schema.upgrade(database)
+    database.close()
+    ensure_wrapping_key(settings)
+    core = build_core(settings, closing=closing, clock=clock)
+    with core.database.exclusively():
+        core.hierarchy.init(actor=actor)
+        ensure_token_key(core.keys, actor=actor)
+    publish_trust(core)
+    return core
+
+
+def publish_trust(core: Core) -> datetime | None:
+    """Renew the revocation lists that need it and write the trust folder.
+
+    Returns when the first of the lists expires.
+    """
+    for record in read_published_trust(core.database.read).certificates:
+        if record.profile.value in {"root", "issuing"}:
+            core.revocation.current_crl(record.name)
+    return export_trust(read_published_trust(core.database.read), core.settings.trust_dir)
+
+
+def add_agency(
+    core: Core,
+    agency_id: str,
+    *,
+    name: str,
+    organization_identifier: str,
+    certified_name: str | None = None,
+    scopes: Iterable[str],
+    is_sandbox: bool,
+    actor: str,
+) -> NewAgency:
+    """Register an agency, certify its seal, and make its first client.
+
+    An agency whose registration was interrupted is completed by :func:`certify_agency` and ``client add``.
+    """
+    agency = core.identity.add_agency(
+        agency_id,
+        name=name,
+        organization_identifier=organization_identifier,
+        certified_name=certified_name,
+        actor=actor,
+    )
+    seal = certify_agency(core, agency, actor=actor)
+    client = core.identity.add_client(
+        agency_id, name="first client", scopes=scopes, is_sandbox=is_sandbox, actor=actor
+    )
+    return NewAgency(agency, seal, client)
+
+
+def certify_agency(core: Core, agency: Agency, *, actor: str) -> CertificateRecord:
+    """The agency's seal certificate: a new one unless a good one is there."""
+    return core.hierarchy.certify_seal(
+        agency.id,
+        organisation=agency.certified_name,
+        organization_identifier=agency.organization_identifier,
+        country=core.settings.ca.country,
+        actor=actor,
+    )

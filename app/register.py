@@ -1,0 +1,155 @@
+"""What verification reads: released documents and the trust anchors. Key-free, for both processes."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from threading import Lock
+
+from cryptography import x509
+
+from ca.model import CertificateRecord, CrlRecord, ProfileName
+from ca.tables import Certificates, Crls
+from identity.ports import Begin
+from signing.model import Document
+from signing.tables import DocumentTable
+from verify.ports import PublicRecord
+from verify.trust import TrustStore, read_trust_folder
+
+
+class ReleasedDocuments:
+    """Implements :class:`verify.ports.IssuedDocuments`. ``read`` opens read-only transactions."""
+
+    def __init__(self, read: Begin) -> None:
+        self._read = read
+
+    def by_ids(self, ids: Sequence[str]) -> dict[str, PublicRecord]:
+        with self._read() as tx:
+            found = DocumentTable(tx).released(ids)
+        return {document.id: _public(document) for document in found.values()}
+
+    def by_digest(self, sha256: bytes) -> PublicRecord | None:
+        with self._read() as tx:
+            document = DocumentTable(tx).released_by_digest(sha256)
+        return _public(document) if document else None
+
+
+def _public(document: Document) -> PublicRecord:
+    facts = document.facts
+    assert document.issued_at is not None
+    assert document.sealed_digest is not None
+    return PublicRecord(
+        id=document.id,
+        type=facts.type,
+        number=facts.number,
+        title=facts.title,
+        holder=facts.holder.name if facts.holder else None,  # masked before it was stored
+        issuer=document.issuer_name,
+        signatory=facts.signatory,
+        issued_on=facts.issued_on,
+        valid_until=facts.valid_until,
+        state=document.state.value,
+        is_sample=document.is_sample,
+        issued_at=document.issued_at,
+        state_changed_at=document.state_changed_at,
+        state_reason=document.state_reason.value if document.state_reason else None,
+        superseded_by=document.superseded_by,
+        sealed_digest=document.sealed_digest,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedTrust:
+    """What anybody may have of our hierarchy: roots, CAs, receipt signers, and the newest lists."""
+
+    certificates: tuple[CertificateRecord, ...]
+    crls: tuple[CrlRecord, ...]
+
+    @property
+    def roots(self) -> tuple[CertificateRecord, ...]:
+        return tuple(record for record in self.certificates if record.profile is ProfileName.ROOT)
+
+
+_PUBLISHED = (ProfileName.ROOT, ProfileName.ISSUING, ProfileName.RECEIPT)
+
+
+def read_published_trust(read: Begin) -> PublishedTrust:
+    """Read it from the register, in one transaction."""
+    with read() as tx:
+        register = Certificates(tx)
+        certificates = tuple(record for profile in _PUBLISHED for record in register.of_profile(profile))
+        lists = (Crls(tx).latest(record.name) for record in certificates if record.profile in _PUBLISHED[:2])
+        return PublishedTrust(certificates, tuple(entry for entry in lists if entry is not None))
+
+
+class RegisterTrust:
+    """The trust store as the register has it, at most ``max_staleness`` seconds old.
+
+    Call it for the store. ``folder`` may hold ``foreign/``: anchors of others that the operator accepts.
+    """
+
+    def __init__(
+        self,
+        read: Begin,
+        folder: Path,
+        *,
+        max_staleness: float = 2.0,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._read = read
+        self._folder = folder
+        self._max_staleness = max_staleness
+        self._monotonic = monotonic
+        self._lock = Lock()
+        self._read_at = float("-inf")
+        self._published: PublishedTrust | None = None
+        self._store = TrustStore(anchors=())
+
+    def __call__(self) -> TrustStore:
+        with self._lock:
+            if self._monotonic() - self._read_at >= self._max_staleness:
+                published = read_published_trust(self._read)
+                if published != self._published:  # parsed again only when something changed
+                    self._published, self._store = published, self._parsed(published)
+                self._read_at = self._monotonic()
+            return self._store
+
+    def _parsed(self, published: PublishedTrust) -> TrustStore:
+        parsed = {
+            record.serial: x509.load_der_x509_certificate(record.der) for record in published.certificates
+        }
+        roots = {record.serial for record in published.roots}
+        return TrustStore(
+            anchors=tuple(parsed[serial] for serial in roots),
+            certificates=tuple(entry for serial, entry in parsed.items() if serial not in roots),
+            foreign_anchors=self._foreign_anchors(),
+            crls=tuple(entry.der for entry in published.crls),
+        )
+
+    def _foreign_anchors(self) -> tuple[x509.Certificate, ...]:
+        has_any = (self._folder / "foreign").is_dir()
+        return read_trust_folder(self._folder).foreign_anchors if has_any else ()
+
+
+def export_trust(published: PublishedTrust, folder: Path) -> datetime | None:
+    """Write the trust folder that ``absah verify`` uses while the service is stopped.
+
+    Returns when the first of its lists expires. Files are replaced one by one, each atomically; what the
+    operator put beside them stays.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for record in published.certificates:
+        _replace(folder / f"{record.name}.crt", record.der)
+    for entry in published.crls:
+        _replace(folder / f"{entry.issuer}.crl", entry.der)
+    return min((entry.next_update for entry in published.crls), default=None)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.draft")
+    draft.write_bytes(content)
+    draft.replace(path)

@@ -1,0 +1,145 @@
+"""Builds the core service from settings, through constructors: read it to see what stands on what."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+
+from app.audit import Audit
+from app.clock import Clock, system_clock
+from app.custody import CertifiedIdentities, CustodyTokenKeys, wrapping_key
+from app.database import Database
+from app.errors import NotInitialised
+from app.evidence import RegisterEvidence
+from app.register import RegisterTrust, ReleasedDocuments
+from app.settings import Settings
+from app.storage import ObjectFiles
+from app.verification import verification_service
+from ca.hierarchy import Hierarchy
+from ca.model import CertificationConfig
+from ca.revocation import Revocation
+from ca.timestamping import TimeStampingAuthority
+from identity.service import IdentityService
+from identity.tokens import AccessTokens
+from keys.model import KeyPurpose
+from keys.service import KeyService
+from keys.stores.software import SoftwareKeyStore
+from keys.tables import EncryptedKeyTable
+from signing.register import DocumentRegister
+from signing.service import SealingPolicy, SealingService
+from signing.source import PdfLimits
+from verify.service import VerificationService
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """Everything that the core processes and the command line work with."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    audit: Audit
+    files: ObjectFiles
+    keys: KeyService
+    hierarchy: Hierarchy
+    revocation: Revocation
+    tsa: TimeStampingAuthority
+    identities: CertifiedIdentities
+    identity: IdentityService
+    sealing: SealingService
+    register: DocumentRegister
+    released: ReleasedDocuments
+    trust: RegisterTrust
+    verification: VerificationService
+
+    def require_initialised(self) -> None:
+        """Raises :class:`app.errors.NotInitialised` before anything is served half-ready."""
+        if not self.keys.list() or not self.trust().anchors:
+            raise NotInitialised("There is no hierarchy of certificates here yet. Run `absah init` first.")
+
+    def keys_answer(self) -> None:
+        """Opens the keys that sealing and tokens need; raises when one cannot sign."""
+        self.identities.receipt_signer()
+        self.keys.active(KeyPurpose.TOKEN)
+
+
+def certification_config(settings: Settings) -> CertificationConfig:
+    return CertificationConfig(
+        base_url=settings.pki_origin,
+        organisation=settings.ca.organisation,
+        organization_identifier=settings.ca.organization_identifier,
+        country=settings.ca.country,
+        arc=settings.ca.arc,
+        issuing_crl_validity=timedelta(hours=settings.ca.crl_hours),
+        ocsp_validity=timedelta(hours=settings.ca.ocsp_hours),
+    )
+
+
+def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_clock) -> Core:
+    """Connect everything. Opens no key and asks no database; ``closing`` gives back what was opened."""
+    # 1. What everything stands on.
+    database = Database.from_settings(settings)
+    closing.callback(database.close)
+    audit = Audit(clock=clock)
+    files = ObjectFiles(settings.storage_url)
+    # 2. Custody.
+    encrypted = EncryptedKeyTable(database.begin)
+    store = SoftwareKeyStore(encrypted_keys=encrypted, kek=wrapping_key(settings))
+    keys = KeyService(begin=database.begin, stores={store.name: store}, clock=clock, audit=audit)
+    # 3. Certification and time.
+    config = certification_config(settings)
+    hierarchy = Hierarchy(begin=database.begin, keys=keys, clock=clock, audit=audit, config=config)
+    revocation = Revocation(begin=database.begin, keys=keys, clock=clock, audit=audit, config=config)
+    tsa = TimeStampingAuthority(begin=database.begin, keys=keys, clock=clock, config=config)
+    # 4. Who calls.
+    tokens = AccessTokens(
+        keys=CustodyTokenKeys(keys),
+        clock=clock,
+        issuer=settings.issuer,
+        audience=settings.public_url,
+        lifetime=timedelta(seconds=settings.identity.token_seconds),
+    )
+    identity = IdentityService(
+        begin=database.begin, read=database.read, clock=clock, audit=audit, tokens=tokens
+    )
+    # 5. Sealing.
+    identities = CertifiedIdentities(begin=database.read, keys=keys, clock=clock)
+    register = DocumentRegister(
+        begin=database.begin, clock=clock, audit=audit, files=files, public_url=settings.public_url
+    )
+    sealing = SealingService(
+        begin=database.begin,
+        clock=clock,
+        audit=audit,
+        files=files,
+        register=register,
+        identities=identities,
+        timestamper=tsa,
+        evidence=RegisterEvidence(read=database.read, revocation=revocation, clock=clock),
+        policy=SealingPolicy(
+            pdf_limits=PdfLimits(max_bytes=settings.signing.max_bytes, max_pages=settings.signing.max_pages)
+        ),
+    )
+    # 6. Verification.
+    released = ReleasedDocuments(database.read)
+    trust = RegisterTrust(database.read, settings.trust_dir)
+    verification = verification_service(settings, released=released, trust=trust, clock=clock)
+    return Core(
+        settings=settings,
+        clock=clock,
+        database=database,
+        audit=audit,
+        files=files,
+        keys=keys,
+        hierarchy=hierarchy,
+        revocation=revocation,
+        tsa=tsa,
+        identities=identities,
+        identity=identity,
+        sealing=sealing,
+        register=register,
+        released=released,
+        trust=trust,
+        verification=verification,
+    )
