@@ -1,29 +1,45 @@
 """The only door to the validation of PDFs.
 
 Two ways lead to the same kind of findings: files of our own shape are validated in full by
-:mod:`verify.own_shape` within milliseconds; everything else goes through :mod:`verify.any_shape`.
+:mod:`verify.own_shape` within milliseconds; everything else goes through :mod:`verify.any_shape`, which the
+services run confined (:mod:`verify.confined`) because it parses what strangers send.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from verify import any_shape, own_shape
 from verify.findings import Limits, PdfFindings, PdfUnreadable
 from verify.trust import TrustStore
 from verify.verdict import Reason
 
-__all__ = ["Limits", "PdfFindings", "PdfUnreadable", "validate_pdf"]
+__all__ = ["AnyShape", "Limits", "PdfFindings", "PdfUnreadable", "validate_pdf"]
 
 
-def validate_pdf(file: BinaryIO, *, trust: TrustStore, now: datetime, limits: Limits) -> PdfFindings:
+class AnyShape(Protocol):
+    """:func:`verify.any_shape.validate`, in this process or in another."""
+
+    def __call__(
+        self, file: BinaryIO, *, trust: TrustStore, now: datetime, limits: Limits
+    ) -> PdfFindings: ...
+
+
+def validate_pdf(
+    file: BinaryIO,
+    *,
+    trust: TrustStore,
+    now: datetime,
+    limits: Limits,
+    foreign: AnyShape = any_shape.validate,
+) -> PdfFindings:
     """Validate every signature in ``file``; ``now`` is the time of validation.
 
-    Raises :class:`verify.findings.PdfUnreadable`; nothing else, whatever the file holds.
+    ``foreign`` validates what is not of our own shape. Raises :class:`verify.findings.PdfUnreadable`; nothing
+    else, whatever the file holds.
     """
-    file.seek(0, 2)
-    if file.tell() > limits.max_bytes:
+    if file.seek(0, 2) > limits.max_bytes:
         raise PdfUnreadable(Reason.LIMIT_EXCEEDED, f"larger than {limits.max_bytes} bytes")
     ours = own_shape.validate(file, trust=trust, now=now)
-    return ours or any_shape.validate(file, trust=trust, now=now, limits=limits)
+    return ours or foreign(file, trust=trust, now=now, limits=limits)

@@ -17,10 +17,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from signing.errors import ReceiptMalformed
 from signing.ids import parse_id
 from signing.receipt import Receipt, decode, from_digits
-from verify import checks
+from verify import any_shape, checks
 from verify.checks import Finding
 from verify.errors import UnknownDocument
-from verify.pdf import Limits, PdfFindings, PdfUnreadable, validate_pdf
+from verify.pdf import AnyShape, Limits, PdfFindings, PdfUnreadable, validate_pdf
 from verify.pictures import PictureUnreadable, read_codes
 from verify.ports import Clock, IssuedDocuments, PublicRecord
 from verify.trust import TrustStore
@@ -33,7 +33,8 @@ _STATUS = "current-status"
 class VerificationService:
     """``trust`` is asked for every verdict, so that new receipt keys and revocation lists count at once.
 
-    ``official_hosts`` are the host names that may stand in a QR code of ours; empty: not checked.
+    ``official_hosts`` are the host names that may stand in a QR code of ours; empty: not checked. A process
+    that serves strangers passes a :class:`verify.confined.ConfinedValidator` as ``foreign``.
     """
 
     def __init__(
@@ -44,12 +45,14 @@ class VerificationService:
         clock: Clock,
         official_hosts: Iterable[str] = (),
         limits: Limits | None = None,
+        foreign: AnyShape = any_shape.validate,
     ) -> None:
         self._documents = documents
         self._trust = trust
         self._clock = clock
         self._official_hosts = frozenset(host.lower() for host in official_hosts)
         self._limits = limits or Limits()
+        self._foreign = foreign
         self._last_answer_at: datetime | None = None
 
     def by_id(self, shown: str) -> Verdict:
@@ -183,7 +186,13 @@ class VerificationService:
             )
         # 3. Otherwise the signatures decide.
         try:
-            pdf = validate_pdf(file, trust=self._trust(), now=self._clock(), limits=self._limits)
+            pdf = validate_pdf(
+                file,
+                trust=self._trust(),
+                now=self._clock(),
+                limits=self._limits,
+                foreign=self._foreign,
+            )
         except PdfUnreadable as cause:
             return self._unreadable(Subject.FILE, cause.reason, str(cause), file_sha256=digest)
         return self._of_pdf(pdf, digest, record, unavailable)
