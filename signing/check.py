@@ -6,18 +6,15 @@ Nothing is taken over from making the file but what it was meant to say (:class:
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
-from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from ca.der import read_oid, read_whole
-from ca.errors import MalformedDer
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from pyhanko.pdf_utils import generic
-from pyhanko.pdf_utils.reader import PdfFileReader
-from pyhanko.pdf_utils.xref import read_object_header
 
+from ca.der import read_oid, read_tlv, read_whole
+from ca.errors import MalformedDer
 from signing.cms import (
     HASHES,
     ID_CONTENT_TYPE,
@@ -32,6 +29,7 @@ from signing.cms import (
 from signing.errors import SealNotReleased
 from signing.ports import Evidence
 from signing.qr import read_drawing
+from signing.readback import LastRevision, Unreadable, read_last_revision, unpack
 
 if TYPE_CHECKING:
     from hashlib import _Hash as Digest
@@ -52,7 +50,7 @@ class Expected:
     document_id: str
     certificate: bytes
     timestamping_certificate: bytes
-    byte_range: tuple[int, int, int, int]
+    previous_xref: int
     certifies: bool
     evidence: Evidence
 
@@ -69,23 +67,22 @@ def check_sealed(target: BinaryIO, expected: Expected) -> None:
     7. The QR code, rasterised from the operators in the file, reads as the link.
     """
     try:
-        reader = PdfFileReader(target, strict=False)
-        field, reference, signature = _last_signature(reader, target, expected)
-        _check_dictionary(reader, reference, signature, expected)
-        cms, message = _signed_bytes(target, signature, expected)
+        source, tail = _read(target, expected)
+        revision = read_last_revision(tail, expected.source_size)
+        root = revision.trailer[b"/Root"]
+        field = revision.at(root, b"/AcroForm", b"/Fields", -1)
+        signature = revision.at(field, b"/V")
+        _check_dictionary(revision, field, signature, expected)
+        cms, message = _signed_bytes(target, source, tail, signature, expected)
         _check_signature(cms, message, expected)
         _check_timestamp(cms, expected)
-        _check_evidence(reader, expected)
-        drawing = field["/AP"]["/N"]["/Resources"]["/XObject"]["/QR"].data
+        _check_evidence(revision, expected)
+        drawing = unpack(revision.at(field, b"/AP", b"/N", b"/Resources", b"/XObject", b"/QR"))
         _require(read_drawing(drawing) == expected.link, "QR code", "it does not read as the link")
-    except SealNotReleased:
-        raise
     except InvalidSignature as wrong:
         raise SealNotReleased("signature", "a signature value does not verify") from wrong
-    except MalformedDer as wrong:
-        raise SealNotReleased("signature", str(wrong)) from wrong
-    except Exception as wrong:  # whatever the reader stumbles over is a reason not to release
-        raise SealNotReleased("structure", f"the file cannot be read back ({type(wrong).__name__})") from wrong
+    except (Unreadable, MalformedDer, KeyError, IndexError, TypeError, ValueError, EOFError) as wrong:
+        raise SealNotReleased("structure", f"the file cannot be read back: {wrong}") from wrong
 
 
 def _require(holds: bool, check: str, why: str) -> None:
@@ -93,89 +90,69 @@ def _require(holds: bool, check: str, why: str) -> None:
         raise SealNotReleased(check, why)
 
 
-def _last_signature(reader: PdfFileReader, target: BinaryIO, expected: Expected) -> tuple[Any, Any, Any]:
-    """The last field, the reference to its signature dictionary, and that dictionary.
-
-    The dictionary is read with its hole closed: pyHanko would take longer over the hexadecimal digits than
-    everything else together, and they are looked at as bytes below.
-    """
-    field = reader.root["/AcroForm"]["/Fields"][-1]
-    reference = field.raw_get("/V").reference
-    position = reader.xrefs[reference]
-    _, first, after, _ = expected.byte_range
-    _require(
-        isinstance(position, int) and expected.source_size <= position < first, "structure", "it is misplaced"
-    )
-    target.seek(position)
-    head = target.read(first - position)
-    target.seek(after)
-    closed = BytesIO(head + b"<>" + target.read(64))
-    number, generation = read_object_header(closed, strict=True)
-    ours = (number, generation) == (reference.idnum, reference.generation)
-    _require(ours, "structure", "the cross-reference leads to another object")
-    return field, reference, generic.DictionaryObject.read_from_stream(closed, reference)
+def _read(target: BinaryIO, expected: Expected) -> tuple[Digest, bytes]:
+    """The digest of the file's first part, which must be the source, and the update behind it."""
+    size = target.seek(0, os.SEEK_END)
+    _require(size == expected.size, "size", f"the file has {size} bytes instead of {expected.size}")
+    source = hashlib.sha256()
+    target.seek(0)
+    _feed(target, expected.source_size, source)
+    _require(source.digest() == expected.source_digest, "source", "the original bytes have changed")
+    tail = target.read()
+    whole = source.copy()
+    whole.update(tail)
+    _require(whole.digest() == expected.digest, "digest", "the stored bytes are not those that were made")
+    return source, tail
 
 
-def _check_dictionary(reader: PdfFileReader, reference: Any, signature: Any, expected: Expected) -> None:
+def _check_dictionary(revision: LastRevision, field: Any, signature: Any, expected: Expected) -> None:
+    _require(revision.trailer.get(b"/Prev") == expected.previous_xref, "structure", "the source is cut off")
     stated = (
-        signature["/SubFilter"],
-        signature["/ABSH_SourceLength"],
-        signature["/ABSH_Receipt"],
-        signature["/ABSH_Document"],
+        field[b"/FT"],
+        signature[b"/SubFilter"],
+        signature[b"/ABSH_SourceLength"],
+        signature[b"/ABSH_Receipt"],
+        signature[b"/ABSH_Document"],
     )
     meant = (
-        "/ETSI.CAdES.detached",
+        b"/Sig",
+        b"/ETSI.CAdES.detached",
         expected.source_size,
-        expected.receipt_digits,
-        expected.document_id,
+        expected.receipt_digits.encode("ascii"),
+        expected.document_id.encode("ascii"),
     )
     _require(stated == meant, "signature dictionary", "it does not say what was meant")
     if expected.certifies:
-        certified = reader.root["/Perms"].raw_get("/DocMDP")
-        permission = signature["/Reference"][0]["/TransformParams"]["/P"]
-        ours = certified.reference == reference and permission == 1
+        certified = revision.at(revision.trailer[b"/Root"], b"/Perms")[b"/DocMDP"]
+        permission = revision.at(signature, b"/Reference", 0, b"/TransformParams", b"/P")
+        ours = certified == field[b"/V"] and permission == 1
         _require(ours, "certification", "the catalog does not point to it, or it allows changes")
 
 
 def _signed_bytes(
-    target: BinaryIO, signature: Any, expected: Expected
-) -> tuple[SignedDataRead, dict[str, bytes]]:
-    """The CMS value in the hole, and the digests of the bytes around it by algorithm."""
-    byte_range = tuple(int(number) for number in signature["/ByteRange"])
-    begin, first, after, rest = byte_range
+    target: BinaryIO, source: Digest, tail: bytes, signature: Any, expected: Expected
+) -> tuple[SignedDataRead, bytes]:
+    """The CMS value in the hole, and the digest of the bytes around it by its own algorithm."""
+    begin, first, after, rest = signature[b"/ByteRange"]
     covers = begin == 0 and expected.source_size < first < after and after + rest == expected.size
-    _require(covers and byte_range == expected.byte_range, "byte range", f"{byte_range} leaves bytes unsigned")
-    size = target.seek(0, 2)
-    _require(size == expected.size, "size", f"the file has {size} bytes")
-
-    source = hashlib.sha256()
-    target.seek(0)
-    _feed(target, expected.source_size, source)
-    whole = source.copy()
-    _require(source.digest() == expected.source_digest, "source", "the original bytes have changed")
-    target.seek(expected.source_size)
-    tail = target.read()
-    hole = tail[first - expected.source_size : after - expected.source_size]
-    whole.update(tail)
-    _require(whole.digest() == expected.digest, "digest", "the stored bytes are not those that were made")
+    _require(covers, "byte range", "it leaves bytes unsigned")
+    before, behind = first - expected.source_size, after - expected.source_size
+    hole = tail[before:behind]
     _require(hole[:1] == b"<" and hole[-1:] == b">", "byte range", "the hole is not the signature value")
-
     value = bytes.fromhex(hole[1:-1].decode("ascii"))
-    element_size = _element_size(value)
-    _require(not any(value[element_size:]), "signature", "something follows the CMS value")
-    cms = read_signed_data(value[:element_size])
-    algorithm = HASHES.get(cms.digest_oid)
-    _require(algorithm is not None, "signature", "its digest algorithm is unknown")
-    assert algorithm is not None
-    if algorithm.name == "sha256":
-        message = source
-    else:
+    _require(value == signature[b"/Contents"], "byte range", "the hole is not the signature value")
+    element = read_tlv(value)
+    _require(not any(value[element.end :]), "signature", "something follows the CMS value")
+    cms = read_signed_data(element.encoded)
+    algorithm = HASHES[cms.digest_oid]
+    message = source
+    if algorithm.name != source.name:
         message = hashlib.new(algorithm.name)
         target.seek(0)
         _feed(target, expected.source_size, message)
-    message.update(tail[: first - expected.source_size])
-    message.update(tail[after - expected.source_size :])
-    return cms, {cms.digest_oid: message.digest()}
+    message.update(tail[:before])
+    message.update(tail[behind:])
+    return cms, message.digest()
 
 
 def _feed(stream: BinaryIO, size: int, digest: Digest) -> None:
@@ -187,12 +164,7 @@ def _feed(stream: BinaryIO, size: int, digest: Digest) -> None:
         size -= len(chunk)
 
 
-def _element_size(value: bytes) -> int:
-    octets = value[1] & 0x7F if value[1] & 0x80 else 0
-    return 2 + octets + (int.from_bytes(value[2 : 2 + octets]) if octets else value[1])
-
-
-def _check_signature(cms: SignedDataRead, message: dict[str, bytes], expected: Expected) -> None:
+def _check_signature(cms: SignedDataRead, message: bytes, expected: Expected) -> None:
     _require(cms.content is None, "signature", "it is not detached")
     certificate = cms.signer_certificate()
     ours = certificate == x509.load_der_x509_certificate(expected.certificate)
@@ -200,7 +172,7 @@ def _check_signature(cms: SignedDataRead, message: dict[str, bytes], expected: E
     kind = read_oid(read_whole(cms.signed[ID_CONTENT_TYPE], 0x06))
     digest = read_whole(cms.signed[ID_MESSAGE_DIGEST], 0x04).content
     _require(kind == ID_DATA, "signature", "its content type is not data")
-    _require(digest == message[cms.digest_oid], "message digest", "it is not that of the signed bytes")
+    _require(digest == message, "message digest", "it is not that of the signed bytes")
     named = read_whole(cms.signed[ID_SIGNING_CERTIFICATE_V2], 0x30)
     for _ in range(3):  # SigningCertificateV2 → certs → the first ESSCertIDv2 → its certHash
         named = next(named.children())
@@ -223,13 +195,14 @@ def _check_timestamp(cms: SignedDataRead, expected: Expected) -> None:
     token.verify(x509.load_der_x509_certificate(expected.timestamping_certificate))
 
 
-def _check_evidence(reader: PdfFileReader, expected: Expected) -> None:
-    store = reader.root["/DSS"]
+def _check_evidence(revision: LastRevision, expected: Expected) -> None:
+    store = revision.at(revision.trailer[b"/Root"], b"/DSS")
     for key, values in (
-        ("/Certs", expected.evidence.certificates),
-        ("/OCSPs", expected.evidence.ocsp_responses),
-        ("/CRLs", expected.evidence.crls),
+        (b"/Certs", expected.evidence.certificates),
+        (b"/OCSPs", expected.evidence.ocsp_responses),
+        (b"/CRLs", expected.evidence.crls),
     ):
         if values:
-            stored = {item.get_object().data for item in store[key]}
-            _require(stored >= set(values), "evidence", f"{key} lacks some of it")
+            ours = [item for item in store[key] if item.number in revision.offsets]
+            stored = {unpack(revision.get(item)) for item in ours}
+            _require(stored >= set(values), "evidence", f"{key.decode()} lacks some of it")

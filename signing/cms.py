@@ -12,6 +12,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+
 from ca.der import (
     Element,
     expect,
@@ -30,9 +34,6 @@ from ca.der import (
     tlv,
 )
 from ca.errors import MalformedDer
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 ID_DATA: Final = "1.2.840.113549.1.7.1"
 ID_SIGNED_DATA: Final = "1.2.840.113549.1.7.2"
@@ -40,7 +41,7 @@ ID_TST_INFO: Final = "1.2.840.113549.1.9.16.1.4"
 ID_CONTENT_TYPE: Final = "1.2.840.113549.1.9.3"
 ID_MESSAGE_DIGEST: Final = "1.2.840.113549.1.9.4"
 ID_SIGNING_CERTIFICATE_V2: Final = "1.2.840.113549.1.9.16.2.47"
-ID_TIME_STAMP_TOKEN: Final = "1.2.840.113549.1.9.16.2.14"
+ID_TIME_STAMP_TOKEN: Final = "1.2.840.113549.1.9.16.2.14"  # noqa: S105 - an object identifier
 ID_SHA256: Final = "2.16.840.1.101.3.4.2.1"
 ID_SHA384: Final = "2.16.840.1.101.3.4.2.2"
 ID_SHA512: Final = "2.16.840.1.101.3.4.2.3"
@@ -67,10 +68,13 @@ SCHEMES: Final = {
 """By the value of :class:`keys.model.KeyAlgorithm`."""
 
 
-def signed_attributes(scheme: Scheme, message_digest: bytes, certificate: bytes, certificate_digest: bytes) -> bytes:
+def signed_attributes(
+    scheme: Scheme, message_digest: bytes, certificate: bytes, certificate_digest: bytes
+) -> bytes:
     """The SET OF attributes whose DER is what gets signed (RFC 5652, 5.4).
 
-    ``certificate_digest`` is the SHA-256 of ``certificate``: ESSCertIDv2's default, so not named (RFC 5035, 4).
+    ``certificate_digest`` is the SHA-256 of ``certificate``, ESSCertIDv2's default and so not named
+    (RFC 5035, 4).
     """
     ess = sequence(sequence(sequence(octet_string(certificate_digest), _issuer_serial(certificate))))
     return set_of(

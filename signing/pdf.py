@@ -12,7 +12,8 @@ bytes but for the signature value itself:
   validators, Acrobat included, look through ``/Certs /OCSPs /CRLs`` anyway;
 - on an unsigned source a link annotation over the QR code, so that it can be clicked on a screen.
 
-Private keys of the signature dictionary, for checking without a network (second-class names, ISO 32000-2 Annex E):
+Private keys of the signature dictionary (second-class names, ISO 32000-2 Annex E), for checking without a
+network:
 
 ``/ABSH_SourceLength n``
     integer: the file's first n bytes are the PDF as it was before the stamp. Their SHA-256 is the receipt's
@@ -58,13 +59,13 @@ __all__ = [
 
 _CHUNK: Final = 1 << 20
 _TOKEN_OVERHEAD: Final = 1536
-"""A timestamp token beyond its certificates: TSTInfo, attributes, signature, and room for a stranger's TSA."""
+"""A timestamp token beyond its certificates: TSTInfo, attributes, signature, and some room."""
 
 
 @dataclass(frozen=True, slots=True)
 class SealedPdf:
-    """A sealed file that has passed its release check. ``digest`` is its SHA-256; ``rectangle`` is the stamp in
-    the user space of page ``page`` (from 1).
+    """A sealed file that has passed its release check. ``digest`` is its SHA-256; ``rectangle`` is the stamp
+    in the user space of page ``page`` (from 1).
     """
 
     digest: bytes
@@ -172,7 +173,7 @@ def seal_pdf(
             document_id=stamp.document_id,
             certificate=identity.certificate,
             timestamping_certificate=timestamper.chain[0],
-            byte_range=layout.byte_range,
+            previous_xref=source.last_xref,
             certifies=update.certifies,
             evidence=proof,
         ),

@@ -31,9 +31,9 @@ _ROUNDING: Final = 0.01  # points forgiven at the edge of a page
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """A stamp on a page. ``rectangle`` is in the page's user space, as an annotation wants it; ``matrix`` turns
-    the appearance so that it stands upright on the page as shown; ``scale`` is the printed size over the
-    stamp's natural one.
+    """A stamp on a page. ``rectangle`` is in the page's user space, as an annotation wants it; ``matrix``
+    turns the appearance so that it stands upright on the page as shown; ``scale`` is the printed size over
+    the stamp's natural one.
     """
 
     stamp: Stamp
@@ -78,7 +78,9 @@ class Placement:
         }[self.page.rotate]
 
 
-def at_named_place(source: PreparedPdf, place: StampPlace, compose: Callable[[StampForm], Stamp]) -> Placement:
+def at_named_place(
+    source: PreparedPdf, place: StampPlace, compose: Callable[[StampForm], Stamp]
+) -> Placement:
     """The caller's place, checked. The compact stamp is taken where only it fits.
 
     Raises :class:`signing.errors.NoRoomForStamp` when the page does not exist or neither stamp fits.

@@ -31,12 +31,18 @@ def entries_of(dictionary: generic.DictionaryObject) -> Entries:
 
 
 def dictionary(entries: Entries) -> bytes:
-    return b"<<%b>>" % b"".join(written(generic.NameObject(key)) + b" " + value for key, value in entries.items())
+    return b"<<%b>>" % b"".join(
+        written(generic.NameObject(key)) + b" " + value for key, value in entries.items()
+    )
 
 
 def array_with(array: Any, *more: bytes) -> bytes:
     """``array`` (or nothing, when it is not one) with written values added at its end."""
-    items = [written(array.raw_get(i)) for i in range(len(array))] if isinstance(array, generic.ArrayObject) else []
+    items = (
+        [written(array.raw_get(i)) for i in range(len(array))]
+        if isinstance(array, generic.ArrayObject)
+        else []
+    )
     return b"[%b]" % b" ".join([*items, *more])
 
 
@@ -56,7 +62,7 @@ class Revision:
 
     def __init__(self, source: PreparedPdf) -> None:
         self._source = source
-        sections = source.reader.xrefs._xref_sections  # noqa: SLF001 - pyHanko has no public way to the highest number
+        sections = source.reader.xrefs._xref_sections
         used = max(
             (
                 max(kind, default=0)
@@ -117,7 +123,7 @@ class Revision:
         return out, bodies
 
     def _ends_in_table(self) -> bool:
-        kind = self._source.reader.xrefs._xref_sections[-1].meta_info.xref_section_type  # noqa: SLF001
+        kind = self._source.reader.xrefs._xref_sections[-1].meta_info.xref_section_type
         return kind.name in ("STANDARD", "HYBRID_MAIN")
 
     def _xref_table(self, offsets: dict[tuple[int, int], int]) -> bytes:
@@ -133,7 +139,9 @@ class Revision:
     def _xref_stream(self, offsets: dict[tuple[int, int], int]) -> bytes:
         runs = _runs(offsets)
         rows = b"".join(
-            b"\x01" + offsets[key].to_bytes(6, "big") + key[1].to_bytes(2, "big") for _, run in runs for key in run
+            b"\x01" + offsets[key].to_bytes(6, "big") + key[1].to_bytes(2, "big")
+            for _, run in runs
+            for key in run
         )
         index = " ".join(f"{first} {len(run)}" for first, run in runs).encode()
         entries = {"/Type": b"/XRef", "/W": b"[1 6 2]", "/Index": b"[%b]" % index}
@@ -145,7 +153,7 @@ class Revision:
         entries = {
             "/Size": b"%d" % size,
             "/Root": written(trailer.raw_get("/Root")),
-            "/Prev": b"%d" % self._source.reader.last_startxref,
+            "/Prev": b"%d" % self._source.last_xref,
             "/ID": self._file_identifier(),
         }
         if "/Info" in trailer and isinstance(info := trailer.raw_get("/Info"), generic.IndirectObject):
@@ -156,7 +164,8 @@ class Revision:
         """The first half stays for the file's life, the second is new with every change (14.4)."""
         changed = secrets.token_bytes(16)
         kept = changed
-        identifier = self._source.reader.trailer["/ID"] if "/ID" in self._source.reader.trailer else None
+        trailer = self._source.reader.trailer
+        identifier = trailer["/ID"] if "/ID" in trailer else None  # noqa: SIM401 - it has no get()
         if isinstance(identifier, generic.ArrayObject) and identifier:
             first = identifier[0]
             if isinstance(first, generic.TextStringObject | generic.ByteStringObject):

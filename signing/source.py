@@ -29,6 +29,7 @@ from signing.errors import (
     FileTooLarge,
     LockedByEarlierSignature,
     NotAPdf,
+    PdfRefused,
     TooManyPages,
     TruncatedPdf,
 )
@@ -37,8 +38,8 @@ from signing.pages.inspector import PageInspector, WorkerFailed, inspector
 _LETTER: Final = (0.0, 0.0, 612.0, 792.0)
 _DEEPEST_FIELD: Final = 64
 _ENCRYPTED: Final = (
-    "The PDF is encrypted, even if it opens without a password, and a seal that everyone can verify cannot be "
-    "put on it: save it without security and send it again."
+    "The PDF is encrypted, even if it opens without a password, and a seal that everyone can verify cannot "
+    "be put on it: save it without security and send it again."
 )
 _MALFORMED = (
     PdfError,
@@ -100,8 +101,14 @@ class PdfFacts:
     rebuilt: bool = False
 
 
-class RepairableDamage(BrokenPdf):
-    """The structure is damaged, and no signature or encryption stands against rebuilding it."""
+class RepairableDamage(Exception):
+    """Damage against whose repair no signature and no encryption stand. Never leaves this module: it carries
+    the refusal for the case that the repair fails too.
+    """
+
+    def __init__(self, refusal: PdfRefused) -> None:
+        super().__init__(str(refusal))
+        self.refusal = refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,16 +126,22 @@ class PreparedPdf:
     facts: PdfFacts
 
     @property
+    def last_xref(self) -> int:
+        """Offset of the newest cross-reference section."""
+        offset = self.reader.last_startxref
+        assert offset is not None
+        return int(offset)
+
+    @property
     def catalog(self) -> generic.DictionaryObject:
         root: generic.DictionaryObject = self.reader.root
         return root
 
 
-def open_source(stream: BinaryIO, limits: PdfLimits | None = None) -> PreparedPdf:
+def _open(stream: BinaryIO, limits: PdfLimits | None = None) -> PreparedPdf:
     """Read the structure of ``stream`` (seekable, whole PDF) and take its facts.
 
-    Raises :class:`RepairableDamage` when :func:`prepare` may try to rebuild the file, and the
-    other leaves of :class:`signing.errors.PdfRefused` when it cannot be sealed at all.
+    Raises :class:`RepairableDamage`, and leaves of :class:`signing.errors.PdfRefused` where no repair helps.
     """
     limits = limits or PdfLimits()
     size = stream.seek(0, os.SEEK_END)
@@ -145,11 +158,11 @@ def open_source(stream: BinaryIO, limits: PdfLimits | None = None) -> PreparedPd
             raise EncryptedPdf(_ENCRYPTED)
         pages = tuple(_pages(reader, limits.max_pages))
         if not pages:
-            raise BrokenPdf("The PDF has no page that can be read: produce it again from its origin.")
+            raise _damaged()
         signatures = tuple(_signatures(reader.root))
         permission = _refuse_locked(reader.root, signatures)
         if not signatures and not _startxref_is_exact(reader, stream):
-            raise RepairableDamage("The cross-reference is not where the file says it is.")
+            raise _damaged()
         version = reader.input_version
     facts = PdfFacts(
         size=size,
@@ -168,6 +181,17 @@ def open_source(stream: BinaryIO, limits: PdfLimits | None = None) -> PreparedPd
     )
 
 
+def entry(holder: Any, key: str, default: Any = None) -> Any:
+    """What a dictionary holds under ``key``, references followed; ``default`` where there is nothing.
+
+    ``get`` of pyHanko's dictionaries is that of ``dict`` and would return the reference.
+    """
+    if not isinstance(holder, generic.DictionaryObject) or key not in holder:
+        return default
+    value = holder[key]
+    return default if isinstance(value, generic.NullObject) else value
+
+
 @contextmanager
 def prepare(
     source: BinaryIO, limits: PdfLimits | None = None, *, inspector: PageInspector = inspector
@@ -178,7 +202,7 @@ def prepare(
     :class:`signing.errors.PdfRefused`.
     """
     try:
-        opened = open_source(source, limits)
+        opened = _open(source, limits)
     except RepairableDamage as damage:
         with tempfile.TemporaryFile() as rebuilt:
             yield _rebuilt(source, rebuilt, limits, inspector, damage)
@@ -201,11 +225,11 @@ def _rebuilt(
 ) -> PreparedPdf:
     try:
         readable = inspector.rebuild(source, target)
-    except WorkerFailed:
-        raise damage from None
-    if not readable:
-        raise EncryptedPdf(_ENCRYPTED) from damage
-    opened = open_source(target, limits)
+        if not readable:
+            raise EncryptedPdf(_ENCRYPTED)
+        opened = _open(target, limits)
+    except (WorkerFailed, RepairableDamage):
+        raise damage.refusal from damage.__cause__
     return replace(opened, facts=replace(opened.facts, rebuilt=True))
 
 
@@ -226,20 +250,24 @@ def _reading(stream: BinaryIO) -> Iterator[None]:
                 "The PDF carries a signature and its structure is damaged; repairing it would break that "
                 "signature. Ask the signer for an intact copy."
             ) from damage
-        if not tail:
-            raise TruncatedRepairable() from damage
-        raise RepairableDamage(
-            "The PDF's structure is damaged and could not be read: produce it again from its origin."
-        ) from damage
+        raise (_damaged() if tail else _truncated()) from damage
 
 
-class TruncatedRepairable(TruncatedPdf, RepairableDamage):
-    """Cut off before its end; what is there may still be a whole document."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The PDF ends before its cross-reference (no %%EOF): the transfer was cut off. Send it again."
+def _damaged() -> RepairableDamage:
+    return RepairableDamage(
+        BrokenPdf(
+            "The PDF's structure is damaged and could not be read or rebuilt: produce it again from its "
+            "origin."
         )
+    )
+
+
+def _truncated() -> RepairableDamage:
+    return RepairableDamage(
+        TruncatedPdf(
+            "The PDF ends before its end-of-file marker: it was cut off on its way here. Send it again."
+        )
+    )
 
 
 def _scan(stream: BinaryIO) -> tuple[bool, bool]:
@@ -257,7 +285,7 @@ def _scan(stream: BinaryIO) -> tuple[bool, bool]:
 
 def _startxref_is_exact(reader: PdfFileReader, stream: BinaryIO) -> bool:
     """pyHanko forgives an offset that is off by a few bytes; ``/Prev`` of our update must not be."""
-    stream.seek(reader.last_startxref)
+    stream.seek(reader.last_startxref or 0)
     found = stream.read(12).lstrip()
     return found.startswith(b"xref") or found[:1].isdigit()
 
@@ -269,8 +297,8 @@ def _pages(reader: PdfFileReader, most: int) -> Iterator[Page]:
     """The leaves of the page tree in reading order. Loops are cut, broken kids left out."""
     root = reader.root.raw_get("/Pages")
     if not isinstance(root, generic.IndirectObject):
-        raise RepairableDamage("The page tree is not an indirect object.")
-    declared = root.get_object().get("/Count")
+        raise _damaged()
+    declared = entry(_resolve(reader, root), "/Count")
     if isinstance(declared, int) and declared > most:
         raise _too_many(declared, most)
     seen: set[int] = set()
@@ -280,14 +308,14 @@ def _pages(reader: PdfFileReader, most: int) -> Iterator[Page]:
         reference, inherited = stack.pop()
         if not isinstance(reference, generic.IndirectObject):
             if isinstance(reference, generic.DictionaryObject):
-                raise RepairableDamage("A page is not an indirect object.")
+                raise _damaged()
             continue
-        node = reference.get_object()
+        node: Any = _resolve(reader, reference)
         if reference.idnum in seen or not isinstance(node, generic.DictionaryObject):
             continue
         seen.add(reference.idnum)
         attributes = inherited | {key: node[key] for key in _INHERITABLE if key in node}
-        kids = node.get("/Kids")
+        kids = entry(node, "/Kids")
         if isinstance(kids, generic.ArrayObject):
             if len(kids) > 4 * most:
                 raise _too_many(len(kids), most)
@@ -297,6 +325,10 @@ def _pages(reader: PdfFileReader, most: int) -> Iterator[Page]:
         if number > most:
             raise _too_many(number, most)
         yield _page(number, reference, node, attributes)
+
+
+def _resolve(reader: PdfFileReader, reference: generic.IndirectObject) -> Any:
+    return reader.get_object(reference.reference)  # type: ignore[no-untyped-call]
 
 
 _INHERITABLE = ("/MediaBox", "/CropBox", "/Rotate")
@@ -314,7 +346,7 @@ def _page(number: int, reference: Any, node: generic.DictionaryObject, attribute
         box = media
     rotate = attributes.get("/Rotate")
     turn = int(rotate) % 360 if isinstance(rotate, int | generic.FloatObject) else 0
-    unit = node.get("/UserUnit")
+    unit = entry(node, "/UserUnit")
     scale = float(unit) if isinstance(unit, int | generic.FloatObject) and 0 < float(unit) < 1e6 else 1.0
     return Page(
         number=number,
@@ -343,9 +375,7 @@ def _box(value: Any) -> tuple[float, float, float, float] | None:
 
 def _signatures(catalog: generic.DictionaryObject) -> Iterator[tuple[generic.DictionaryObject, Any]]:
     """Signed signature fields as pairs of field and signature dictionary."""
-    form = catalog.get("/AcroForm")
-    fields = form.get("/Fields") if isinstance(form, generic.DictionaryObject) else None
-    stack: list[tuple[Any, Any, int]] = [(fields, None, 0)]
+    stack: list[tuple[Any, Any, int]] = [(entry(entry(catalog, "/AcroForm"), "/Fields"), None, 0)]
     seen: set[int] = set()
     while stack:
         kids, inherited_type, depth = stack.pop()
@@ -360,11 +390,11 @@ def _signatures(catalog: generic.DictionaryObject) -> Iterator[tuple[generic.Dic
             field = raw.get_object()
             if not isinstance(field, generic.DictionaryObject):
                 continue
-            kind = field.get("/FT", inherited_type)
-            value = field.get("/V")
+            kind = entry(field, "/FT", inherited_type)
+            value = entry(field, "/V")
             if kind == "/Sig" and isinstance(value, generic.DictionaryObject):
                 yield field, value
-            stack.append((field.get("/Kids"), kind, depth + 1))
+            stack.append((entry(field, "/Kids"), kind, depth + 1))
 
 
 def _refuse_locked(catalog: generic.DictionaryObject, signatures: tuple[Any, ...]) -> int | None:
@@ -374,20 +404,21 @@ def _refuse_locked(catalog: generic.DictionaryObject, signatures: tuple[Any, ...
     """
     permissions: list[int] = []
     for field, signature in signatures:
-        locks = [field.get("/Lock")]
-        for reference in signature.get("/Reference") or ():
-            entry = reference.get_object()
-            if entry.get("/TransformMethod") == "/DocMDP":
-                permissions.append(_permission(entry.get("/TransformParams")))
-            elif entry.get("/TransformMethod") == "/FieldMDP":
-                locks.append(entry.get("/TransformParams"))
+        locks = [entry(field, "/Lock")]
+        for raw in entry(signature, "/Reference", ()):
+            reference = raw.get_object()
+            method, parameters = (entry(reference, key) for key in ("/TransformMethod", "/TransformParams"))
+            if method == "/DocMDP":
+                permissions.append(_permission(parameters))
+            elif method == "/FieldMDP":
+                locks.append(parameters)
         for lock in locks:
             if not isinstance(lock, generic.DictionaryObject):
                 continue
-            if lock.get("/Action") in ("/All", "/Exclude"):
+            if entry(lock, "/Action") in ("/All", "/Exclude"):
                 raise LockedByEarlierSignature(
-                    "A signature in the PDF locks every form field, new ones included, so a visible seal would "
-                    "break it: seal before signing, or send the document without that lock."
+                    "A signature in the PDF locks every form field, new ones included, so a visible seal "
+                    "would break it: seal before signing, or send the document without that lock."
                 )
             if "/P" in lock:
                 permissions.append(_permission(lock))
@@ -401,5 +432,5 @@ def _refuse_locked(catalog: generic.DictionaryObject, signatures: tuple[Any, ...
 
 
 def _permission(parameters: Any) -> int:
-    value = parameters.get("/P", 2) if isinstance(parameters, generic.DictionaryObject) else 2
+    value = entry(parameters, "/P", 2)
     return int(value) if isinstance(value, int) and value in (1, 2, 3) else 2

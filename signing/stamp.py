@@ -10,10 +10,10 @@ survives a black-and-white copier. All text is in embedded fonts. The QR modules
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -54,7 +54,8 @@ _HOW = Style(Face.REGULAR, NAVY, 5.4, 4.4, 2)
 _HOW_BENEATH = Style(Face.REGULAR, GREY, 4.9, 4.2, 2)
 
 MONTHS: Final = (
-    "Januari Februari Maret April Mei Juni Juli Agustus September Oktober November Desember".split()
+    *("Januari", "Februari", "Maret", "April", "Mei", "Juni"),
+    *("Juli", "Agustus", "September", "Oktober", "November", "Desember"),
 )
 
 
@@ -124,7 +125,11 @@ def _wide(text: StampText, code: QrCode, link: str) -> Stamp:
     ]
     half = column * 0.45
     labels = [
-        (fit("Tanggal dokumen / Date", _LABEL, half), fit(indonesian_date(text.issued_on), _DATE, half - 4), 0.0),
+        (
+            fit("Tanggal dokumen / Date", _LABEL, half),
+            fit(indonesian_date(text.issued_on), _DATE, half - 4),
+            0.0,
+        ),
         (
             fit("Nomor segel / Seal ID", _LABEL, column - half),
             fit(grouped(text.document_id), _ID, column - half),
@@ -143,7 +148,7 @@ def _wide(text: StampText, code: QrCode, link: str) -> Stamp:
     # 2. Ground, band, code.
     canvas = Canvas()
     _card(canvas, _WIDE, height)
-    _kawung_band(canvas, height)
+    canvas.draw(_kawung_band(height))
     code_at = (_BAND + inset, (height - side) / 2)
     _place_code(canvas, code, code_at)
 
@@ -194,7 +199,7 @@ def _headline(text: StampText) -> tuple[str, str]:
     return "Dokumen ini disegel secara elektronik", "This document is electronically sealed"
 
 
-def _height(lines: list[Line], style: Style) -> float:
+def _height(lines: tuple[Line, ...], style: Style) -> float:
     return sum(line.size for line in lines) * style.leading
 
 
@@ -212,16 +217,17 @@ def _outline(width: float, height: float) -> str:
     return rounded(0.3, 0.3, width - 0.6, height - 0.6, _CORNER)
 
 
-def _kawung_band(canvas: Canvas, height: float) -> None:
+@lru_cache(maxsize=64)
+def _kawung_band(height: float) -> str:
     """The band on the left: four-petalled kawung flowers, an old Javanese pattern, one above the other."""
     clip = rounded(0.3, 0.3, 4 * _BAND, height - 0.6, _CORNER)
-    canvas.draw(f"q {clip}W n {MAROON.operator('sc')}0 0 {_BAND:.2f} {height:.2f} re f\n{WHITE.operator('sc')}")
-    pitch = _BAND
-    count = int(height / pitch)
-    first = (height - (count - 1) * pitch) / 2
-    for index in range(count):
-        canvas.draw(_kawung(_BAND / 2, first + index * pitch, pitch * 0.36))
-    canvas.draw("Q\n")
+    count = int(height / _BAND)
+    first = (height - (count - 1) * _BAND) / 2
+    flowers = "".join(_kawung(_BAND / 2, first + index * _BAND, _BAND * 0.36) for index in range(count))
+    return (
+        f"q {clip}W n {MAROON.operator('sc')}0 0 {_BAND:.2f} {height:.2f} re f\n"
+        f"{WHITE.operator('sc')}{flowers}Q\n"
+    )
 
 
 def _kawung(x: float, y: float, reach: float) -> str:
@@ -243,8 +249,3 @@ def _kawung(x: float, y: float, reach: float) -> str:
 
 def _place_code(canvas: Canvas, code: QrCode, at: tuple[float, float]) -> None:
     canvas.draw(f"q {MODULE:.5f} 0 0 {MODULE:.5f} {at[0]:.3f} {at[1]:.3f} cm /QR Do Q\n")
-
-
-def packed_text(stamp: Stamp) -> bytes:
-    """The content stream, deflated."""
-    return zlib.compress(stamp.operators(), 6)

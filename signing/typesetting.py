@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from signing.errors import StampTextTooLong
 from signing.fonts import Face, Font, font_for, printable
@@ -44,7 +45,8 @@ class Style:
     leading: float = 1.18  # line height as a multiple of the size
 
 
-def fit(text: str, style: Style, width: float) -> list[Line]:
+@lru_cache(maxsize=1024)
+def fit(text: str, style: Style, width: float) -> tuple[Line, ...]:
     """Break ``text`` into lines no wider than ``width``, at the largest size that the style allows.
 
     Fewer lines win over larger letters only as far as the style's sizes go. Raises
@@ -57,7 +59,7 @@ def fit(text: str, style: Style, width: float) -> list[Line]:
     while True:
         lines = _wrap(text, font, size, width)
         if len(lines) <= style.lines:
-            return [Line(line, font, size, style.ink) for line in lines]
+            return tuple(Line(line, font, size, style.ink) for line in lines)
         if size <= style.smallest:
             raise StampTextTooLong(text, style.lines)
         size = max(style.smallest, size - 0.25)
@@ -105,7 +107,7 @@ class Canvas:
             f"{line.font.encode(line.text)} Tj ET\n"
         )
 
-    def block(self, lines: list[Line], x: float, top: float, leading: float) -> float:
+    def block(self, lines: tuple[Line, ...], x: float, top: float, leading: float) -> float:
         """Set ``lines`` downwards from ``top`` and return the height that they took."""
         y = top
         for line in lines:
@@ -122,7 +124,8 @@ def rounded(x: float, y: float, width: float, height: float, radius: float) -> s
         f"{x + radius:.2f} {y:.2f} m {right - radius:.2f} {y:.2f} l "
         f"{right - radius + k:.2f} {y:.2f} {right:.2f} {y + radius - k:.2f} {right:.2f} {y + radius:.2f} c "
         f"{right:.2f} {top - radius:.2f} l "
-        f"{right:.2f} {top - radius + k:.2f} {right - radius + k:.2f} {top:.2f} {right - radius:.2f} {top:.2f} c "
+        f"{right:.2f} {top - radius + k:.2f} {right - radius + k:.2f} {top:.2f} "
+        f"{right - radius:.2f} {top:.2f} c "
         f"{x + radius:.2f} {top:.2f} l "
         f"{x + radius - k:.2f} {top:.2f} {x:.2f} {top - radius + k:.2f} {x:.2f} {top - radius:.2f} c "
         f"{x:.2f} {y + radius:.2f} l "

@@ -13,8 +13,7 @@ from typing import Any, Final
 
 from pyhanko.pdf_utils import generic
 
-from signing.attestation import AttestationPage, compose_page
-from signing.cms import Scheme
+from signing.attestation import compose_page
 from signing.errors import SealNotReleased
 from signing.fonts import OBJECTS_PER_FONT, Font
 from signing.placement import Placement
@@ -29,7 +28,7 @@ from signing.revision import (
     text_string,
     written,
 )
-from signing.source import Page, PreparedPdf
+from signing.source import Page, PreparedPdf, entry
 from signing.stamp import COLOUR_SPACE, Stamp, StampForm, StampText
 from signing.typesetting import Canvas
 
@@ -37,12 +36,12 @@ FIELD_NAME: Final = "AbsahSeal"
 _PRINT_AND_LOCKED: Final = 132  # annotation flags Print and Locked (ISO 32000-2, 12.5.3)
 _PRINT: Final = 4
 _BYTE_RANGE_WIDTH: Final = 60
-"""Three numbers of up to 18 digits, and blanks: the placeholder can never be too short for a large file."""
+"""Four numbers of up to 14 digits and blanks: the placeholder can never be too short for a large file."""
 
 
 @dataclass(slots=True)
 class Layout:
-    """The update's bytes with a hole for the signature value. ``byte_range`` is in offsets of the whole file."""
+    """The update's bytes with a hole for the signature value. ``byte_range`` counts in the whole file."""
 
     data: bytearray
     byte_range: tuple[int, int, int, int]
@@ -57,7 +56,9 @@ class Layout:
         start, end = self.hole[0] + 1, self.hole[1] - 1
         value = cms.hex().encode("ascii")
         if len(value) > end - start:
-            raise SealNotReleased("space", f"the signature has {len(cms)} bytes, {(end - start) // 2} are there")
+            raise SealNotReleased(
+                "space", f"the signature has {len(cms)} bytes, {(end - start) // 2} are there"
+            )
         self.data[start : start + len(value)] = value
 
 
@@ -69,6 +70,7 @@ class SealUpdate:
         self._revision = Revision(source)
         self._root: Entries = entries_of(source.catalog)
         self._fonts: dict[Font, int] = {}
+        self._signature_head = b""
         self._signature = self._revision.allocate()
         self._field = self._revision.allocate()
         self.certifies = source.facts.signatures == 0
@@ -83,18 +85,17 @@ class SealUpdate:
         if self.certifies:
             annotations.append(b"%d 0 R" % self._link_annotation(placement, link))
         number, generation = page.reference
-        entries = entries_of(generic.Reference(number, generation, self._source.reader).get_object())
-        raw = self._raw(self._source.reader.get_object(generic.Reference(number, generation)), "/Annots")
-        if isinstance(raw, generic.IndirectObject) and isinstance(raw.get_object(), generic.ArrayObject):
+        holder: Any = generic.Reference(number, generation, self._source.reader).get_object()
+        raw, present = _raw(holder, "/Annots"), entry(holder, "/Annots")
+        if isinstance(raw, generic.IndirectObject) and isinstance(present, generic.ArrayObject):
             # An array with a number of its own is replaced under that number: others may point to it too.
-            self._revision.put(raw.idnum, array_with(raw.get_object(), *annotations), raw.generation)
+            self._revision.put(raw.idnum, array_with(present, *annotations), raw.generation)
             return
-        entries["/Annots"] = array_with(raw, *annotations)
+        entries = entries_of(holder)
+        entries["/Annots"] = array_with(present, *annotations)
         self._revision.put(number, dictionary(entries), generation)
 
-    def add_page_for_stamp(
-        self, compose: Callable[[StampForm], Stamp], code: QrCode, link: str
-    ) -> Placement:
+    def add_page_for_stamp(self, compose: Callable[[StampForm], Stamp], code: QrCode, link: str) -> Placement:
         """Append a page that carries the stamp, and return where the stamp went."""
         stamp = compose(StampForm.WIDE)
         sheet = compose_page(self._source.pages[-1].shown_size, stamp)
@@ -127,8 +128,7 @@ class SealUpdate:
         )
         node = tree.get_object()
         entries = entries_of(node)
-        kids = node.get("/Kids")
-        entries["/Kids"] = array_with(kids, b"%d 0 R" % number)
+        entries["/Kids"] = array_with(entry(node, "/Kids"), b"%d 0 R" % number)
         entries["/Count"] = b"%d" % page.number
         self._revision.put(tree.idnum, dictionary(entries), tree.generation)
         return placement
@@ -137,19 +137,20 @@ class SealUpdate:
         stamp = placement.stamp
         code_number = self._revision.add(
             stream(
-                b"/Type/XObject/Subtype/Form/BBox[0 0 %d %d]/Resources<</ColorSpace<</C %b>>>>/Filter/FlateDecode"
-                % (code.side, code.side, COLOUR_SPACE),
+                b"/Type/XObject/Subtype/Form/BBox[0 0 %d %d]/Filter/FlateDecode"
+                b"/Resources<</ColorSpace<</C %b>>>>" % (code.side, code.side, COLOUR_SPACE),
                 packed(draw(code)),
             )
         )
-        matrix = "%d %d %d %d 0 0" % placement.matrix
+        matrix = b"%d %d %d %d 0 0" % placement.matrix
         appearance = self._revision.add(
             _packed(
-                b"/Type/XObject/Subtype/Form/BBox[0 0 %.3f %.3f]/Matrix[%b]/Resources<<%b/XObject<</QR %d 0 R>>>>"
+                b"/Type/XObject/Subtype/Form/BBox[0 0 %.3f %.3f]/Matrix[%b]"
+                b"/Resources<<%b/XObject<</QR %d 0 R>>>>"
                 % (
                     stamp.width,
                     stamp.height,
-                    matrix.encode("ascii"),
+                    matrix,
                     self._resources(stamp.canvas),
                     code_number,
                 ),
@@ -158,7 +159,8 @@ class SealUpdate:
         )
         self._revision.put(
             self._field,
-            b"<</Type/Annot/Subtype/Widget/FT/Sig/T(%b)/TU%b/F %d/Rect[%b]/P %d %d R/AP<</N %d 0 R>>/V %d 0 R>>"
+            b"<</Type/Annot/Subtype/Widget/FT/Sig/T(%b)/TU%b/F %d/Rect[%b]/P %d %d R/AP<</N %d 0 R>>"
+            b"/V %d 0 R>>"
             % (
                 self._free_field_name().encode("ascii"),
                 text_string("Segel elektronik / Electronic seal"),
@@ -183,7 +185,8 @@ class SealUpdate:
 
     def _resources(self, canvas: Canvas) -> bytes:
         fonts = b"".join(
-            b"/%b %d 0 R" % (name.encode("ascii"), self._font_number(font)) for font, name in canvas.fonts.items()
+            b"/%b %d 0 R" % (name.encode("ascii"), self._font_number(font))
+            for font, name in canvas.fonts.items()
         )
         return b"/ColorSpace<</C %b>>/Font<<%b>>" % (COLOUR_SPACE, fonts)
 
@@ -213,7 +216,7 @@ class SealUpdate:
         )
         self._list_field()
         if self.certifies:
-            permissions = self._source.catalog.get("/Perms")
+            permissions = entry(self._source.catalog, "/Perms")
             kept = entries_of(permissions) if isinstance(permissions, generic.DictionaryObject) else {}
             # Usage rights are signatures of their own kind that any change breaks; readers then complain.
             kept = {key: value for key, value in kept.items() if key not in ("/UR", "/UR3")}
@@ -225,17 +228,16 @@ class SealUpdate:
 
     def _list_field(self) -> None:
         reference = b"%d 0 R" % self._field
-        raw = self._raw(self._source.catalog, "/AcroForm")
-        form = raw.get_object() if raw is not None else None
+        raw, form = _raw(self._source.catalog, "/AcroForm"), entry(self._source.catalog, "/AcroForm")
         if not isinstance(form, generic.DictionaryObject):
             number = self._revision.add(b"<</Fields[%b]/SigFlags 3>>" % reference)
             self._root["/AcroForm"] = b"%d 0 R" % number
             return
         entries = entries_of(form)
         entries["/SigFlags"] = b"3"
-        fields = self._raw(form, "/Fields")
-        if isinstance(fields, generic.IndirectObject) and isinstance(fields.get_object(), generic.ArrayObject):
-            self._revision.put(fields.idnum, array_with(fields.get_object(), reference), fields.generation)
+        listed, fields = _raw(form, "/Fields"), entry(form, "/Fields")
+        if isinstance(listed, generic.IndirectObject) and isinstance(fields, generic.ArrayObject):
+            self._revision.put(listed.idnum, array_with(fields, reference), listed.generation)
         else:
             entries["/Fields"] = array_with(fields, reference)
         if isinstance(raw, generic.IndirectObject):
@@ -245,14 +247,13 @@ class SealUpdate:
 
     def _free_field_name(self) -> str:
         """Fully qualified field names are unique (12.7.4.2)."""
-        form = self._source.catalog.get("/AcroForm")
-        fields = form.get("/Fields") if isinstance(form, generic.DictionaryObject) else None
+        fields = entry(entry(self._source.catalog, "/AcroForm"), "/Fields")
         taken = set()
         if isinstance(fields, generic.ArrayObject):
             for raw in fields:
                 field = raw.get_object()
                 if isinstance(field, generic.DictionaryObject):
-                    taken.add(str(field.get("/T")))
+                    taken.add(str(entry(field, "/T")))
         name, number = FIELD_NAME, 1
         while name in taken:
             number += 1
@@ -265,14 +266,14 @@ class SealUpdate:
         self, certificates: tuple[bytes, ...], ocsp_responses: tuple[bytes, ...], crls: tuple[bytes, ...]
     ) -> None:
         """Add to the document security store, keeping what earlier signatures put there."""
-        raw = self._raw(self._source.catalog, "/DSS")
-        store = raw.get_object() if raw is not None else None
+        raw, store = _raw(self._source.catalog, "/DSS"), entry(self._source.catalog, "/DSS")
         earlier = store if isinstance(store, generic.DictionaryObject) else None
-        entries = entries_of(earlier) if earlier is not None else {"/Type": b"/DSS"}
+        entries = {"/Type": b"/DSS"} if earlier is None else entries_of(earlier)
         for key, values in (("/Certs", certificates), ("/OCSPs", ocsp_responses), ("/CRLs", crls)):
-            references = [b"%d 0 R" % self._revision.add(stream(b"", value)) for value in dict.fromkeys(values)]
+            numbers = [self._revision.add(stream(b"", value)) for value in dict.fromkeys(values)]
+            references = [b"%d 0 R" % number for number in numbers]
             if references:
-                entries[key] = array_with(earlier.get(key) if earlier is not None else None, *references)
+                entries[key] = array_with(entry(earlier, key), *references)
         if isinstance(raw, generic.IndirectObject) and earlier is not None:
             self._revision.put(raw.idnum, dictionary(entries), raw.generation)
         else:
@@ -302,14 +303,14 @@ class SealUpdate:
         self._source.stream.seek(self._source.size - 1)
         return self._source.stream.read(1) in (b"\n", b"\r")
 
-    @staticmethod
-    def _raw(holder: generic.DictionaryObject, key: str) -> Any:
-        return holder.raw_get(key) if key in holder else None
+
+def _raw(holder: generic.DictionaryObject, key: str) -> Any:
+    """What stands under ``key``, references not followed; None where nothing does."""
+    return holder.raw_get(key) if key in holder else None
 
 
 _CERTIFICATION: Final = (
-    b"/Reference[<</Type/SigRef/TransformMethod/DocMDP"
-    b"/TransformParams<</Type/TransformParams/V/1.2/P 1>>>>]"
+    b"/Reference[<</Type/SigRef/TransformMethod/DocMDP/TransformParams<</Type/TransformParams/V/1.2/P 1>>>>]"
 )
 
 

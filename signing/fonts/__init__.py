@@ -40,7 +40,7 @@ class Font:
     widths: dict[str, float]
     codes: dict[str, str]  # character → its two-byte code in hexadecimal
     bodies: tuple[Callable[[int], bytes], ...]
-    """Its PDF objects: each takes the number of the first one and returns a body without ``obj``/``endobj``."""
+    """Its PDF objects. Each takes the number of the first and returns a body without ``obj``/``endobj``."""
 
     def width(self, text: str, size: float) -> float:
         """Width of ``text`` in points when set at ``size`` points."""
@@ -74,16 +74,18 @@ def printable(text: str) -> str:
 def _load(face: Face, tier: str) -> Font:
     data = files(__package__).joinpath("files", f"{face}.{tier}.ttf").read_bytes()
     tables = _table_directory(data)
-    units, x_min, y_min, x_max, y_max = struct.unpack_from(">H", data, tables["head"] + 18) + struct.unpack_from(
-        ">4h", data, tables["head"] + 36
-    )
+    units, x_min, y_min, x_max, y_max = struct.unpack_from(
+        ">H", data, tables["head"] + 18
+    ) + struct.unpack_from(">4h", data, tables["head"] + 36)
     ascent, descent = struct.unpack_from(">2h", data, tables["hhea"] + 4)
     (metric_count,) = struct.unpack_from(">H", data, tables["hhea"] + 34)
     (cap_height,) = struct.unpack_from(">h", data, tables["OS/2"] + 88)
     (weight,) = struct.unpack_from(">H", data, tables["OS/2"] + 4)
     (glyph_count,) = struct.unpack_from(">H", data, tables["maxp"] + 4)
     scale = 1000 / units
-    advances = [struct.unpack_from(">H", data, tables["hmtx"] + 4 * i)[0] * scale for i in range(metric_count)]
+    advances = [
+        struct.unpack_from(">H", data, tables["hmtx"] + 4 * i)[0] * scale for i in range(metric_count)
+    ]
     advances += [advances[-1]] * (glyph_count - metric_count)
     glyphs = _character_map(data, tables["cmap"])
 

@@ -16,12 +16,9 @@ from pathlib import Path
 from fontTools import merge, subset
 from fontTools.ttLib import TTFont
 
-BASIC = [*range(0x20, 0x7F), 0xA0, 0xA9, 0xAB, 0xB7, 0xBB, 0xD7, 0xC9, 0xE9, *range(0x2013, 0x2015)] + [
-    0x2018,
-    0x2019,
-    0x201C,
-    0x201D,
-    0x2026,
+BASIC = [
+    *range(0x20, 0x7F),
+    *map(ord, "\u00a0©«·»×Éé–—‘’“”…"),
 ]
 EXTENDED = [
     *range(0x20, 0x7F),
@@ -38,6 +35,7 @@ EXTENDED = [
     0x2116,
     0x2122,
 ]
+_MADE = 3_850_000_000  # seconds since 1904, fixed so that the same sources give the same files
 FACES = {
     "PlusJakartaSans-Regular": ("plus-jakarta-sans", 400, (BASIC, EXTENDED)),
     "PlusJakartaSans-SemiBold": ("plus-jakarta-sans", 600, (BASIC, EXTENDED)),
@@ -58,7 +56,7 @@ def build(sources: Path, target: Path) -> None:
             worker = subset.Subsetter(options)
             worker.populate(unicodes=characters)
             worker.subset(font)
-            font["head"].modified = font["head"].created
+            font["head"].created = font["head"].modified = _MADE
             font.recalcTimestamp = False
             font.save(target / f"{face}.{tier}.ttf", reorderTables=True)
 

@@ -111,9 +111,9 @@ class PageInspector:
         root = str(Path(__file__).resolve().parents[2])
         environment = {"PYTHONPATH": root, "PATH": os.defpath, "LC_ALL": "C.UTF-8"}
         try:
-            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module, no input in it
+            self._process = subprocess.Popen(
                 [sys.executable, "-m", "signing.pages.worker"],
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 env=environment,
@@ -123,8 +123,8 @@ class PageInspector:
         except OSError as failure:
             ours.close()
             raise PagesNotInspected(
-                "The page worker cannot be started, so no free place for the stamp can be found: name a place, "
-                "or try again later."
+                "The page worker cannot be started, so no free place for the stamp can be found: name a "
+                "place, or try again later."
             ) from failure
         finally:
             theirs.close()

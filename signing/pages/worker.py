@@ -109,19 +109,17 @@ def _picture(document: Any, number: int, width: float, height: float) -> tuple[l
     stride = (columns + 7) // 8
     spare = 8 * stride - columns
     rows = [int.from_bytes(bits[at : at + stride], "big") >> spare for at in range(0, stride * lines, stride)]
-    _occupy_annotations(page, rows, columns, shown_width, shown_height, scale)
+    if page.get_rotation() == 0:
+        _occupy_annotations(page, rows, columns, scale)
     return rows, columns, columns / width, lines / height
 
 
-def _occupy_annotations(
-    page: Any, rows: list[int], columns: int, width: float, height: float, scale: float
-) -> None:
+def _occupy_annotations(page: Any, rows: list[int], columns: int, scale: float) -> None:
     """Form fields and links take room even where they draw nothing: a stamp over them could not be clicked
     or filled. Their rectangles are in the page's own space, so only unrotated pages are treated here.
     """
     raw = pdfium.raw
-    if page.get_rotation() != 0:
-        return
+    height = page.get_height()
     left, bottom, _, _ = page.get_cropbox()
     rectangle = raw.FS_RECTF()
     for index in range(min(raw.FPDFPage_GetAnnotCount(page.raw), 5000)):
@@ -172,6 +170,8 @@ def rebuild(source: int, target: int) -> dict[str, Any]:
         with pikepdf.open(io.BufferedReader(_Positioned(source))) as pdf:
             if pdf.is_encrypted:
                 return {"encrypted": True}
+            # qpdf writes /Size only where the damaged file had one.
+            pdf.trailer["/Size"] = len(pdf.objects) + 1
             with os.fdopen(os.dup(target), "w+b") as out:
                 pdf.save(out, deterministic_id=True)
             return {"pages": len(pdf.pages)}

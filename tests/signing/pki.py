@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
-from ca import der, tst
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-from keys.model import KeyAlgorithm
 
+from ca import der, tst
+from keys.model import KeyAlgorithm
 from signing.ports import Evidence, SealingIdentity
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
@@ -105,7 +105,7 @@ def certify(
 
 @dataclass
 class TestTimeStamper:
-    """RFC 3161 tokens at a fixed time. ``padding_certificates`` makes the token larger than its chain says."""
+    """RFC 3161 tokens at a fixed time; ``padding_certificates`` make them larger than their chain says."""
 
     __test__ = False
     unit: Certified
