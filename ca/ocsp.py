@@ -136,6 +136,8 @@ def _cert_id(request: der.Element) -> CertId:
     if len(fields) != 4:
         raise MalformedDer("CertID has four elements")
     algorithm = list(der.expect(fields[0], der.SEQUENCE).children())
+    if [parameter.encoded for parameter in algorithm[1:]] not in ([], [der.null()]):
+        raise MalformedDer("hash algorithms have no parameters, or NULL")
     return CertId(
         hash_name=_HASHES.get(der.read_oid(algorithm[0] if algorithm else None)),
         name_hash=der.expect(fields[1], der.OCTET_STRING).content,
@@ -224,6 +226,11 @@ def basic_response(
         der.explicit(0, der.sequence(responder.public_bytes(Encoding.DER))),
     )
     return der.sequence(der.enumerated(0), der.explicit(0, der.sequence(_BASIC, der.octet_string(basic))))
+
+
+def is_successful(response: bytes) -> bool:
+    """Whether a response of ours carries an answer and not only an error."""
+    return next(iter(der.read_whole(response, der.SEQUENCE).children())).content == b"\x00"
 
 
 def error_response(status: ErrorStatus) -> bytes:

@@ -30,6 +30,7 @@ from keys.model import KeyPurpose
 from keys.service import SERVICE, KeyService
 
 _ATTEMPTS = 5
+_MOST_REMEMBERED = 10_000
 _CA_PURPOSES = {ProfileName.ROOT: KeyPurpose.ROOT_CA, ProfileName.ISSUING: KeyPurpose.ISSUING_CA}
 
 
@@ -75,6 +76,8 @@ class Revocation:
         self._monotonic = monotonic
         self._authorities: dict[str, _Authority] = {}
         self._responders: dict[str, tuple[float, _Responder]] = {}
+        self._evidence: dict[int, tuple[float, CertificateRecord, bytes]] = {}
+        self._lists: dict[str, tuple[float, CrlRecord]] = {}
 
     # --- status --------------------------------------------------------------------------------------
 
@@ -166,7 +169,18 @@ class Revocation:
 
     def current_crl(self, issuer: str) -> CrlRecord:
         """The issuer's list: the latest one, or a new one when half its life is over or a status changed
-        after it. Raises :class:`ca.errors.CertificateUnknown` when there is no such CA."""
+        after it; looked at again after at most ``max_staleness`` seconds.
+
+        Raises :class:`ca.errors.CertificateUnknown` when there is no such CA.
+        """
+        ticks = self._monotonic()
+        looked_at, known = self._lists.get(issuer, (float("-inf"), None))
+        if known is None or ticks - looked_at >= self._max_staleness:
+            known = self._renewed_crl(issuer)
+            self._lists[issuer] = (ticks, known)
+        return known
+
+    def _renewed_crl(self, issuer: str) -> CrlRecord:
         now = self._clock()
         with self._begin() as tx:
             latest = Crls(tx).latest(issuer)
@@ -204,6 +218,7 @@ class Revocation:
                     )
             except IntegrityError:
                 continue
+            self._lists.pop(issuer, None)
             return record
         raise RevocationRefused(f"other processes issued {_ATTEMPTS} lists of {issuer} meanwhile: try again")
 
@@ -230,9 +245,22 @@ class Revocation:
         return self._answer(issuer, asked)
 
     def answer_for(self, record: CertificateRecord) -> bytes:
-        """DER OCSPResponse about one certificate, as evidence for a file: SHA-256 CertID, no nonce."""
+        """DER OCSPResponse about one certificate, as evidence for a file: SHA-256 CertID, no nonce.
+
+        ``record`` is the certificate as the register holds it now. The same answer serves for at most
+        ``max_staleness`` seconds, and only as long as the record has not changed.
+        """
+        ticks = self._monotonic()
+        made_at, about, response = self._evidence.get(record.serial, (float("-inf"), None, b""))
+        if about == record and ticks - made_at < self._max_staleness:
+            return response
         authority = self._authority(record.issuer)
-        return self._answer(record.issuer, ocsp.OcspRequest((authority.hashes.cert_id(record.serial),), None))
+        asked = ocsp.OcspRequest((authority.hashes.cert_id(record.serial),), None)
+        response = self._answer(record.issuer, asked)
+        if len(self._evidence) >= _MOST_REMEMBERED:
+            self._evidence.clear()
+        self._evidence[record.serial] = (ticks, record, response)
+        return response
 
     def _answer(self, issuer: str, asked: ocsp.OcspRequest) -> bytes:
         responder = self._responder(issuer)

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from ca import der
 from ca.model import ProfileName, RevocationReason
 from ca.trust import CertifiedUse, PathStatus, PathVerdict, StatusEvidence, check_path
 from tests.ca.conftest import Pki
@@ -217,7 +218,6 @@ class Actor:
         key_cert_sign: bool = True,
         constraints: bool = True,
         extra: x509.ExtensionType | None = None,
-        digest: hashes.HashAlgorithm | None = None,
     ) -> x509.Certificate:
         builder = (
             x509.CertificateBuilder()
@@ -237,7 +237,7 @@ class Actor:
             builder = builder.add_extension(x509.ExtendedKeyUsage(usages), False)
         if extra:
             builder = builder.add_extension(extra, True)
-        return builder.sign(self.key, digest or hashes.SHA256())  # type: ignore[arg-type]
+        return builder.sign(self.key, hashes.SHA256())
 
 
 ROOT, MIDDLE, LOWER, LEAF = (Actor(name) for name in ("root", "middle", "lower", "leaf"))
@@ -307,7 +307,17 @@ def test_a_search_through_a_thicket_of_certificates_is_bounded() -> None:
 
 
 def test_sha1_signatures_carry_nothing() -> None:
-    weak = MIDDLE.certify(LEAF, ca=False, digest=hashes.SHA1())
+    _, *fields = der.read_whole(MIDDLE.certify(LEAF, ca=False).tbs_certificate_bytes, der.SEQUENCE).children()
+    weak_scheme = der.sequence(der.oid("1.2.840.10045.4.1"))  # ecdsa-with-SHA1
+    tbs = der.sequence(
+        der.explicit(0, der.integer(2)),
+        fields[0].encoded,
+        weak_scheme,
+        *(part.encoded for part in fields[2:]),
+    )
+    signature = der.bit_string(MIDDLE.key.sign(tbs, ec.ECDSA(hashes.SHA1())))
+    weak = x509.load_der_x509_certificate(der.sequence(tbs, weak_scheme, signature))
+    assert weak.subject == LEAF.subject
     assert judge(weak, ROOT.certify(MIDDLE)).status is PathStatus.NO_PATH
 
 

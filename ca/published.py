@@ -1,0 +1,55 @@
+"""``/pki``: certificates and revocation lists (RFC 5280 4.2.1.13, 4.2.2.1). Needs tables only, never a key.
+
+The public process serves the latest list that is stored; a process with keys passes ``current_crl`` and so
+also renews it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+from sqlalchemy import Connection
+
+from ca.errors import CertificateUnknown
+from ca.model import CrlRecord
+from ca.tables import Certificates, Crls
+
+_CERTIFICATE_CACHE = "public, max-age=86400, immutable"
+# Short, because a list can be replaced before its nextUpdate, and that is the one that matters.
+_CRL_CACHE = "public, max-age=60, must-revalidate"
+
+
+def router(
+    read: Callable[[], AbstractContextManager[Connection]],
+    *,
+    current_crl: Callable[[str], CrlRecord] | None = None,
+) -> APIRouter:
+    """Routes for relying parties; every address stands in a certificate that was issued here."""
+    routes = APIRouter(prefix="/pki", tags=["pki"])
+
+    @routes.get("/{name}.crt", summary="A certificate, DER", response_class=Response)
+    def certificate(name: str) -> Response:
+        with read() as tx:
+            found = Certificates(tx).by_name(name)
+        if found is None:
+            raise CertificateUnknown(f"no certificate called {name[:64]!r} was issued here")
+        return Response(
+            found.der, media_type="application/pkix-cert", headers={"Cache-Control": _CERTIFICATE_CACHE}
+        )
+
+    @routes.get("/{issuer}.crl", summary="The newest revocation list, DER", response_class=Response)
+    def revocation_list(issuer: str) -> Response:
+        found = current_crl(issuer) if current_crl is not None else _stored(issuer)
+        return Response(found.der, media_type="application/pkix-crl", headers={"Cache-Control": _CRL_CACHE})
+
+    def _stored(issuer: str) -> CrlRecord:
+        with read() as tx:
+            found = Crls(tx).latest(issuer)
+        if found is None:
+            raise CertificateUnknown(f"no CA called {issuer[:64]!r} has issued a revocation list")
+        return found
+
+    return routes
