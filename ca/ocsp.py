@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -92,6 +93,7 @@ class IssuerHashes:
         return CertId("sha256", name_hash, key_hash, serial, encoded)
 
 
+@lru_cache(maxsize=256)
 def key_bits(certificate: x509.Certificate) -> bytes:
     """The content of subjectPublicKey, without its count of unused bits."""
     encoded = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

@@ -185,7 +185,9 @@ def _from_ocsp(
     crls: tuple[bytes, ...],
 ) -> Iterator[Statement]:
     for encoded in responses[:_MOST_ITEMS]:
-        answers = _answers(encoded, issuer) if len(encoded) <= _SMALL else None
+        if len(encoded) > _SMALL or certificate.serial_number not in _serials(encoded):
+            continue
+        answers = _answers(encoded, issuer)
         if answers is None:
             continue
         for name, statement in answers.sentences:
@@ -209,6 +211,15 @@ def _cert_id(issuer: x509.Certificate, hash_name: str, serial: int) -> tuple[str
         return hashlib.new(hash_name, data, usedforsecurity=False).digest()
 
     return hash_name, digest(issuer.subject.public_bytes()), digest(key_bits(issuer)), serial
+
+
+@lru_cache(maxsize=512)
+def _serials(encoded: bytes) -> frozenset[int]:
+    """Which certificates a response speaks of: cheap to know, and most responses speak of others."""
+    try:
+        return frozenset(one.serial_number for one in ocsp.load_der_ocsp_response(encoded).responses)
+    except UNREADABLE:
+        return frozenset()
 
 
 @lru_cache(maxsize=512)
@@ -275,15 +286,17 @@ def _is_named(response: ocsp.OCSPResponse, candidate: x509.Certificate) -> bool:
 def _may_answer(candidate: x509.Certificate, issuer: x509.Certificate, produced_at: datetime) -> bool:
     if candidate == issuer:
         return True
+    in_time = candidate.not_valid_before_utc <= produced_at <= candidate.not_valid_after_utc
+    return in_time and _is_delegate(candidate, issuer)
+
+
+@lru_cache(maxsize=256)
+def _is_delegate(candidate: x509.Certificate, issuer: x509.Certificate) -> bool:
     try:
         usages = candidate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     except x509.ExtensionNotFound:
         return False
-    return (
-        ExtendedKeyUsageOID.OCSP_SIGNING in usages
-        and candidate.not_valid_before_utc <= produced_at <= candidate.not_valid_after_utc
-        and is_issued_by(candidate, issuer)
-    )
+    return ExtendedKeyUsageOID.OCSP_SIGNING in usages and is_issued_by(candidate, issuer)
 
 
 def _has_no_check(responder: x509.Certificate) -> bool:

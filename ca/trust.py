@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import TypeVar
 
 from cryptography import x509
@@ -160,6 +161,7 @@ def _paths(
         open_chains.extend(reversed(longer))
 
 
+@lru_cache(maxsize=1024)
 def _names(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     try:
         return certificate.issuer == issuer.subject
@@ -228,6 +230,7 @@ def _revoked_or_unknown(
 # --- constraints -------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=256)
 def _broken_constraint(chain: tuple[x509.Certificate, ...], use: CertifiedUse) -> str | None:
     leaf, authorities = chain[0], chain[1:]
     for certificate in chain:

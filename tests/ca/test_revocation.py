@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,13 +15,18 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp as library
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
 from ca import der
+from ca import tables as ca_tables
 from ca.errors import CertificateUnknown, RevocationRefused
 from ca.model import CertificateStatus, ProfileName, RevocationReason
 from ca.tables import crls
+from keys import tables as key_tables
 from tests.ca.conftest import Pki, run
+from tests.keys.conftest import audit_metadata
+from tests.support.clock import FrozenClock
+from tests.support.databases import tables_in
 from tests.support.needs import requires
 
 AGENCY = "dpmptsp"
@@ -288,6 +294,33 @@ def test_a_revocation_whose_list_was_never_stored_is_listed_at_the_next_look(pki
         tx.execute(delete(crls).where(crls.c.number > 1))
     entries = x509.load_der_x509_crl(pki.revocation.current_crl("issuing-1").der)
     assert [entry.serial_number for entry in entries] == [serial]
+
+
+def test_lists_issued_at_once_by_many_never_share_a_number_and_the_last_knows_all(
+    postgres_url: str, clock: FrozenClock, tmp_path: Path
+) -> None:
+    with tables_in(postgres_url, key_tables.metadata, ca_tables.metadata, audit_metadata) as begin:
+        pki = Pki(begin, clock, tmp_path)
+        pki.hierarchy.init()
+        serials = [pki.seal(f"dinas-{n}").serial for n in range(4)]
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda serial: pki.restarted().revocation.revoke(serial, COMPROMISE), serials))
+        with pki.begin() as tx:
+            numbers = sorted(tx.scalars(select(crls.c.number)))
+        last = x509.load_der_x509_crl(pki.restarted().revocation.current_crl("issuing-1").der)
+        assert numbers == [1, 2, 3, 4]
+        assert {entry.serial_number for entry in last} == set(serials)
+
+
+def test_evidence_is_signed_once_a_second_and_never_outlives_a_change(pki: Pki) -> None:
+    record = pki.record(ProfileName.SEAL, AGENCY)
+    first = pki.revocation.answer_for(record)
+    assert pki.revocation.answer_for(record) is first
+    pki.ticks.value += 1.0
+    assert pki.revocation.answer_for(record) is not first
+    revoked = pki.revocation.revoke(record.serial, COMPROMISE)
+    answer = library.load_der_ocsp_response(pki.revocation.answer_for(revoked))
+    assert answer.certificate_status is library.OCSPCertStatus.REVOKED
 
 
 def test_a_hold_can_be_lifted_and_a_revocation_cannot(pki: Pki) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import hashes
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from sqlalchemy import Connection, Engine, event
 
+from keys import tables
 from keys.errors import (
     KeyExpired,
     KeyNotActive,
@@ -25,9 +27,11 @@ from keys.errors import (
     WrongScheme,
 )
 from keys.model import TRANSITIONS, KeyAlgorithm, KeyPurpose, KeyRecord, KeyState, may_move
+from keys.ports import Begin
 from keys.service import KeyService
+from keys.stores.kek import KeyEncryptionKey
 from keys.stores.software import SoftwareKeyStore
-from tests.keys.conftest import Times, audited
+from tests.keys.conftest import AuditInTable, Times, audit_metadata, audited
 from tests.keys.store_contract import verify
 
 STEPS_TO = {
@@ -237,6 +241,22 @@ def test_stores_that_are_not_configured_are_named(
     )
     with pytest.raises(StoreUnknown, match="software"):
         other.handle(record.id)
+
+
+def test_custody_works_alike_on_both_databases(
+    begin_with: Callable[..., Begin], kek_file: Path, times: Times
+) -> None:
+    begin = begin_with(tables.metadata, audit_metadata)
+    store = SoftwareKeyStore(encrypted_keys=tables.EncryptedKeyTable(begin), kek=KeyEncryptionKey(kek_file))
+    service = KeyService(begin=begin, stores={"software": store}, clock=times.clock, audit=AuditInTable())
+    ends = times.now + timedelta(days=365)
+    record = service.generate(KeyPurpose.SEAL, KeyAlgorithm.EC_P384, "dinas", not_after=ends)
+    service.activate(record.id)
+    (stored,) = service.list()
+    assert (stored.created_at, stored.not_after, stored.state) == (times.now, ends, KeyState.ACTIVE)
+    verify(record, service.active(KeyPurpose.SEAL, "dinas").sign(b"x"), b"x")
+    service.deactivate(record.id)
+    assert service.destroy(record.id).state is KeyState.DESTROYED
 
 
 class _Silent:
