@@ -124,6 +124,12 @@ class Database:
         self.engine.dispose()
 
 
+def sqlite_file(url: str) -> Path | None:
+    """The file of an SQLite URL, None for other databases: opening it would create it, looking at it not."""
+    parsed = make_url(url)
+    return Path(parsed.database) if parsed.get_backend_name() == "sqlite" and parsed.database else None
+
+
 def _parse(url: str, password: str | None) -> URL:
     try:
         parsed = make_url(url)

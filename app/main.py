@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 from fastapi import FastAPI
 
-from app import schema
+from app import schema, upkeep
 from app.guards import BearerGuard
 from app.settings import Settings
 from app.shell import new_application
@@ -26,6 +26,8 @@ def create_app() -> FastAPI:
     core = build_core(settings, closing=closing)
     schema.require_current(core.database)
     core.require_initialised()
+    if settings.server.upkeep:
+        upkeep.start(core, closing=closing)
     return build_app(core, closing=closing)
 
 

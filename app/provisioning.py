@@ -43,11 +43,16 @@ def initialise(settings: Settings, *, closing: ExitStack, actor: str, clock: Clo
     database.close()
     ensure_wrapping_key(settings)
     core = build_core(settings, closing=closing, clock=clock)
+    complete_hierarchy(core, actor=actor)
+    publish_trust(core)
+    return core
+
+
+def complete_hierarchy(core: Core, *, actor: str) -> None:
+    """Certify what is missing or about to end: hierarchy, service certificates, the key of access tokens."""
     with core.database.exclusively():
         core.hierarchy.init(actor=actor)
         ensure_token_key(core.keys, actor=actor)
-    publish_trust(core)
-    return core
 
 
 def publish_trust(core: Core) -> datetime | None:

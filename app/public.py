@@ -9,7 +9,7 @@ from contextlib import ExitStack
 
 from fastapi import FastAPI
 
-from app import published, schema
+from app import schema
 from app.clock import Clock, system_clock
 from app.database import Database
 from app.register import RegisterTrust, ReleasedDocuments
@@ -17,6 +17,7 @@ from app.settings import Settings
 from app.shell import new_application
 from app.telemetry import configure_logging
 from app.verification import add_verification, verification_service
+from ca import published
 
 
 def create_public_app() -> FastAPI:

@@ -137,6 +137,10 @@ class ServerSettings(_Section):
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8000, ge=1, le=65535, description="Port to listen on.")
     workers: PositiveInt = Field(default=1, description="Processes. One per core is a good start.")
+    upkeep: bool = Field(
+        default=True,
+        description="Finish abandoned documents and renew lists in this process; off where a worker does.",
+    )
     threads: PositiveInt = Field(
         default=16, description="Requests that one process works on at the same time."
     )
@@ -355,7 +359,7 @@ def _kind(annotation: Any) -> str:
     if isinstance(annotation, type):
         if issubclass(annotation, StrEnum):
             return " | ".join(annotation)
-        return {int: "number", str: "text", Path: "path"}[annotation]
+        return {int: "number", bool: "true | false", str: "text", Path: "path"}[annotation]
     inner = [argument for argument in get_args(annotation) if argument is not NoneType]
     return _kind(inner[0])
 

@@ -1,0 +1,70 @@
+"""What every command starts from: settings, a quiet log, the core, and who is asking."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from app.errors import NotInitialised
+
+if TYPE_CHECKING:
+    from app.settings import Settings
+    from app.wiring import Core
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+def load_settings(*, quiet: bool = True, **overrides: Any) -> Settings:
+    """Settings from the environment; a command's own log shows warnings only."""
+    from app.settings import LogLevel, Settings
+    from app.telemetry import configure_logging
+
+    settings = Settings.load(**overrides)
+    if quiet and settings.log.level is LogLevel.INFO:
+        configure_logging(settings.log.model_copy(update={"level": LogLevel.WARNING}))
+    else:
+        configure_logging(settings.log)
+    return settings
+
+
+@contextmanager
+def opened_core(settings: Settings | None = None) -> Iterator[Core]:
+    """The core over what `absah init` made. Raises :class:`app.errors.NotInitialised`."""
+    from app import schema
+    from app.wiring import build_core
+
+    settings = settings or load_settings()
+    if sqlite_missing(settings):
+        raise NotInitialised(f"There is nothing in {settings.home} yet. Run `absah init` first.")
+    with ExitStack() as closing:
+        core = build_core(settings, closing=closing)
+        schema.require_current(core.database)
+        core.require_initialised()
+        yield core
+
+
+def sqlite_missing(settings: Settings) -> bool:
+    """Whether opening the database would create it: looking must not leave files behind."""
+    from app.database import sqlite_file
+
+    file = sqlite_file(settings.database_url)
+    return file is not None and not file.exists()
+
+
+def actor() -> str:
+    """Who stands in the audit trail for what this command does."""
+    try:
+        return f"cli:{getpass.getuser()}"[:128]
+    except (KeyError, OSError):  # a container's user without a name
+        return "cli"
+
+
+def warn_unsafe(settings: Settings) -> None:
+    """Development stand-ins are named on every start."""
+    for words in settings.unsafe():
+        err.print(f"[yellow]not for production:[/yellow] {words}", soft_wrap=True)

@@ -1,0 +1,72 @@
+"""``absah``: the front door. Commands live beside this file, one module per kind of user."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from app import __version__
+from app.cli import agencies, diagnosis, documents, operators, running
+from app.cli.context import err
+
+cli = typer.Typer(
+    name="absah",
+    help="Seal documents, and find out whether a document is genuine.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+running.register(cli)
+agencies.register(cli)
+documents.register(cli)
+operators.register(cli)
+diagnosis.register(cli)
+
+
+@cli.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+def main() -> None:
+    """Entry point. Errors that we raise on purpose are printed as cause and remedy, without a traceback."""
+    try:
+        cli()
+    except Exception as cause:
+        words = _explained(cause)
+        if words is None:
+            raise
+        err.print(f"[red]absah:[/red] {_plain(words)}", soft_wrap=True)
+        sys.exit(2 if "verify" in sys.argv[1:2] else 1)
+
+
+def _explained(cause: Exception) -> str | None:
+    """The message of an error of ours or of the machine; None for a defect, which keeps its traceback."""
+    from app.errors import ApplicationError
+    from ca.errors import CertificationError
+    from identity.errors import IdentityError
+    from keys.errors import KeyCustodyError
+    from signing.errors import SigningError
+    from verify.errors import VerificationError
+
+    ours = (
+        ApplicationError,
+        CertificationError,
+        IdentityError,
+        KeyCustodyError,
+        SigningError,
+        VerificationError,
+    )
+    if isinstance(cause, ours):
+        return str(cause)
+    if isinstance(cause, OSError) and cause.strerror:
+        return f"{cause.filename or 'The system'}: {cause.strerror}."
+    return None
+
+
+def _plain(words: str) -> str:
+    """Square brackets in a message are not markup."""
+    return words.replace("[", r"\[")

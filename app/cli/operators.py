@@ -1,0 +1,110 @@
+"""``absah keys``, ``absah ca`` and ``absah audit``: what security teams look at."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from app.cli.context import opened_core, out
+
+keys = typer.Typer(help="Keys in custody.", no_args_is_help=True)
+ca = typer.Typer(help="Certificates and revocation lists.", no_args_is_help=True)
+audit = typer.Typer(help="The audit trail.", no_args_is_help=True)
+
+
+def register(cli: typer.Typer) -> None:
+    cli.add_typer(keys, name="keys")
+    cli.add_typer(ca, name="ca")
+    cli.add_typer(audit, name="audit")
+
+
+@keys.command("list")
+def list_keys() -> None:
+    """Every key ever generated, with purpose, owner and state."""
+    table = Table("Key", "Purpose", "Algorithm", "Owner", "Store", "State", "Since")
+    with opened_core() as core:
+        for key in core.keys.list():
+            table.add_row(
+                key.id,
+                key.purpose,
+                key.algorithm,
+                key.owner,
+                key.store,
+                key.state,
+                f"{key.created_at:%Y-%m-%d}",
+            )
+    out.print(table)
+
+
+@ca.command("show")
+def show() -> None:
+    """Every certificate that was issued here."""
+    from ca.model import ProfileName
+    from ca.tables import Certificates
+
+    table = Table("Certificate", "Profile", "Owner", "Status", "Valid until")
+    now = datetime.now(UTC)
+    with opened_core() as core, core.database.read() as tx:
+        for profile in ProfileName:
+            for record in Certificates(tx).of_profile(profile):
+                status = "expired" if record.not_after < now else record.status.value
+                table.add_row(record.name, profile, record.owner, status, f"{record.not_after:%Y-%m-%d}")
+    out.print(table)
+
+
+@ca.command("crl")
+def crl(
+    issuer: Annotated[str, typer.Argument(help="Name of the CA, such as issuing-1.")] = "issuing-1",
+    *,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write it here, DER.")] = None,
+) -> None:
+    """The CA's current revocation list, renewed if half its life is over."""
+    with opened_core() as core:
+        found = core.revocation.current_crl(issuer)
+    if output is not None:
+        output.write_bytes(found.der)
+    out.print(
+        f"{found.issuer}  number {found.number}  {found.this_update:%Y-%m-%d %H:%M} UTC to "
+        f"{found.next_update:%Y-%m-%d %H:%M} UTC  {len(found.der)} bytes"
+    )
+
+
+@audit.command("verify")
+def verify(
+    *,
+    since: Annotated[
+        str | None, typer.Option(help="A head that was written down earlier, as SEQUENCE:HASH.")
+    ] = None,
+) -> None:
+    """Recompute the chain of the audit trail and print its head. Write the head down outside this system."""
+    from app.audit import ChainHead
+
+    noted = None
+    if since is not None:
+        sequence, _, digest = since.partition(":")
+        try:
+            noted = ChainHead(int(sequence), bytes.fromhex(digest))
+        except ValueError:
+            raise typer.BadParameter("write it as SEQUENCE:HASH", param_hint="--since") from None
+    with opened_core() as core, core.database.read() as tx:
+        head = core.audit.verify(tx, since=noted)
+    out.print(f"The audit trail is whole: {head.sequence} entries.")
+    out.print(f"Head          {head.sequence}:{head.hash.hex()}", soft_wrap=True)
+
+
+@audit.command("show")
+def entries(
+    *,
+    after: Annotated[int, typer.Option(help="Show entries behind this sequence number.")] = 0,
+) -> None:
+    """Print entries, one line each."""
+    with opened_core() as core, core.database.read() as tx:
+        for entry in core.audit.entries(tx, after=after):
+            sys.stdout.write(
+                f"{entry.sequence}\t{entry.at}\t{entry.actor}\t{entry.action}\t{entry.subject}\t{entry.facts}\n"
+            )

@@ -1,0 +1,121 @@
+"""Bringing the service to life: ``init``, ``demo``, ``serve``, ``worker``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.cli.context import actor, err, load_settings, opened_core, out, warn_unsafe
+
+if TYPE_CHECKING:
+    from app.settings import Settings
+
+
+def register(cli: typer.Typer) -> None:
+    cli.command()(init)
+    cli.command()(demo)
+    cli.command()(serve)
+    cli.command()(worker)
+
+
+def init() -> None:
+    """Make everything the service needs: schema, keys, certificates, trust folder. Safe to repeat."""
+    from app.provisioning import initialise
+
+    settings = load_settings()
+    warn_unsafe(settings)
+    with ExitStack() as closing:
+        core = initialise(settings, closing=closing, actor=actor())
+        for certificate in core.trust().anchors:
+            out.print(f"Root          {certificate.subject.rfc4514_string()}")
+    out.print(f"Data          {settings.home}")
+    out.print(f"Trust folder  {settings.trust_dir}")
+    out.print("Next: [bold]absah agency add[/bold], then [bold]absah serve[/bold].")
+
+
+def demo(
+    *,
+    port: Annotated[int | None, typer.Option(help="Port to serve on.")] = None,
+    only_prepare: Annotated[
+        bool, typer.Option("--only-prepare", help="Seal the samples, print them, and stop.")
+    ] = False,
+) -> None:
+    """Seal sample documents of sample agencies, print one QR code, and serve on this machine."""
+    from app.cli.showcase import prepare
+
+    server = {"port": port} if port else {}
+    settings = load_settings(server=server) if server else load_settings()
+    warn_unsafe(settings)
+    prepare(settings)
+    if not only_prepare:
+        _serve(settings, public=False)
+
+
+def serve(
+    *,
+    public: Annotated[
+        bool, typer.Option("--public", help="Verification only: a process without any private key.")
+    ] = False,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes; one per core is a good start.")] = None,
+) -> None:
+    """Serve over HTTP. TLS is the reverse proxy's."""
+    given = {"host": host, "port": port, "workers": workers}
+    server: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    settings = load_settings(quiet=False, **({"server": server} if server else {}))
+    warn_unsafe(settings)
+    if not public:  # the keyless process may hold a role that can only read
+        with opened_core(settings):
+            pass
+    _serve(settings, public=public)
+
+
+def worker(
+    *,
+    once: Annotated[bool, typer.Option("--once", help="One round, then stop; for a timer.")] = False,
+) -> None:
+    """Finish abandoned documents and renew revocation lists and certificates, round after round."""
+    import signal
+    import threading
+
+    from app import upkeep
+
+    settings = load_settings(quiet=False)
+    with opened_core(settings) as core:
+        if once:
+            raise typer.Exit(1 if upkeep.run_once(core) else 0)
+        stopping = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stopping.set())
+        upkeep.run_forever(core, stopping)
+
+
+def _serve(settings: Settings, *, public: bool) -> None:
+    from granian import Granian
+    from granian.constants import Interfaces
+    from granian.http import HTTP1Settings
+
+    from app.telemetry import MULTIPROCESS_DIR
+
+    if settings.server.workers > 1:
+        folder = settings.home / "run" / "metrics"
+        shutil.rmtree(folder, ignore_errors=True)  # counts of processes that are gone
+        folder.mkdir(parents=True)
+        os.environ[MULTIPROCESS_DIR] = str(folder)
+    Granian(
+        "app.public:create_public_app" if public else "app.main:create_app",
+        address=settings.server.host,
+        port=settings.server.port,
+        interface=Interfaces.ASGI,
+        factory=True,
+        workers=settings.server.workers,
+        http1_settings=HTTP1Settings(header_read_timeout=15_000),
+        websockets=False,
+        log_enabled=False,  # ours is configured in every process
+    ).serve()
+    err.print("Stopped.")

@@ -1,0 +1,212 @@
+"""Examines an installation, part by part. A part that cannot be examined is a finding, never a crash."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import text
+
+from app import schema
+from app.custody import wrapping_key
+from app.database import Database, sqlite_file
+from app.errors import ApplicationError
+from app.register import read_published_trust
+from app.settings import Settings
+from app.storage import ObjectFiles
+from app.wiring import Core, build_core
+from ca.model import CertificateStatus, ProfileName
+from ca.tables import Certificates
+from keys.errors import KeyCustodyError
+from signing import fonts
+
+_ROOM: Final = 1024**3
+_SOON: Final = timedelta(days=30)
+_SKEW: Final = timedelta(seconds=2)
+"""Time-stamps promise an accuracy of a second; a clock further off than this makes them lie."""
+
+
+class Health(StrEnum):
+    OK = "ok"
+    WARNING = "warning"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """``remedy`` is empty when there is nothing to do."""
+
+    health: Health
+    part: str
+    found: str
+    remedy: str = ""
+
+
+def examine() -> list[Finding]:
+    """Everything that can be examined with what works."""
+    findings = [_python()]
+    try:
+        settings = Settings.load()
+    except ApplicationError as cause:
+        return [*findings, Finding(Health.BROKEN, "settings", str(cause), "Correct the variable.")]
+    findings.extend(_settings(settings))
+    findings.append(_guarded("disk", lambda: _disk(settings)))
+    findings.append(_guarded("key-encryption key", lambda: _wrapping_key(settings)))
+    findings.append(_guarded("fonts", _fonts))
+    findings.append(_guarded("page worker", _page_worker))
+    file = sqlite_file(settings.database_url)
+    if file is not None and not file.exists():
+        return [*findings, Finding(Health.BROKEN, "database", f"{file} does not exist", "Run `absah init`.")]
+    findings.append(_guarded("storage", lambda: _storage(settings)))
+    with ExitStack() as closing:
+        try:
+            database = Database.from_settings(settings)
+            closing.callback(database.close)
+            schema.require_current(database)
+        except ApplicationError as cause:
+            return [*findings, Finding(Health.BROKEN, "database", str(cause), "Run `absah init`.")]
+        findings.append(Finding(Health.OK, "database", f"schema {schema.head()}"))
+        findings.append(_guarded("clock", lambda: _clock(database)))
+        try:
+            core = build_core(settings, closing=closing)
+        except (ApplicationError, KeyCustodyError) as cause:
+            return [*findings, Finding(Health.BROKEN, "core", str(cause), "Correct what is named above.")]
+        findings.append(_guarded("keys", lambda: _keys(core)))
+        findings.extend(_certificates(core))
+        findings.append(_guarded("audit trail", lambda: _audit(core)))
+    return findings
+
+
+def _guarded(part: str, examination: Callable[[], Finding]) -> Finding:
+    try:
+        return examination()
+    except Exception as cause:  # noqa: BLE001 - the report must reach its end
+        return Finding(Health.BROKEN, part, f"{cause}" or type(cause).__name__, "See the message.")
+
+
+def _python() -> Finding:
+    found = f"{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}"
+    return Finding(Health.OK, "python", found)
+
+
+def _settings(settings: Settings) -> Iterator[Finding]:
+    yield Finding(Health.OK, "settings", f"{settings.env}, data in {settings.home}")
+    for words in settings.unsafe():
+        cause, _, remedy = words.partition("; ")
+        yield Finding(Health.WARNING, "settings", cause, f"Before production: {remedy}.")
+
+
+def _disk(settings: Settings) -> Finding:
+    settings_home = next(path for path in (settings.home, *settings.home.parents) if path.exists())
+    free = shutil.disk_usage(settings_home).free
+    found = f"{free / 1024**3:.1f} GiB free"
+    return Finding(Health.OK, "disk", found) if free > _ROOM else Finding(
+        Health.WARNING, "disk", found, f"Make room on the disk of {settings.home}."
+    )  # fmt: skip
+
+
+def _wrapping_key(settings: Settings) -> Finding:
+    path = settings.keys.passphrase_file or settings.kek_path
+    if not path.exists():
+        return Finding(Health.BROKEN, "key-encryption key", f"{path} is missing", "Run `absah init`.")
+    wrapping_key(settings)
+    mode = stat.S_IMODE(path.stat().st_mode)
+    return Finding(Health.OK, "key-encryption key", f"{path}, mode {mode:04o}")
+
+
+def _storage(settings: Settings) -> Finding:
+    ObjectFiles(settings.storage_url).ping()
+    return Finding(Health.OK, "storage", settings.storage_url)
+
+
+def _fonts() -> Finding:
+    files = list(Path(fonts.__file__).parent.rglob("*.ttf"))
+    if not files:
+        return Finding(Health.BROKEN, "fonts", "the stamp's fonts are missing", "Install the package again.")
+    return Finding(Health.OK, "fonts", f"{len(files)} files of the stamp")
+
+
+def _page_worker() -> Finding:
+    """pypdfium2 and pikepdf bring their own native libraries; a wrong platform shows only when they load."""
+    probe = subprocess.run(
+        [sys.executable, "-c", "import pypdfium2, pikepdf, zxingcpp"],
+        capture_output=True,
+        timeout=60,
+        check=False,
+        env=dict(os.environ),
+    )
+    if probe.returncode:
+        return Finding(
+            Health.BROKEN,
+            "page worker",
+            "the PDF libraries do not load",
+            "Run `make run` to install them again.",
+        )
+    return Finding(Health.OK, "page worker", "PDF libraries load")
+
+
+def _clock(database: Database) -> Finding:
+    with database.read() as tx:
+        if database.is_sqlite:
+            return Finding(
+                Health.OK, "clock", f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC (nothing to compare with)"
+            )
+        theirs = tx.execute(text("SELECT clock_timestamp()")).scalar_one()
+    skew = abs(datetime.now(UTC) - theirs)
+    found = f"{skew.total_seconds():.3f} s from the database's"
+    if skew > _SKEW:
+        return Finding(
+            Health.BROKEN, "clock", found, "Synchronise both machines (chrony, systemd-timesyncd)."
+        )
+    return Finding(Health.OK, "clock", found)
+
+
+def _keys(core: Core) -> Finding:
+    core.require_initialised()
+    core.keys_answer()
+    return Finding(Health.OK, "keys", f"{len(core.keys.list())} in custody; receipt and token keys sign")
+
+
+def _certificates(core: Core) -> Iterator[Finding]:
+    now = datetime.now(UTC)
+    with core.database.read() as tx:
+        register = Certificates(tx)
+        newest = {
+            (record.profile, record.owner): record
+            for profile in ProfileName
+            for record in register.of_profile(profile)
+            if record.status is CertificateStatus.GOOD
+        }
+    for (profile, owner), record in newest.items():
+        part = f"certificate {profile} {owner}".strip()
+        remedy = f"Run `absah agency certify {owner}`." if owner else "Run `absah init`; it renews them."
+        if record.not_after <= now:
+            yield Finding(Health.BROKEN, part, f"expired {record.not_after:%Y-%m-%d}", remedy)
+        elif record.not_after - now < _SOON:
+            yield Finding(Health.WARNING, part, f"ends {record.not_after:%Y-%m-%d}", remedy)
+        else:
+            yield Finding(Health.OK, part, f"until {record.not_after:%Y-%m-%d}")
+    for entry in read_published_trust(core.database.read).crls:
+        late = entry.next_update <= now
+        yield Finding(
+            Health.BROKEN if late else Health.OK,
+            f"revocation list {entry.issuer}",
+            f"until {entry.next_update:%Y-%m-%d %H:%M} UTC",
+            "Run `absah worker`; it renews lists." if late else "",
+        )
+
+
+def _audit(core: Core) -> Finding:
+    with core.database.read() as tx:
+        head = core.audit.head(tx)
+    return Finding(Health.OK, "audit trail", f"{head.sequence} entries; `absah audit verify` recomputes them")
