@@ -16,6 +16,7 @@ from pyhanko.sign.fields import MDPPerm
 from pyhanko.sign.validation import EmbeddedPdfSignature, generic_cms
 from pyhanko.sign.validation.ades import (
     AdESBasicValidationResult,
+    AdESWithTimeValidationResult,
     ades_basic_validation,
     ades_lta_validation,
     ades_timestamp_validation,
@@ -23,8 +24,12 @@ from pyhanko.sign.validation.ades import (
 )
 from pyhanko.sign.validation.policy_decl import (
     PdfSignatureValidationSpec,
+    SignatureValidationSpec,
+    bootstrap_validation_data_handlers,
 )
 from pyhanko.sign.validation.status import PdfSignatureStatus
+from pyhanko_certvalidator.context import ValidationDataHandlers
+from pyhanko_certvalidator.ltv.poe import POEManager
 from pyhanko_certvalidator.ltv.types import ValidationTimingInfo
 from pyhanko_certvalidator.util import get_pyca_cryptography_hash
 
@@ -45,6 +50,8 @@ _PLAIN_ECDSA = "0.4.0.127.0.7.1.1.4.1."
 
 
 class Examination:
+    """How every signature of one file is looked at. ``newest`` is the last revision that a signature made."""
+
     def __init__(self, opened: OpenedFile, trust: TrustStore, now: datetime, newest: int) -> None:
         self._opened = opened
         self._trust = trust
@@ -63,7 +70,7 @@ class Examination:
             self._changes(examined)
             if not examined.problems:
                 self._indication(examined)
-        except Exception as cause:  # noqa: BLE001 - see _malformed
+        except Exception as cause:  # noqa: BLE001 - a forged signature raises anything
             examined.problem(
                 "format",
                 Outcome.FILE_DIFFERS,
@@ -231,7 +238,8 @@ class Examination:
                 return
             examined.ok("certificate-path", "EN 319 102-1: passed")
             return
-        outcome, reason = meaning_of(indication)
+        found_path = getattr(result.api_status, "validation_path", None) is not None
+        outcome, reason = meaning_of(indication, found_path=found_path)
         examined.problem(
             "certificate-path",
             outcome,
@@ -247,34 +255,55 @@ class Examination:
         inner = specification.signature_validation_spec
         if examined.kind is SignatureKind.TIMESTAMP:
             stamped = await ades_timestamp_validation(
-                signature.signed_data, inner, signature.compute_digest, timing_info=self._timing
+                signature.signed_data,
+                inner,
+                signature.compute_digest,
+                timing_info=self._timing,
+                validation_data_handlers=self._handlers(inner),
             )
             if isinstance(stamped.ades_subindic, AdESPassed):
                 examined.proven_at(
                     signature.signed_data["encap_content_info"]["content"].parsed["gen_time"].native
                 )
             return stamped
-        # Clause 5.3 for signatures without a time stamp, 5.5 for those that have one.
-        tokens = generic_cms.extract_tst_data_iter(signature.signer_info, signed=False)
-        validate = ades_with_time_validation if any(True for _ in tokens) else ades_basic_validation
-        result = await validate(
-            signature.signed_data,
-            inner,
-            timing_info=self._timing,
-            raw_digest=signature.compute_digest(),
-            extra_status_kwargs=signature.summarise_integrity_info(),
-            status_cls=PdfSignatureStatus,
-        )
+        result: AdESBasicValidationResult[Any]
+        if next(generic_cms.extract_tst_data_iter(signature.signer_info, signed=False), None) is None:
+            # Clause 5.3: without a time stamp nothing is known to have existed before now.
+            result = await ades_basic_validation(
+                signature.signed_data,
+                inner,
+                timing_info=self._timing,
+                raw_digest=signature.compute_digest(),
+                validation_data_handlers=self._handlers(inner),
+            )
+        else:
+            # Clause 5.5.
+            result = await ades_with_time_validation(
+                signature.signed_data,
+                inner,
+                timing_info=self._timing,
+                raw_digest=signature.compute_digest(),
+                validation_data_handlers=self._handlers(inner),
+                extra_status_kwargs=signature.summarise_integrity_info(),
+                status_cls=PdfSignatureStatus,
+            )
         indication = result.ades_subindic
         if isinstance(indication, AdESIndeterminate) and indication not in UNTRUSTED:
             # Archived signatures outlive their certificates: try the proofs of existence in the file.
             archived = await ades_lta_validation(signature, specification, timing_info=self._timing)
             if isinstance(archived.ades_subindic, AdESPassed):
                 result = archived
-        proven = getattr(result, "best_signature_time", None)
-        if proven is not None and proven < self._now:
-            examined.proven_at(proven)
+        if isinstance(result, AdESWithTimeValidationResult) and isinstance(result.ades_subindic, AdESPassed):
+            examined.proven_at(result.best_signature_time)
         return result
+
+    def _handlers(self, specification: SignatureValidationSpec) -> ValidationDataHandlers:
+        """What is known to exist is known as of our clock; pyHanko would look at its own."""
+        return bootstrap_validation_data_handlers(
+            specification,
+            timing_info=self._timing,
+            poe_manager_override=POEManager(current_dt_override=self._now),
+        )
 
 
 def _digest(algorithm: str, content: bytes) -> bytes:

@@ -61,16 +61,17 @@ class Examined:
         outcome = worst(problem[0] for problem in self.problems) if self.problems else Outcome.VALID
         signer, issuer, claimed = _identity(self.signature)
         indication, sub_indication = Indication.TOTAL_PASSED, None
-        if self.problems:
-            speaker = next(problem for problem in self.problems if problem[0] is outcome)
-            indication, sub_indication = indication_of(speaker[2])
+        # The problem that decides comes first, then the others as they were found.
+        ordered = sorted(self.problems, key=lambda problem: problem[0] is not outcome)
+        if ordered:
+            indication, sub_indication = indication_of(ordered[0][2])
         return SignatureFinding(
             field=self.name,
             kind=self.kind,
             outcome=outcome,
             indication=indication,
             sub_indication=sub_indication,
-            reasons=tuple(dict.fromkeys(problem[1] for problem in self.problems)),
+            reasons=tuple(dict.fromkeys(problem[1] for problem in ordered)),
             checks=tuple(self.checks),
             intact=self.intact,
             unchanged=self.unchanged,

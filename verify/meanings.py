@@ -36,14 +36,22 @@ _INDICATIONS: Final = {
 }
 
 
-def meaning_of(indication: AdESSubIndic) -> tuple[Outcome, Reason]:  # noqa: PLR0911 - one line per family
-    """The outcome and reason for a sub-indication that is not a pass."""
+def meaning_of(  # noqa: PLR0911 - one line per family
+    indication: AdESSubIndic, *, found_path: bool
+) -> tuple[Outcome, Reason]:
+    """The outcome and reason for a sub-indication that is not a pass.
+
+    ``found_path``: certificates up to an anchor were found. Then a general failure of the chain means that
+    the evidence about them is missing or stale, not that the issuer is unknown.
+    """
     if indication is AdESFailure.REVOKED or indication in _REVOKED:
         return Outcome.REVOKED, Reason.CERTIFICATE_REVOKED
     if indication is AdESFailure.NOT_YET_VALID or indication in _OUT_OF_DATE:
         return Outcome.CANNOT_SAY, Reason.CERTIFICATE_OUT_OF_DATE
     if isinstance(indication, AdESFailure):
         return Outcome.FILE_DIFFERS, Reason.SIGNATURE_VALUE_INVALID
+    if indication is AdESIndeterminate.CERTIFICATE_CHAIN_GENERAL_FAILURE and found_path:
+        return Outcome.CANNOT_SAY, Reason.EVIDENCE_MISSING
     if indication in UNTRUSTED:
         return Outcome.UNKNOWN_ISSUER, Reason.ISSUER_NOT_TRUSTED
     if indication in _WEAK:

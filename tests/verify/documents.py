@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from functools import cache
 from io import BytesIO
 
-from ca.model import RECEIPT_SIGNING_USAGE
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from reportlab.pdfgen.canvas import Canvas
+
+from ca.model import RECEIPT_SIGNING_USAGE
 from signing import receipt
 from signing.ids import id_from_bytes
 from signing.pdf import prepare, seal_pdf
 from signing.receipt import Receipt, key_id_of
 from signing.stamp import StampText
-from signing.types import document_type
-
 from tests.signing.pki import NOW, Certified, certify, hierarchy
 from verify.ports import PublicRecord
 from verify.trust import TrustStore
@@ -111,12 +110,14 @@ class SealedDocument:
         )
 
 
-def seal(number: int = 1, *, source: bytes | None = None, receipt_of: Receipt | None = None) -> SealedDocument:
+def seal(
+    number: int = 1, *, source: bytes | None = None, receipt_of: Receipt | None = None
+) -> SealedDocument:
     """``receipt_of`` puts another document's claims into the seal, which sealing itself never does."""
     source = plain_pdf() if source is None else source
     claims = receipt_of or claims_for(number, source=source)
     encoded = signed_receipt(claims)
-    link = receipt.link(f"https://{HOST}", claims, encoded)
+    link = receipt.link(f"https://{HOST}", claims.document_id, encoded)
     identity = hierarchy().seal()
     target = BytesIO()
     with prepare(BytesIO(source)) as prepared:
