@@ -238,6 +238,8 @@ def read_oid(element: Element | None) -> str:
 
 @lru_cache(maxsize=512)
 def _dotted(content: bytes) -> str:
+    if not 1 <= len(content) <= 64:  # before the loop: its cost grows with the square of an arc's length
+        raise MalformedDer("object identifier is empty or longer than 64 octets")
     arcs: list[int] = []
     arc, fresh = 0, True
     for octet in content:
@@ -248,8 +250,8 @@ def _dotted(content: bytes) -> str:
         if fresh:
             arcs.append(arc)
             arc = 0
-    if not fresh or not arcs or len(content) > 64:
-        raise MalformedDer("object identifier is empty, cut off or longer than 64 octets")
+    if not fresh:
+        raise MalformedDer("object identifier is cut off")
     first = min(arcs[0] // 40, 2)
     return ".".join(str(arc) for arc in (first, arcs[0] - 40 * first, *arcs[1:]))
 

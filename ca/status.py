@@ -191,10 +191,17 @@ def _from_ocsp(
         if answers is None:
             continue
         for name, statement in answers.sentences:
-            if name == _cert_id(issuer, name[0], certificate.serial_number) and _stands(
-                answers, issuer, crls
-            ):
+            if _is_about(name, certificate, issuer) and _stands(answers, issuer, crls):
                 yield statement
+
+
+def _is_about(
+    name: tuple[str, bytes, bytes, int], certificate: x509.Certificate, issuer: x509.Certificate
+) -> bool:
+    try:
+        return name == _cert_id(issuer, name[0], certificate.serial_number)
+    except UNREADABLE:  # a hash that this machine does not know
+        return False
 
 
 def _stands(answers: _Answers, issuer: x509.Certificate, crls: tuple[bytes, ...]) -> bool:

@@ -122,7 +122,7 @@ def test_values_with_two_spellings_are_refused() -> None:
     for hexed in ("010101", "0100"):
         with pytest.raises(MalformedDer):
             der.read_boolean(read(hexed))
-    for hexed in ("0600", "06028001", "060181"):
+    for hexed in ("0600", "06028001", "060181", "06" + "41" + "01" * 65):
         with pytest.raises(MalformedDer):
             der.read_oid(read(hexed))
     for text in (b"20260101000000", b"20260101000000.10Z", b"20260101000000.Z", b"20261301000000Z"):

@@ -414,6 +414,28 @@ def test_garbage_as_evidence_is_no_evidence() -> None:
     assert judge(leaf, evidence=StatusEvidence(rubbish, rubbish)).status is PathStatus.STATUS_UNKNOWN
 
 
+@pytest.mark.filterwarnings("ignore:Parsed a serial number:UserWarning")  # a flip can make it negative
+@pytest.mark.parametrize("kind", ["ocsp", "crl"])
+def test_one_flipped_bit_anywhere_in_the_evidence_makes_it_worthless(pki: Pki, kind: str) -> None:
+    leaf = pki.certificate(ProfileName.SEAL, AGENCY)
+    root = pki.revocation.current_crl("root-1").der
+    whole = (
+        pki.revocation.answer_for(pki.record(ProfileName.SEAL, AGENCY))
+        if kind == "ocsp"
+        else pki.revocation.current_crl("issuing-1").der
+    )
+    for position in range(len(whole)):
+        altered = bytearray(whole)
+        altered[position] ^= 1 << position % 8
+        evidence = (
+            StatusEvidence((bytes(altered),), (root,))
+            if kind == "ocsp"
+            else StatusEvidence((), (bytes(altered), root))
+        )
+        verdict = check(pki, evidence=evidence, leaf=leaf)
+        assert verdict.status is PathStatus.STATUS_UNKNOWN, position
+
+
 def test_the_trust_module_never_loads_keys() -> None:
     code = (
         "import sys, ca.trust, ca.tables, ca.model, ca.published; "
