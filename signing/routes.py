@@ -1,6 +1,6 @@
 """``/v1/documents``: agencies have PDFs sealed and look after what they issued."""
 
-from __future__ import annotations
+# No postponed annotations here: FastAPI could not resolve the guard, which is local to `router`.
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
