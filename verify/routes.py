@@ -106,7 +106,9 @@ def router(
         async with read_question(request, max_bytes=max_upload_bytes) as question:
             return _answer(await verdict_on(question))
 
-    @routes.api_route("/d/{document_id}", methods=["GET", "HEAD"], response_class=HTMLResponse)
+    @routes.api_route(
+        "/d/{document_id}", methods=["GET", "HEAD"], response_class=HTMLResponse, include_in_schema=False
+    )
     async def document_page(
         request: Request, document_id: str, lang: _Asked = None, accept_language: _Accept = None
     ) -> Response:
