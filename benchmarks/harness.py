@@ -1,0 +1,58 @@
+"""How a figure is taken: both sides warmed up, then run in turn, medians compared.
+
+Taking turns cancels the drift of a shared machine; the median forgets its hiccups.
+"""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One row of the table. ``ratio`` says how many times better than the peer ours is."""
+
+    name: str
+    value: float
+    unit: str
+    peer: str
+    peer_value: float
+    ratio: float
+
+
+def compare_times(
+    name: str,
+    ours: Callable[[], object],
+    peer: Callable[[], object],
+    *,
+    peer_name: str,
+    seconds: float = 6.0,
+    batch: int = 1,
+) -> Figure:
+    """Time ``ours`` against ``peer`` (milliseconds per call; smaller is better).
+
+    ``batch`` calls of ours stand beside one of the peer, where ours is too short to time alone.
+    """
+    for _ in range(3):
+        ours()
+        peer()
+    our_times: list[float] = []
+    peer_times: list[float] = []
+    gc.collect()
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or len(peer_times) < 5:
+        started = time.perf_counter()
+        for _ in range(batch):
+            ours()
+        our_times.append((time.perf_counter() - started) / batch)
+        started = time.perf_counter()
+        peer()
+        peer_times.append(time.perf_counter() - started)
+    our_median, peer_median = statistics.median(our_times), statistics.median(peer_times)
+    return Figure(
+        name, our_median * 1000, "ms", peer_name, peer_median * 1000, ratio=peer_median / our_median
+    )

@@ -1,0 +1,1 @@
+"""The peers, each set up as well as its public API allows."""
