@@ -53,13 +53,14 @@ class Revocation:
     """Changes the status of certificates and tells the world. Safe to use from several threads.
 
     An answer is never older than the transaction that it was read in; which responder signs is remembered
-    for at most ``max_staleness`` seconds.
+    for at most ``max_staleness`` seconds. ``read`` opens transactions that only read (default: ``begin``).
     """
 
     def __init__(
         self,
         *,
         begin: Begin,
+        read: Begin | None = None,
         keys: KeyService,
         clock: Clock,
         audit: AuditTrail,
@@ -68,6 +69,7 @@ class Revocation:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._begin = begin
+        self._read = read or begin
         self._keys = keys
         self._clock = clock
         self._audit = audit
@@ -182,7 +184,7 @@ class Revocation:
 
     def _renewed_crl(self, issuer: str) -> CrlRecord:
         now = self._clock()
-        with self._begin() as tx:
+        with self._read() as tx:
             latest = Crls(tx).latest(issuer)
             changed = Certificates(tx).last_change(issuer)
         if latest is not None and (changed is None or changed <= latest.this_update):
@@ -199,7 +201,7 @@ class Revocation:
         validity = self._config.root_crl_validity if root else self._config.issuing_crl_validity
         for _ in range(_ATTEMPTS):
             now = self._clock()  # before reading, so that a change after it is seen as newer than the list
-            with self._begin() as tx:
+            with self._read() as tx:
                 entries = Certificates(tx).not_good(issuer)
                 number = Crls(tx).next_number(issuer)
             encoded = build_crl(
@@ -264,7 +266,7 @@ class Revocation:
 
     def _answer(self, issuer: str, asked: ocsp.OcspRequest) -> bytes:
         responder = self._responder(issuer)
-        with self._begin() as tx:
+        with self._read() as tx:
             known = Certificates(tx).by_serials(issuer, {entry.serial for entry in asked.certificates})
         now = self._clock()
         until = min(now + self._config.ocsp_validity, responder.record.not_after)
@@ -287,7 +289,7 @@ class Revocation:
     def _authority(self, name: str) -> _Authority:
         known = self._authorities.get(name)
         if known is None:
-            with self._begin() as tx:
+            with self._read() as tx:
                 record = Certificates(tx).by_name(name)
             if record is None or record.profile not in _CA_PURPOSES:
                 raise CertificateUnknown(f"there is no CA called {name!r} here")
@@ -300,7 +302,7 @@ class Revocation:
         read_at, responder = self._responders.get(issuer, (float("-inf"), None))
         if responder is not None and ticks - read_at < self._max_staleness:
             return responder
-        with self._begin() as tx:
+        with self._read() as tx:
             record = Certificates(tx).newest_good(ProfileName.OCSP)
         if record is None or record.issuer != issuer or record.not_after < self._clock():
             raise HierarchyIncomplete(f"no OCSP responder is certified by {issuer} now: run `absah init`")

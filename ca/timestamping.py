@@ -41,8 +41,8 @@ class _Unit:
 class TimeStampingAuthority:
     """Issues time-stamp tokens. Safe to use from several threads.
 
-    A new or revoked unit is noticed after at most ``max_staleness`` seconds. Tokens of the in-process way
-    carry the unit's certificate and its CA's, so that each stands alone.
+    ``begin`` is only read through. A new or revoked unit is noticed after at most ``max_staleness`` seconds.
+    Tokens of the in-process way carry the unit's certificate and its CA's, so that each stands alone.
     """
 
     def __init__(

@@ -31,14 +31,16 @@ class KeyService:
     """Custody of every private key. Safe to use from several threads.
 
     A state change takes effect in every process after at most ``max_staleness`` seconds: so long a record may
-    be remembered, which keeps the hot path free of a query per signature. Opened handles
-    are kept for the process's life. No method may be called inside an open transaction of the same database.
+    be remembered, which keeps the hot path free of a query per signature. Opened handles are kept for the
+    process's life. ``read`` opens transactions that only read (default: ``begin``), for databases on which
+    writers wait for each other. No method may be called inside an open transaction of the same database.
     """
 
     def __init__(
         self,
         *,
         begin: Begin,
+        read: Begin | None = None,
         stores: Mapping[str, KeyStore],
         clock: Clock,
         audit: AuditTrail,
@@ -49,6 +51,7 @@ class KeyService:
         if default_store not in stores:
             raise StoreUnknown(f"default key store {default_store!r} is not one of {sorted(stores)}")
         self._begin = begin
+        self._read = read or begin
         self._stores = stores
         self._clock = clock
         self._audit = audit
@@ -156,7 +159,7 @@ class KeyService:
         now = self._monotonic()
         read_at, key_id = self._active.get((purpose, owner), (float("-inf"), ""))
         if now - read_at >= self._max_staleness:
-            with self._begin() as tx:
+            with self._read() as tx:
                 record = KeyRecords(tx).newest(purpose, owner, KeyState.ACTIVE)
             if record is None:
                 raise NoActiveKey(
@@ -195,7 +198,7 @@ class KeyService:
 
     def list(self) -> list[KeyRecord]:
         """Every key ever generated, oldest first, destroyed ones included."""
-        with self._begin() as tx:
+        with self._read() as tx:
             return KeyRecords(tx).all()
 
     def _open(self, record: KeyRecord) -> KeyHandle:
@@ -216,7 +219,7 @@ class KeyService:
         return record
 
     def _fetch(self, key_id: str) -> KeyRecord:
-        with self._begin() as tx:
+        with self._read() as tx:
             record = KeyRecords(tx).get(key_id)
         if record is None:
             raise _unknown(key_id)
