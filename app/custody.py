@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final, Generic, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from app.remembered import Remembered
 from app.settings import Settings
 from ca.chains import chain_of
 from ca.model import ProfileName
@@ -25,30 +25,8 @@ from signing.errors import NoActiveSeal
 from signing.ports import ReceiptSigner, SealingIdentity
 from signing.receipt import key_id_of
 
-MAX_STALENESS: Final = 1.0
-"""Seconds for which certificates and public keys are remembered; as long as custody itself does."""
-
 _HONOURED = {KeyState.ACTIVE, KeyState.DEACTIVATED}
 """Tokens of a retired key live on for their few minutes; those of a suspended or compromised key do not."""
-
-Value = TypeVar("Value")
-
-
-class _Remembered(Generic[Value]):
-    """One value per key for a moment. Races between threads cost a second look, never a stale answer."""
-
-    def __init__(self, monotonic: Callable[[], float]) -> None:
-        self._monotonic = monotonic
-        self._values: dict[str, tuple[float, Value]] = {}
-
-    def get(self, key: str, look: Callable[[], Value]) -> Value:
-        now = self._monotonic()
-        known = self._values.get(key)
-        if known is not None and now - known[0] < MAX_STALENESS:
-            return known[1]
-        value = look()
-        self._values[key] = (now, value)
-        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +47,7 @@ class CertifiedIdentities:
         self._begin = begin
         self._keys = keys
         self._clock = clock
-        self._certified: _Remembered[_Certified | None] = _Remembered(monotonic)
+        self._certified: Remembered[_Certified | None] = Remembered(monotonic)
 
     def seal_of(self, agency_id: str) -> SealingIdentity:
         """The agency's newest good seal, if certificate and key may sign now."""
@@ -114,7 +92,7 @@ class CustodyTokenKeys:
 
     def __init__(self, keys: KeyService, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._keys = keys
-        self._public: _Remembered[Mapping[str, bytes]] = _Remembered(monotonic)
+        self._public: Remembered[Mapping[str, bytes]] = Remembered(monotonic)
 
     def signer(self) -> TokenSigner:
         key = self._keys.active(KeyPurpose.TOKEN)
