@@ -35,7 +35,7 @@ from pyhanko_certvalidator.util import get_pyca_cryptography_hash
 
 from verify.evidence import invalid_since
 from verify.examined import Examined, words
-from verify.judging import SIGNATURES_ONLY, evidence_in, specification_for
+from verify.judging import EVIDENCE_ONLY, SIGNATURES_ONLY, evidence_in, specification_for
 from verify.meanings import UNTRUSTED, meaning_of
 from verify.opened import OpenedFile
 from verify.structure import ByteRangeInvalid, signed_span
@@ -148,9 +148,17 @@ class Examination:
     def _changes(self, examined: Examined) -> None:
         """What was added behind the signed revision, and whether anybody answers for it."""
         signature = examined.signature
-        own_rules = signature.docmdp_level in (MDPPerm.FILL_FORMS, MDPPerm.ANNOTATE)
+        newest = signature.signed_revision >= self._newest
+        if newest:
+            # Nobody answers for what follows, whatever this signature's own policy would allow.
+            policy, allowed = EVIDENCE_ONLY, ModificationLevel.LTA_UPDATES
+        elif signature.docmdp_level in (MDPPerm.FILL_FORMS, MDPPerm.ANNOTATE):
+            policy, allowed = DEFAULT_DIFF_POLICY, ModificationLevel.FORM_FILLING
+        elif signature.docmdp_level is MDPPerm.NO_CHANGES:
+            policy, allowed = SIGNATURES_ONLY, ModificationLevel.LTA_UPDATES
+        else:
+            policy, allowed = SIGNATURES_ONLY, ModificationLevel.FORM_FILLING
         try:
-            policy = DEFAULT_DIFF_POLICY if own_rules else SIGNATURES_ONLY
             signature.compute_integrity_info(policy)  # type: ignore[no-untyped-call]
         except Exception as cause:  # noqa: BLE001 - changes that cannot be compared are changes
             examined.problem(
@@ -181,14 +189,6 @@ class Examination:
         else:
             level = result.modification_level
             examined.changes = tuple(sorted(f"form field {name}" for name in result.changed_form_fields))
-        # Evidence and document timestamps change nothing that is seen. Anything more needs a later signature
-        # that answers for it, so the newest one allows nothing more, whatever its own policy says.
-        allowed = ModificationLevel.LTA_UPDATES
-        if signature.signed_revision < self._newest:
-            allowed = ModificationLevel.FORM_FILLING
-        docmdp = signature.docmdp_level
-        if docmdp is MDPPerm.NO_CHANGES:
-            allowed = ModificationLevel.LTA_UPDATES
         if level > allowed:
             examined.problem(
                 "later-changes",

@@ -61,7 +61,19 @@ SIGNATURES_ONLY = StandardDiffPolicy(
         field_rules=[SigFieldCreationRule(), SigFieldModificationRule()]  # type: ignore[no-untyped-call]
     ),
 )
-"""pyHanko's own policy without the filling of other fields, through which a shadow document is replaced."""
+"""What may stand between two signatures: evidence, metadata, signature fields. pyHanko's own policy without
+the filling of other fields, through which a shadow document is replaced."""
+
+EVIDENCE_ONLY = StandardDiffPolicy(
+    global_rules=[
+        CatalogModificationRule(),  # type: ignore[no-untyped-call]
+        XrefStreamRule().as_qualified(ModificationLevel.LTA_UPDATES),
+        ObjectStreamRule().as_qualified(ModificationLevel.LTA_UPDATES),
+        DSSCompareRule().as_qualified(ModificationLevel.LTA_UPDATES),
+    ],
+    form_rule=None,
+)
+"""What may follow the last signature, where nobody answers for it: evidence, which speaks for itself."""
 
 
 def specification_for(knowledge: LocalKnowledge, trust: TrustStore) -> PdfSignatureValidationSpec:

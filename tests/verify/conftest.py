@@ -1,4 +1,4 @@
-"""What the tests of this slice share: a sealed document, the register that knows it, and the service above both."""
+"""What the tests of this slice share: a sealed document, the register that knows it, the service above."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sealed documents to verify, made by the real sealing code under a small test hierarchy with a frozen clock."""
+"""Sealed documents to verify: made by the real sealing code, under a small hierarchy with a frozen clock."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from functools import cache
 from io import BytesIO
 
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import AuthorityInformationAccessOID
 from reportlab.pdfgen.canvas import Canvas
 
 from ca.model import RECEIPT_SIGNING_USAGE
@@ -18,7 +20,7 @@ from signing.ids import id_from_bytes
 from signing.pdf import prepare, seal_pdf
 from signing.receipt import Receipt, key_id_of
 from signing.stamp import StampText
-from tests.signing.pki import NOW, Certified, certify, hierarchy
+from tests.signing.pki import NOW, Certified, TestTimeStamper, certify, hierarchy
 from verify.ports import PublicRecord
 from verify.trust import TrustStore
 
@@ -34,6 +36,37 @@ def receipt_authority() -> Certified:
         issuer=hierarchy().issuing,
         extended=x509.ObjectIdentifier(RECEIPT_SIGNING_USAGE),
     )
+
+
+def with_addresses(certified: Certified, issuer: Certified) -> Certified:
+    """The same key, certified with the address of an OCSP responder: pyHanko looks at responses only then."""
+    certificate = certified.certificate
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(certificate.subject)
+        .issuer_name(certificate.issuer)
+        .public_key(certificate.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(certificate.not_valid_before_utc)
+        .not_valid_after(certificate.not_valid_after_utc)
+    )
+    for extension in certificate.extensions:
+        builder = builder.add_extension(extension.value, extension.critical)
+    address = x509.AccessDescription(
+        AuthorityInformationAccessOID.OCSP, x509.UniformResourceIdentifier("http://pki.example.go.id/ocsp")
+    )
+    builder = builder.add_extension(x509.AuthorityInformationAccess([address]), critical=False)
+    return Certified(certified.key, builder.sign(issuer.key, hashes.SHA256()))
+
+
+@cache
+def seal_certificate() -> Certified:
+    return with_addresses(certify("Dinas Uji", issuer=hierarchy().issuing), hierarchy().issuing)
+
+
+@cache
+def unit() -> Certified:
+    return with_addresses(hierarchy().unit, hierarchy().issuing)
 
 
 @cache
@@ -118,7 +151,8 @@ def seal(
     claims = receipt_of or claims_for(number, source=source)
     encoded = signed_receipt(claims)
     link = receipt.link(f"https://{HOST}", claims.document_id, encoded)
-    identity = hierarchy().seal()
+    tree = hierarchy()
+    identity = tree.identity(seal_certificate())
     target = BytesIO()
     with prepare(BytesIO(source)) as prepared:
         seal_pdf(
@@ -134,8 +168,8 @@ def seal(
             receipt_digits=receipt.to_digits(encoded),
             place=None,
             identity=identity,
-            timestamper=hierarchy().timestamper(),
-            evidence=hierarchy().evidence_for(identity),
+            timestamper=TestTimeStamper(unit(), (tree.issuing.encoded, tree.root.encoded)),
+            evidence=tree.evidence(seal_certificate().certificate, unit().certificate),
             at=SEALED_AT,
         )
     return SealedDocument(target.getvalue(), claims, encoded, link)
@@ -147,7 +181,7 @@ def sealed(number: int = 1) -> SealedDocument:
 
 
 class Register:
-    """The register as a dictionary; ``asked`` lists the queries, ``failure`` is raised instead of an answer."""
+    """The register as a dictionary; ``asked`` lists the queries, ``failure`` is raised instead."""
 
     def __init__(self, *records: PublicRecord) -> None:
         self.records = {record.id: record for record in records}

@@ -1,0 +1,121 @@
+"""No forgery of a sealed file is ever valid, whichever way it is validated and whoever is trusted."""
+
+from __future__ import annotations
+
+import random
+import zlib
+from io import BytesIO
+
+import pytest
+
+from tests.verify.attacks import ATTACKS, Attack, byte_range
+from tests.verify.documents import LATER, SealedDocument, trust
+from verify import any_shape, own_shape
+from verify.findings import Limits, PdfFindings, PdfUnreadable
+from verify.service import VerificationService
+from verify.verdict import Outcome, Reason, worst
+
+
+def outcome_of(findings: PdfFindings) -> Outcome:
+    forced = [finding.outcome for finding in findings.findings if finding.outcome is not None]
+    return worst(forced) if forced else Outcome.VALID
+
+
+def by_any_shape(content: bytes) -> Outcome:
+    try:
+        return outcome_of(any_shape.validate(BytesIO(content), trust=trust(), now=LATER, limits=Limits()))
+    except PdfUnreadable:
+        return Outcome.UNREADABLE
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
+def test_a_forgery_is_reported_as_such(
+    attack: Attack, document: SealedDocument, service: VerificationService, offline: VerificationService
+) -> None:
+    forged = attack(document.content)
+    assert forged != document.content
+    for verifier in (service, offline):
+        verdict = verifier.by_file(BytesIO(forged))
+        assert verdict.outcome in {Outcome.FILE_DIFFERS, Outcome.NOT_SIGNED}
+        assert verdict.outcome is Outcome.FILE_DIFFERS or attack.__name__ == "removed_seal"
+        assert verdict.record is None or verdict.outcome is not Outcome.VALID
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
+def test_the_fast_way_leaves_every_forgery_to_the_careful_one(
+    attack: Attack, document: SealedDocument
+) -> None:
+    assert own_shape.validate(BytesIO(attack(document.content)), trust=trust(), now=LATER) is None
+
+
+def test_both_ways_agree_on_the_genuine_file(document: SealedDocument) -> None:
+    fast = own_shape.validate(BytesIO(document.content), trust=trust(), now=LATER)
+    careful = any_shape.validate(BytesIO(document.content), trust=trust(), now=LATER, limits=Limits())
+    assert fast is not None
+    assert outcome_of(fast) is outcome_of(careful) is Outcome.VALID
+    assert fast.receipt == careful.receipt == document.claims
+    assert fast.is_ours
+    assert careful.is_ours
+    assert fast.signatures[0].signed_at == careful.signatures[0].signed_at
+
+
+def test_one_flipped_bit_in_any_region_is_never_valid(
+    document: SealedDocument, service: VerificationService
+) -> None:
+    """Every region of the file, its structure included, with bits drawn from a fixed seed."""
+    draw = random.Random(1)
+    _, before, after, _ = byte_range(document.content)
+    value_end = before + 1 + 2 * _value_length(document.content, before)
+    signed = [position for position in range(0, len(document.content), 997) if not before <= position < after]
+    inside = range(before, value_end, 331)
+    for position in (*signed, *inside, before, before - 1, after - 1, after, len(document.content) - 1):
+        forged = bytearray(document.content)
+        forged[position] ^= 1 << draw.randrange(8)
+        verdict = service.by_file(BytesIO(bytes(forged)))
+        if before < position < value_end and _same_value(document.content, bytes(forged), before, after):
+            continue  # a hexadecimal digit in the other case: the same signature value
+        assert verdict.outcome is not Outcome.VALID, f"bit flipped at {position}"
+
+
+def test_a_stranger_who_seals_our_sealed_file_is_not_us(document: SealedDocument) -> None:
+    verdict = by_any_shape(document.content + document.content[-1200:])
+    assert verdict is Outcome.FILE_DIFFERS
+
+
+@pytest.mark.parametrize("length", [0, 1, 5, 9, 100, 1000, 5000, 30000])
+def test_a_truncated_file_is_never_valid(
+    document: SealedDocument, service: VerificationService, length: int
+) -> None:
+    outcome = service.by_file(BytesIO(document.content[:length])).outcome
+    assert outcome in {Outcome.UNREADABLE, Outcome.FILE_DIFFERS, Outcome.NOT_SIGNED}
+
+
+def test_a_decompression_bomb_is_refused_within_limits(service: VerificationService) -> None:
+    bomb = zlib.compress(bytes(300_000_000), 9)
+    body = (
+        b"%PDF-1.7\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[]/Count 0>>endobj\n"
+    )
+    start = len(body)
+    xref = b"3 0 obj<</Type/XRef/Size 4/W[1 8 1]/Root 1 0 R/Filter/FlateDecode/Length %d>>stream\n" % len(
+        bomb
+    )
+    content = body + xref + bomb + b"\nendstream endobj\nstartxref\n%d\n%%%%EOF\n" % start
+    verdict = service.by_file(BytesIO(content))
+    assert verdict.outcome is Outcome.UNREADABLE
+    assert verdict.reasons[0] in {Reason.LIMIT_EXCEEDED, Reason.FILE_DAMAGED}
+
+
+def _value_length(content: bytes, before: int) -> int:
+    """Bytes of the DER value in the gap, without the zeros behind it."""
+    head = bytes.fromhex(content[before + 1 : before + 9].decode())
+    assert head[:2] == b"\x30\x82"
+    return int.from_bytes(head[2:4]) + 4
+
+
+def _same_value(genuine: bytes, forged: bytes, before: int, after: int) -> bool:
+    try:
+        return bytes.fromhex(forged[before + 1 : after - 1].decode("ascii")) == bytes.fromhex(
+            genuine[before + 1 : after - 1].decode("ascii")
+        )
+    except ValueError:
+        return False
