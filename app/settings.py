@@ -112,6 +112,10 @@ class SigningSettings(_Section):
 
     max_pages: PositiveInt = Field(default=2_000, description="A PDF with more pages is refused.")
     max_bytes: PositiveInt = Field(default=256 * 1024**2, description="A PDF with more bytes is refused.")
+    lease_seconds: PositiveInt = Field(
+        default=120,
+        description="After this long another worker takes over a document; more than the slowest one needs.",
+    )
 
 
 class VerifySettings(_Section):

@@ -86,12 +86,16 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
     # 2. Custody.
     encrypted = EncryptedKeyTable(database.begin)
     store = SoftwareKeyStore(encrypted_keys=encrypted, kek=wrapping_key(settings))
-    keys = KeyService(begin=database.begin, stores={store.name: store}, clock=clock, audit=audit)
+    keys = KeyService(
+        begin=database.begin, read=database.read, stores={store.name: store}, clock=clock, audit=audit
+    )
     # 3. Certification and time.
     config = certification_config(settings)
     hierarchy = Hierarchy(begin=database.begin, keys=keys, clock=clock, audit=audit, config=config)
-    revocation = Revocation(begin=database.begin, keys=keys, clock=clock, audit=audit, config=config)
-    tsa = TimeStampingAuthority(begin=database.begin, keys=keys, clock=clock, config=config)
+    revocation = Revocation(
+        begin=database.begin, read=database.read, keys=keys, clock=clock, audit=audit, config=config
+    )
+    tsa = TimeStampingAuthority(begin=database.read, keys=keys, clock=clock, config=config)
     # 4. Who calls.
     tokens = AccessTokens(
         keys=CustodyTokenKeys(keys),
@@ -118,7 +122,8 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         timestamper=tsa,
         evidence=RegisterEvidence(read=database.read, revocation=revocation, clock=clock),
         policy=SealingPolicy(
-            pdf_limits=PdfLimits(max_bytes=settings.signing.max_bytes, max_pages=settings.signing.max_pages)
+            lease=timedelta(seconds=settings.signing.lease_seconds),
+            pdf_limits=PdfLimits(max_bytes=settings.signing.max_bytes, max_pages=settings.signing.max_pages),
         ),
     )
     # 6. Verification.
