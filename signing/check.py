@@ -48,7 +48,7 @@ class Expected:
     link: str
     receipt_digits: str
     document_id: str
-    certificate: bytes
+    certificates: tuple[bytes, ...]  # in the CMS value, the seal's first
     timestamping_certificate: bytes
     previous_xref: int
     certifies: bool
@@ -167,8 +167,10 @@ def _feed(stream: BinaryIO, size: int, digest: Digest) -> None:
 def _check_signature(cms: SignedDataRead, message: bytes, expected: Expected) -> None:
     _require(cms.content is None, "signature", "it is not detached")
     certificate = cms.signer_certificate()
-    ours = certificate == x509.load_der_x509_certificate(expected.certificate)
+    ours = certificate == x509.load_der_x509_certificate(expected.certificates[0])
     _require(ours, "signature", "it names another certificate")
+    complete = sorted(cms.certificates) == sorted(expected.certificates)
+    _require(complete, "signature", "it does not hold the seal's certificates")
     kind = read_oid(read_whole(cms.signed[ID_CONTENT_TYPE], 0x06))
     digest = read_whole(cms.signed[ID_MESSAGE_DIGEST], 0x04).content
     _require(kind == ID_DATA, "signature", "its content type is not data")
@@ -176,7 +178,7 @@ def _check_signature(cms: SignedDataRead, message: bytes, expected: Expected) ->
     named = read_whole(cms.signed[ID_SIGNING_CERTIFICATE_V2], 0x30)
     for _ in range(3):  # SigningCertificateV2 → certs → the first ESSCertIDv2 → its certHash
         named = next(named.children())
-    hashed = hashlib.sha256(expected.certificate).digest()
+    hashed = hashlib.sha256(expected.certificates[0]).digest()
     _require(named.content == hashed, "signing certificate", "the ESS attribute names another")
     cms.verify(certificate)
 
@@ -192,7 +194,9 @@ def _check_timestamp(cms: SignedDataRead, expected: Expected) -> None:
     digest = hashlib.new(algorithm.name, token.content).digest()
     stated = read_whole(token.signed[ID_MESSAGE_DIGEST], 0x04).content
     _require(stated == digest, "timestamp", "its message digest is wrong")
-    token.verify(x509.load_der_x509_certificate(expected.timestamping_certificate))
+    unit = x509.load_der_x509_certificate(expected.timestamping_certificate)
+    _require(token.signer_certificate() == unit, "timestamp", "it is another unit's")
+    token.verify(unit)
 
 
 def _check_evidence(revision: LastRevision, expected: Expected) -> None:

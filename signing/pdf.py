@@ -171,7 +171,7 @@ def seal_pdf(
             link=link,
             receipt_digits=receipt_digits,
             document_id=stamp.document_id,
-            certificate=identity.certificate,
+            certificates=certificates,
             timestamping_certificate=timestamper.chain[0],
             previous_xref=source.last_xref,
             certifies=update.certifies,

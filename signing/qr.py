@@ -130,7 +130,7 @@ def read_drawing(operators: bytes) -> str | None:
         return None
     image = memoryview(pixels).cast("B", (side, side))
     found = zxingcpp.read_barcodes(image, _QR_ONLY, is_pure=True)
-    return found[0].text if len(found) == 1 else None
+    return found[0].text if len(found) == 1 and found[0].valid else None
 
 
 def packed(operators: bytes) -> bytes:

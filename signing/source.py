@@ -88,8 +88,8 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class PdfFacts:
-    """What is known about a PDF before it is sealed. ``permission`` is the strictest DocMDP value (1 to 3)
-    among the signatures that it already carries, None when none of them sets one.
+    """What is known about a PDF before it is sealed. Sizes are points as shown; ``rebuilt`` says that the
+    file was damaged and what gets sealed is its repaired form.
     """
 
     size: int
@@ -97,7 +97,6 @@ class PdfFacts:
     page_count: int
     page_sizes: tuple[tuple[float, float], ...]
     signatures: int
-    permission: int | None
     rebuilt: bool = False
 
 
@@ -160,7 +159,7 @@ def _open(stream: BinaryIO, limits: PdfLimits | None = None) -> PreparedPdf:
         if not pages:
             raise _damaged()
         signatures = tuple(_signatures(reader.root))
-        permission = _refuse_locked(reader.root, signatures)
+        _refuse_locked(signatures)
         if not signatures and not _startxref_is_exact(reader, stream):
             raise _damaged()
         version = reader.input_version
@@ -170,7 +169,6 @@ def _open(stream: BinaryIO, limits: PdfLimits | None = None) -> PreparedPdf:
         page_count=len(pages),
         page_sizes=tuple(page.shown_size for page in pages),
         signatures=len(signatures),
-        permission=permission,
     )
     stream.seek(0)
     digest = hashlib.sha256()
@@ -397,10 +395,11 @@ def _signatures(catalog: generic.DictionaryObject) -> Iterator[tuple[generic.Dic
             stack.append((entry(field, "/Kids"), kind, depth + 1))
 
 
-def _refuse_locked(catalog: generic.DictionaryObject, signatures: tuple[Any, ...]) -> int | None:
-    """The strictest DocMDP permission that is set, after refusing what must not be added to.
+def _refuse_locked(signatures: tuple[Any, ...]) -> None:
+    """Refuse what must not be added to: ISO 32000-2, 12.8.2.2 (DocMDP) and 12.8.2.4 (FieldMDP).
 
-    ISO 32000-2, 12.8.2.2 (DocMDP) and 12.8.2.4 (FieldMDP); a certification without /P means 2.
+    P=2 and P=3 allow signing fields that exist, not adding visible ones: validators fail the certification
+    over it. A certification without /P means 2.
     """
     permissions: list[int] = []
     for field, signature in signatures:
@@ -423,12 +422,13 @@ def _refuse_locked(catalog: generic.DictionaryObject, signatures: tuple[Any, ...
             if "/P" in lock:
                 permissions.append(_permission(lock))
     strictest = min(permissions, default=None)
-    if strictest == 1:
+    if strictest is not None:
+        allowed = "no changes" if strictest == 1 else "only changes to fields that are already there"
         raise LockedByEarlierSignature(
-            "The PDF is certified with “no changes allowed” (DocMDP P=1), so adding a seal would break that "
-            "certification: seal the document before it is certified, or ask for a copy without it."
+            f"The PDF is certified and allows {allowed} (DocMDP P={strictest}); a visible seal is a new field "
+            "and would break that certification: seal the document before it is certified, or ask for a copy "
+            "without it."
         )
-    return strictest
 
 
 def _permission(parameters: Any) -> int:

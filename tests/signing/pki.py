@@ -6,7 +6,7 @@ at; the service's own CA is tested in its own slice.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
@@ -154,6 +154,7 @@ class Hierarchy:
     unit: Certified
     responder: Certified
     revocation_list: bytes
+    _answers: dict[x509.Certificate, bytes] = field(default_factory=dict)
 
     def seal(self, algorithm: KeyAlgorithm = KeyAlgorithm.EC_P256) -> SealingIdentity:
         return self.identity(_seal_of(self.issuing.encoded, algorithm))
@@ -173,6 +174,12 @@ class Hierarchy:
         return TestTimeStamper(self.unit, (self.issuing.encoded, self.root.encoded))
 
     def ocsp(self, certificate: x509.Certificate) -> bytes:
+        """One answer per certificate, so that evidence asked for twice is the same evidence."""
+        if certificate not in self._answers:
+            self._answers[certificate] = self._answer(certificate)
+        return self._answers[certificate]
+
+    def _answer(self, certificate: x509.Certificate) -> bytes:
         builder = ocsp.OCSPResponseBuilder().add_response(
             cert=certificate,
             issuer=self.issuing.certificate,
