@@ -425,8 +425,8 @@ def _refuse_locked(signatures: tuple[Any, ...]) -> None:
     if strictest is not None:
         allowed = "no changes" if strictest == 1 else "only changes to fields that are already there"
         raise LockedByEarlierSignature(
-            f"The PDF is certified and allows {allowed} (DocMDP P={strictest}); a visible seal is a new field "
-            "and would break that certification: seal the document before it is certified, or ask for a copy "
+            f"The PDF is certified and allows {allowed} (DocMDP P={strictest}); a visible seal is a new "
+            "field and would break that certification: seal the document before it is certified, or ask for a copy "
             "without it."
         )
 

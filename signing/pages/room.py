@@ -9,13 +9,20 @@ from __future__ import annotations
 
 
 def find_room(
-    rows: list[int], columns: int, *, width: int, height: int, margin: tuple[int, int]
+    rows: list[int],
+    columns: int,
+    *,
+    width: int,
+    height: int,
+    margin: tuple[int, int],
+    overhang: int = 0,
 ) -> tuple[int, int] | None:
     """The upper left corner (column, row) of a free ``width`` by ``height`` rectangle, or None.
 
     Lowest place first, because people look for a stamp at the foot of a page. At that height: flush with the
     right edge of what is printed, else flush with its left edge, else as far right as possible.
-    ``margin`` is what to keep free at the page's sides and at its top and bottom.
+    ``margin`` is what to keep free at the page's sides and at its top and bottom; ``overhang`` is how much of
+    the rectangle's width, on each side, is clearance that does not count when it is set flush.
     """
     side, foot = margin
     first, last = side, columns - side - width
@@ -31,7 +38,7 @@ def find_room(
     if everything:
         leftmost = columns - everything.bit_length()
         rightmost = columns - (everything & -everything).bit_length()
-        wanted = [rightmost + 1 - width, leftmost]
+        wanted = [rightmost + 1 - width + overhang, leftmost - overhang]
     for row in range(lowest, foot - 1, -1):
         free = allowed & ~blocked[row]
         if not free:

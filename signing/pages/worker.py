@@ -33,7 +33,7 @@ _LONGEST_SIDE: Final = 1000  # pixels
 _PIXELS_PER_POINT: Final = 0.6
 _WHITE: Final = 250
 _CLEARANCE: Final = 4.0  # points between the stamp and what is printed
-_MARGIN: Final = 22.0  # points to the edge of the page, which printers cannot reach
+_MARGIN: Final = 26.0  # points to the edge of the page, which printers cannot reach
 
 
 class _Positioned(io.RawIOBase):
@@ -89,6 +89,7 @@ def find(request: dict[str, Any], descriptor: int) -> dict[str, Any]:
                     width=int((width + 2 * clear) * across) + 1,
                     height=int((height + 2 * clear) * up) + 1,
                     margin=(int((_MARGIN - clear) * across), int((_MARGIN - clear) * up)),
+                    overhang=int(clear * across),
                 )
                 if room is not None:
                     x = room[0] / across + clear

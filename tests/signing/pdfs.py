@@ -156,7 +156,7 @@ def qpdf_severity(content: bytes, folder: Path) -> int:
     path = folder / "checked.pdf"
     path.write_bytes(content)
     code = subprocess.run(
-        [tool("qpdf", "qpdf"), "--check", str(path)], capture_output=True, timeout=60
+        [tool("qpdf", "qpdf"), "--check", str(path)], capture_output=True, timeout=60, check=False
     ).returncode
     return {0: 0, 3: 1}.get(code, 2)
 
@@ -166,7 +166,11 @@ def pdfsig(content: bytes, folder: Path) -> list[str]:
     path = folder / "signed.pdf"
     path.write_bytes(content)
     run = subprocess.run(
-        [tool("pdfsig", "poppler-utils"), "-nocert", str(path)], capture_output=True, text=True, timeout=60
+        [tool("pdfsig", "poppler-utils"), "-nocert", str(path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     return run.stdout.split("Signature #")[1:]
 

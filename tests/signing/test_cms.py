@@ -50,6 +50,7 @@ def test_openssl_verifies_the_signature_and_the_path(algorithm: KeyAlgorithm, tm
         cwd=tmp_path,
         capture_output=True,
         text=True,
+        check=False,
     )
     assert run.returncode == 0, run.stderr
     assert (tmp_path / "verified").read_bytes() == CONTENT
@@ -96,6 +97,7 @@ def test_openssl_verifies_the_embedded_timestamp(tmp_path: Path) -> None:
         cwd=tmp_path,
         capture_output=True,
         text=True,
+        check=False,
     )
     assert "Verification: OK" in run.stdout, run.stdout + run.stderr
 

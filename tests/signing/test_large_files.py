@@ -32,8 +32,8 @@ root = hierarchy()
 def seal(stream, into):
     with pdf.prepare(stream) as prepared:
         return pdf.seal_pdf(
-            source=prepared, target=into, stamp=TEXT, link=LINK, receipt_digits=DIGITS, place=CORNER,
-            identity=root.seal(), timestamper=root.timestamper(), evidence=root.evidence_for(root.seal()), at=NOW,
+            source=prepared, target=into, stamp=TEXT, link=LINK, receipt_digits=DIGITS, place=CORNER, at=NOW,
+            identity=root.seal(), timestamper=root.timestamper(), evidence=root.evidence_for(root.seal()),
         )
 
 import io

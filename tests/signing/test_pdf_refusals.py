@@ -124,8 +124,8 @@ def test_two_thousand_pages_are_taken() -> None:
 def test_an_object_stream_that_is_a_bomb() -> None:
     bomb = zlib.compress(b"1 0 " + b" " * 300_000_000, 9)
     body = (
-        b"%%PDF-1.5\n1 0 obj\n<</Type/ObjStm/N 1/First 4/Filter/FlateDecode/Length %d>>stream\n%b\nendstream\n"
-        b"endobj\n" % (len(bomb), bomb)
+        b"%%PDF-1.5\n1 0 obj\n<</Type/ObjStm/N 1/First 4/Filter/FlateDecode/Length %d>>stream\n%b\n"
+        b"endstream\nendobj\n" % (len(bomb), bomb)
     )
     rows = b"\x00\x00\x00\x00\x00\x00" + b"\x01\x00\x00\x00\x09\x00" + b"\x02\x00\x00\x00\x01\x00"
     rows += b"\x01" + len(body).to_bytes(4) + b"\x00"

@@ -104,7 +104,7 @@ def test_the_words_can_be_selected_and_searched() -> None:
     _, content = seal(letter(pages=1, lines=1))
     with pikepdf.open(io.BytesIO(content)) as document:
         appearance = document.Root.AcroForm.Fields[-1].AP.N
-        fonts = {name: font for name, font in appearance.Resources.Font.items()}
+        fonts = dict(appearance.Resources.Font.items())
         found, current = [], {}
         for operands, operator in pikepdf.parse_content_stream(appearance):
             if str(operator) == "Tf":
