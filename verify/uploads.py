@@ -51,7 +51,7 @@ async def read_question(request: Request, *, max_bytes: int) -> AsyncIterator[Qu
                 f"Content-Type {kind or '(none)'}: send multipart/form-data with a file, or application/json."
             )
     try:
-        yield _from_form(form)
+        yield _from_form(form, max_bytes)
     finally:
         await form.close()
 
@@ -67,7 +67,7 @@ async def _multipart(request: Request, max_bytes: int) -> FormData:
     try:
         return await parser.parse()
     except MultiPartException as cause:
-        raise UploadNotUnderstood(f"The multipart body cannot be read: {cause.message}") from cause
+        raise UploadIncomplete("body", f"is not whole multipart/form-data: {cause.message}") from cause
 
 
 async def _limited(request: Request, limit: int, *, told: int | None = None) -> AsyncGenerator[bytes, None]:
@@ -83,12 +83,14 @@ async def _limited(request: Request, limit: int, *, told: int | None = None) -> 
         yield chunk
 
 
-def _from_form(form: FormData) -> Question:
+def _from_form(form: FormData, max_bytes: int) -> Question:
     questions: list[Question] = []
     for name, value in form.multi_items():
         if isinstance(value, UploadFile):
             if name not in FILE_PARTS:
                 raise UploadIncomplete(name, f"is not a file that this request takes; {_ONE_OF}.")
+            if (value.size or 0) > max_bytes:
+                raise UploadTooLarge(max_bytes)
             if value.filename or value.size:  # browsers send an empty, nameless part for a field left alone
                 questions.append(Question(name, file=value.file))
         elif name in TEXT_PARTS:
@@ -105,9 +107,9 @@ def _from_json(body: bytes) -> Question:
     try:
         fields: Any = json.loads(body)
     except (ValueError, RecursionError) as cause:
-        raise UploadNotUnderstood("The body is not JSON.") from cause
+        raise UploadIncomplete("body", "is not JSON.") from cause
     if not isinstance(fields, dict):
-        raise UploadNotUnderstood("The JSON body is not an object.")
+        raise UploadIncomplete("body", f"is not a JSON object; {_ONE_OF}.")
     questions = []
     for name, value in fields.items():
         if name not in TEXT_PARTS:
