@@ -1,22 +1,14 @@
-"""Verification as every process offers it: the service, its pages, and the look they share. Key-free."""
+"""The verification service from settings: for both HTTP processes and for the command line. Key-free."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
 from urllib.parse import urlsplit
 
-from fastapi import FastAPI
-from fastapi.responses import RedirectResponse
-
-from app import web
 from app.clock import Clock
 from app.settings import Settings
 from verify.findings import Limits
-from verify.lookups import Lookups
-from verify.pages import Pages
 from verify.ports import IssuedDocuments
-from verify.routes import router
 from verify.service import VerificationService
 from verify.trust import TrustStore
 
@@ -36,29 +28,3 @@ def verification_service(
         official_hosts=[urlsplit(settings.public_url).hostname or ""],
         limits=Limits(max_bytes=settings.verify.max_bytes),
     )
-
-
-def add_verification(
-    application: FastAPI,
-    settings: Settings,
-    *,
-    service: VerificationService,
-    released: IssuedDocuments,
-    clock: Clock,
-    closing: ExitStack,
-) -> None:
-    """Put the verification routes, their pages and the static files into ``application``."""
-    lookups = Lookups(released.by_ids, clock)
-    closing.callback(lookups.close)
-    pages = Pages(
-        web.layout_loader(),
-        official_url=settings.public_url,
-        max_upload_bytes=settings.verify.max_bytes,
-        asset_version=web.asset_version(),
-    )
-    application.include_router(router(service, lookups, pages, max_upload_bytes=settings.verify.max_bytes))
-    application.mount("/static", web.static_files(), name="static")
-
-    @application.get("/", include_in_schema=False)
-    async def front_page() -> RedirectResponse:
-        return RedirectResponse("/verify", status_code=307)
