@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 _TOKEN: Final = re.compile(
@@ -51,15 +51,18 @@ class LastRevision:
     start: int
     offsets: dict[int, tuple[int, int]]
     trailer: dict[bytes, Any]
+    _read: dict[Ref, Any] = field(default_factory=dict)
 
     def get(self, value: Any) -> Any:
         """``value``, followed through one reference. Streams come as pairs of dictionary and raw bytes."""
         if not isinstance(value, Ref):
             return value
-        place = self.offsets.get(value.number)
-        if place is None or place[1] != value.generation:
-            raise Unreadable(f"object {value.number} is not in the last revision")
-        return read_object(self.data, place[0] - self.start, value)
+        if value not in self._read:
+            place = self.offsets.get(value.number)
+            if place is None or place[1] != value.generation:
+                raise Unreadable(f"object {value.number} is not in the last revision")
+            self._read[value] = read_object(self.data, place[0] - self.start, value)
+        return self._read[value]
 
     def at(self, value: Any, *path: bytes | int) -> Any:
         """What lies under ``value`` along keys and indices, references followed."""

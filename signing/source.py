@@ -27,16 +27,16 @@ from signing.errors import (
     EmptyFile,
     EncryptedPdf,
     FileTooLarge,
-    LockedByEarlierSignature,
     NotAPdf,
     PdfRefused,
     TooManyPages,
     TruncatedPdf,
 )
+from signing.locks import refuse_locked, signatures_in
 from signing.pages.inspector import PageInspector, WorkerFailed, inspector
+from signing.syntax import entry
 
 _LETTER: Final = (0.0, 0.0, 612.0, 792.0)
-_DEEPEST_FIELD: Final = 64
 _ENCRYPTED: Final = (
     "The PDF is encrypted, even if it opens without a password, and a seal that everyone can verify cannot "
     "be put on it: save it without security and send it again."
@@ -121,6 +121,7 @@ class PreparedPdf:
     size: int
     digest: bytes
     reader: PdfFileReader
+    catalog: generic.DictionaryObject
     pages: tuple[Page, ...]
     facts: PdfFacts
 
@@ -130,11 +131,6 @@ class PreparedPdf:
         offset = self.reader.last_startxref
         assert offset is not None
         return int(offset)
-
-    @property
-    def catalog(self) -> generic.DictionaryObject:
-        root: generic.DictionaryObject = self.reader.root
-        return root
 
 
 def _open(stream: BinaryIO, limits: PdfLimits | None = None) -> PreparedPdf:
@@ -155,11 +151,12 @@ def _open(stream: BinaryIO, limits: PdfLimits | None = None) -> PreparedPdf:
         reader = PdfFileReader(stream, strict=False)
         if "/Encrypt" in reader.trailer:
             raise EncryptedPdf(_ENCRYPTED)
-        pages = tuple(_pages(reader, limits.max_pages))
+        catalog: generic.DictionaryObject = reader.root
+        pages = tuple(_pages(reader, catalog, limits.max_pages))
         if not pages:
             raise _damaged()
-        signatures = tuple(_signatures(reader.root))
-        _refuse_locked(signatures)
+        signatures = tuple(signatures_in(catalog))
+        refuse_locked(signatures)
         if not signatures and not _startxref_is_exact(reader, stream):
             raise _damaged()
         version = reader.input_version
@@ -175,19 +172,14 @@ def _open(stream: BinaryIO, limits: PdfLimits | None = None) -> PreparedPdf:
     while chunk := stream.read(1 << 20):
         digest.update(chunk)
     return PreparedPdf(
-        stream=stream, size=size, digest=digest.digest(), reader=reader, pages=pages, facts=facts
+        stream=stream,
+        size=size,
+        digest=digest.digest(),
+        reader=reader,
+        catalog=catalog,
+        pages=pages,
+        facts=facts,
     )
-
-
-def entry(holder: Any, key: str, default: Any = None) -> Any:
-    """What a dictionary holds under ``key``, references followed; ``default`` where there is nothing.
-
-    ``get`` of pyHanko's dictionaries is that of ``dict`` and would return the reference.
-    """
-    if not isinstance(holder, generic.DictionaryObject) or key not in holder:
-        return default
-    value = holder[key]
-    return default if isinstance(value, generic.NullObject) else value
 
 
 @contextmanager
@@ -291,9 +283,9 @@ def _startxref_is_exact(reader: PdfFileReader, stream: BinaryIO) -> bool:
 # --- pages ------------------------------------------------------------------------------------------
 
 
-def _pages(reader: PdfFileReader, most: int) -> Iterator[Page]:
+def _pages(reader: PdfFileReader, catalog: generic.DictionaryObject, most: int) -> Iterator[Page]:
     """The leaves of the page tree in reading order. Loops are cut, broken kids left out."""
-    root = reader.root.raw_get("/Pages")
+    root = catalog.raw_get("/Pages")
     if not isinstance(root, generic.IndirectObject):
         raise _damaged()
     declared = entry(_resolve(reader, root), "/Count")
@@ -366,71 +358,3 @@ def _box(value: Any) -> tuple[float, float, float, float] | None:
     box = (min(a, c), min(b, d), max(a, c), max(b, d))
     usable = all(abs(edge) < 1e7 for edge in box) and box[2] - box[0] > 0 and box[3] - box[1] > 0
     return box if usable else None
-
-
-# --- signatures that are already there --------------------------------------------------------------
-
-
-def _signatures(catalog: generic.DictionaryObject) -> Iterator[tuple[generic.DictionaryObject, Any]]:
-    """Signed signature fields as pairs of field and signature dictionary."""
-    stack: list[tuple[Any, Any, int]] = [(entry(entry(catalog, "/AcroForm"), "/Fields"), None, 0)]
-    seen: set[int] = set()
-    while stack:
-        kids, inherited_type, depth = stack.pop()
-        if not isinstance(kids, generic.ArrayObject) or depth > _DEEPEST_FIELD:
-            continue
-        for index in range(len(kids)):
-            raw = kids.raw_get(index)
-            if isinstance(raw, generic.IndirectObject):
-                if raw.idnum in seen:
-                    continue
-                seen.add(raw.idnum)
-            field = raw.get_object()
-            if not isinstance(field, generic.DictionaryObject):
-                continue
-            kind = entry(field, "/FT", inherited_type)
-            value = entry(field, "/V")
-            if kind == "/Sig" and isinstance(value, generic.DictionaryObject):
-                yield field, value
-            stack.append((entry(field, "/Kids"), kind, depth + 1))
-
-
-def _refuse_locked(signatures: tuple[Any, ...]) -> None:
-    """Refuse what must not be added to: ISO 32000-2, 12.8.2.2 (DocMDP) and 12.8.2.4 (FieldMDP).
-
-    P=2 and P=3 allow signing fields that exist, not adding visible ones: validators fail the certification
-    over it. A certification without /P means 2.
-    """
-    permissions: list[int] = []
-    for field, signature in signatures:
-        locks = [entry(field, "/Lock")]
-        for raw in entry(signature, "/Reference", ()):
-            reference = raw.get_object()
-            method, parameters = (entry(reference, key) for key in ("/TransformMethod", "/TransformParams"))
-            if method == "/DocMDP":
-                permissions.append(_permission(parameters))
-            elif method == "/FieldMDP":
-                locks.append(parameters)
-        for lock in locks:
-            if not isinstance(lock, generic.DictionaryObject):
-                continue
-            if entry(lock, "/Action") in ("/All", "/Exclude"):
-                raise LockedByEarlierSignature(
-                    "A signature in the PDF locks every form field, new ones included, so a visible seal "
-                    "would break it: seal before signing, or send the document without that lock."
-                )
-            if "/P" in lock:
-                permissions.append(_permission(lock))
-    strictest = min(permissions, default=None)
-    if strictest is not None:
-        allowed = "no changes" if strictest == 1 else "only changes to fields that are already there"
-        raise LockedByEarlierSignature(
-            f"The PDF is certified and allows {allowed} (DocMDP P={strictest}); a visible seal is a new "
-            "field and would break that certification: seal the document before it is certified, or ask for a copy "
-            "without it."
-        )
-
-
-def _permission(parameters: Any) -> int:
-    value = entry(parameters, "/P", 2)
-    return int(value) if isinstance(value, int) and value in (1, 2, 3) else 2

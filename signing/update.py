@@ -18,18 +18,19 @@ from signing.errors import SealNotReleased
 from signing.fonts import OBJECTS_PER_FONT, Font
 from signing.placement import Placement
 from signing.qr import QrCode, draw, packed
-from signing.revision import (
+from signing.revision import Revision
+from signing.source import Page, PreparedPdf
+from signing.stamp import COLOUR_SPACE, Stamp, StampForm, StampText
+from signing.syntax import (
     Entries,
-    Revision,
     array_with,
     dictionary,
     entries_of,
+    entry,
     stream,
     text_string,
     written,
 )
-from signing.source import Page, PreparedPdf, entry
-from signing.stamp import COLOUR_SPACE, Stamp, StampForm, StampText
 from signing.typesetting import Canvas
 
 FIELD_NAME: Final = "AbsahSeal"

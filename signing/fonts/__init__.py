@@ -72,7 +72,7 @@ def printable(text: str) -> str:
 
 @cache
 def _load(face: Face, tier: str) -> Font:
-    data = files(__package__).joinpath("files", f"{face}.{tier}.ttf").read_bytes()
+    data = files(__package__).joinpath(f"{face}.{tier}.ttf").read_bytes()
     tables = _table_directory(data)
     units, x_min, y_min, x_max, y_max = struct.unpack_from(
         ">H", data, tables["head"] + 18

@@ -1,6 +1,6 @@
 """Makes the font files that stamps embed. Run by hand when the fonts change; needs fontTools.
 
-    python signing/fonts/build.py SOURCES signing/fonts/files
+    python signing/fonts/build.py SOURCES signing/fonts
 
 ``SOURCES`` holds the WOFF files of Plus Jakarta Sans (400, 600) and IBM Plex Mono (500), split into
 ``latin`` and ``latin-ext`` as the Fontsource packages ship them. Every face comes out twice: ``Basic``,

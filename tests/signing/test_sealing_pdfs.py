@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from tests.signing.pdfs import (
     picture,
     qpdf_severity,
     seal,
+    tool,
     with_page,
 )
 from tests.signing.pki import NOW, TestTimeStamper, certify, hierarchy
@@ -220,3 +222,50 @@ def test_an_existing_form_keeps_its_fields_and_their_names() -> None:
 def test_sealing_a_sealed_file_again_is_refused_because_it_allows_no_changes() -> None:
     with pytest.raises(LockedByEarlierSignature, match="P=1"):
         seal(seal(letter())[1], place=CORNER)
+
+
+def hybrid() -> bytes:
+    """Object 5, the font, lies in an object stream that only ``/XRefStm`` leads to, as office suites write."""
+    content = b"BT /F 20 Tf 72 700 Td (Surat hibrida) Tj ET"
+    font = b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"
+    bodies = {
+        1: b"<</Type/Catalog/Pages 2 0 R>>",
+        2: b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        3: b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>",
+        4: b"<</Length %d>>stream\n%b\nendstream" % (len(content), content),
+        6: b"<</Type/ObjStm/N 1/First 4/Length %d>>stream\n5 0 %b\nendstream" % (4 + len(font), font),
+    }
+    out, offsets = bytearray(b"%PDF-1.5\n"), {}
+    for number, body in bodies.items():
+        offsets[number] = len(out)
+        out += b"%d 0 obj\n%b\nendobj\n" % (number, body)
+    hidden = len(out)
+    rows = b"\x02\x00\x06\x00" + b"\x01" + offsets[6].to_bytes(2) + b"\x00"
+    out += b"7 0 obj\n<</Type/XRef/Size 8/W[1 2 1]/Index[5 2]/Length %d>>stream\n%b\nendstream\nendobj\n" % (
+        len(rows),
+        rows,
+    )
+    table = len(out)
+    out += b"xref\n0 8\n0000000000 65535 f \n"
+    for number in range(1, 8):
+        out += b"%010d 00000 n \n" % offsets[number] if number < 5 else b"0000000000 65535 f \n"
+    out += b"trailer\n<</Size 8/Root 1 0 R/XRefStm %d>>\nstartxref\n%d\n%%%%EOF\n" % (hidden, table)
+    return bytes(out)
+
+
+def test_a_hybrid_cross_reference_keeps_what_only_its_stream_knows(tmp_path: Path) -> None:
+    source = hybrid()
+    sealed, content = seal(source, place=None)
+    assert_valid(content)
+    (report,) = pdfsig(content, tmp_path)
+    assert "Total document signed" in report
+    assert qpdf_severity(content, tmp_path) <= qpdf_severity(source, tmp_path)
+    resources = PdfFileReader(io.BytesIO(content), strict=False).root["/Pages"]["/Kids"][0]["/Resources"]
+    assert resources["/Font"]["/F"]["/BaseFont"] == "/Helvetica"
+    path = tmp_path / "hybrid.pdf"
+    path.write_bytes(content)
+    shown = subprocess.run(
+        [tool("qpdf", "qpdf"), "--show-object=5", str(path)], capture_output=True, text=True, check=True
+    )
+    assert "/Helvetica" in shown.stdout
+    assert sealed.page == 1
