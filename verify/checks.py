@@ -63,7 +63,7 @@ def state_of_record(record: PublicRecord) -> Finding:
                 "state",
                 Outcome.SUPERSEDED,
                 Reason.RECORD_SUPERSEDED,
-                f"replaced by {record.superseded_by or 'a newer document'}",
+                "the issuer replaced it with a newer document",
                 record.state_changed_at,
             )
         case "revoked":
@@ -89,10 +89,10 @@ def validity_of(document: PublicRecord | Receipt, now: datetime) -> Finding:
             "validity",
             Outcome.EXPIRED,
             Reason.PAST_VALIDITY,
-            f"valid until {document.valid_until.isoformat()}",
+            "the last day of validity is over",
             end_of_day(document.valid_until),
         )
-    return passed("validity", detail=f"valid until {document.valid_until.isoformat()}")
+    return passed("validity", detail="the last day of validity is not over")
 
 
 def sample_of(record: PublicRecord) -> Finding:

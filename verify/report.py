@@ -31,15 +31,15 @@ def verdict_json(verdict: Verdict) -> bytes:
 def verdict_fields(verdict: Verdict) -> dict[str, Any]:
     """The verdict as JSON values. ``not_checked`` names what was not looked at; times are RFC 3339 in UTC."""
     return {
+        "checked_at": shown_moment(verdict.checked_at),
+        "since": shown_moment(verdict.since),
+        "document": record_fields(verdict.record) if verdict.record else None,
         "outcome": verdict.outcome.value,
         "message": _MESSAGES[verdict.outcome],
         "subject": verdict.subject.value,
         "indication": verdict.indication.value if verdict.indication else None,
         "sub_indication": verdict.sub_indication.value if verdict.sub_indication else None,
         "reasons": [_REASON_ENTRIES[reason] for reason in verdict.reasons],
-        "checked_at": _moment(verdict.checked_at),
-        "since": _moment(verdict.since),
-        "document": _record_fields(verdict.record) if verdict.record else None,
         "receipt": _receipt_fields(verdict.receipt) if verdict.receipt else None,
         "file": {"sha256": verdict.file_sha256.hex()} if verdict.file_sha256 else None,
         "signatures": [_signature_fields(finding) for finding in verdict.signatures],
@@ -51,7 +51,8 @@ def verdict_fields(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def _record_fields(record: PublicRecord) -> dict[str, Any]:
+def record_fields(record: PublicRecord) -> dict[str, Any]:
+    """What anyone may know about a document, as JSON values."""
     return {
         "id": record.id,
         "type": record.type,
@@ -65,8 +66,8 @@ def _record_fields(record: PublicRecord) -> dict[str, Any]:
         "valid_until": record.valid_until.isoformat() if record.valid_until else None,
         "state": record.state,
         "is_sample": record.is_sample,
-        "issued_at": _moment(record.issued_at),
-        "state_changed_at": _moment(record.state_changed_at),
+        "issued_at": shown_moment(record.issued_at),
+        "state_changed_at": shown_moment(record.state_changed_at),
         "state_reason": record.state_reason,
         "superseded_by": record.superseded_by,
         "sha256": record.sealed_digest.hex(),
@@ -101,7 +102,7 @@ def _signature_fields(finding: SignatureFinding) -> dict[str, Any]:
         "covers_whole_file": finding.covers_whole_file,
         "signer": finding.signer,
         "issuer": finding.issuer,
-        "signed_at": _moment(finding.signed_at),
+        "signed_at": shown_moment(finding.signed_at),
         "time_is_proven": finding.time_is_proven,
         "changes": list(finding.changes),
         "checks": [
@@ -111,7 +112,8 @@ def _signature_fields(finding: SignatureFinding) -> dict[str, Any]:
     }
 
 
-def _moment(moment: datetime | None) -> str | None:
+def shown_moment(moment: datetime | None) -> str | None:
+    """RFC 3339 in UTC, to the second."""
     if moment is None:
         return None
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return moment.astimezone(UTC).isoformat(timespec="seconds")[:19] + "Z"

@@ -49,7 +49,7 @@ class VerificationService:
     ) -> None:
         self._documents = documents
         self._trust = trust
-        self._clock = clock
+        self.clock = clock
         self._official_hosts = frozenset(host.lower() for host in official_hosts)
         self._limits = limits or Limits()
         self._foreign = foreign
@@ -72,7 +72,7 @@ class VerificationService:
 
     def of_record(self, record: PublicRecord) -> Verdict:
         """The verdict on a record that the caller has just read."""
-        return self._verdict(Subject.RECORD, _of_record(record, self._clock()), record=record)
+        return self._verdict(Subject.RECORD, _of_record(record, self.clock()), record=record)
 
     def records_unavailable(self, last_answer_at: datetime | None) -> Verdict:
         """What to say while the register cannot be read."""
@@ -122,7 +122,7 @@ class VerificationService:
         if record is None:
             raise UnknownDocument(document_id)
         return self._verdict(
-            Subject.RECORD, [*_of_record(record, self._clock()), address, no_receipt], record=record
+            Subject.RECORD, [*_of_record(record, self.clock()), address, no_receipt], record=record
         )
 
     def by_receipt(
@@ -139,7 +139,7 @@ class VerificationService:
             return self._unreadable(Subject.RECEIPT, Reason.RECEIPT_MALFORMED, str(cause))
         claims = signed.claims
         # 2. The address, then the signature with a key from the trust store.
-        signature = checks.receipt_signature(signed, self._trust(), self._clock())
+        signature = checks.receipt_signature(signed, self._trust(), self.clock())
         findings = [checks.receipt_address(claims, address_id), signature, *also]
         if signature.check.result is not CheckResult.PASSED:
             return self._verdict(Subject.RECEIPT, findings)
@@ -180,7 +180,7 @@ class VerificationService:
             known = checks.passed("file-digest", Reason.FILE_IS_OURS, "the register knows this SHA-256")
             return self._verdict(
                 Subject.FILE,
-                [known, *_of_record(record, self._clock())],
+                [known, *_of_record(record, self.clock())],
                 record=record,
                 file_sha256=digest,
             )
@@ -189,7 +189,7 @@ class VerificationService:
             pdf = validate_pdf(
                 file,
                 trust=self._trust(),
-                now=self._clock(),
+                now=self.clock(),
                 limits=self._limits,
                 foreign=self._foreign,
             )
@@ -205,7 +205,7 @@ class VerificationService:
             findings.append(
                 checks.passed("file-digest", Reason.FILE_IS_OURS, "the register knows this SHA-256")
             )
-            findings += _of_record(record, self._clock())
+            findings += _of_record(record, self.clock())
         verdict_on_file = self._verdict(
             Subject.FILE, findings, record=record, file_sha256=digest, signatures=pdf
         )
@@ -230,7 +230,7 @@ class VerificationService:
         signatures: PdfFindings | None = None,
     ) -> Verdict:
         """Add what authentic claims say by themselves, and the register's word on the same document."""
-        now = self._clock()
+        now = self.clock()
         record: PublicRecord | None = None
         if self._documents is None:
             findings += [checks.validity_of(claims, now), _offline()]
@@ -270,7 +270,7 @@ class VerificationService:
             record = question(self._documents)
         except SQLAlchemyError:
             return None, _unavailable(self._last_answer_at)
-        self._last_answer_at = self._clock()
+        self._last_answer_at = self.clock()
         return record, None
 
     def _unreadable(
@@ -294,7 +294,7 @@ class VerificationService:
         return Verdict(
             outcome=outcome,
             subject=subject,
-            checked_at=self._clock(),
+            checked_at=self.clock(),
             reasons=reasons,
             checks=tuple(finding.check for finding in findings),
             indication=signatures.indication if signatures else None,
