@@ -115,12 +115,12 @@ class SealUpdate:
         content = self._revision.add(_packed(b"", "".join(sheet.canvas.operators).encode("ascii")))
         self._revision.put(
             number,
-            b"<</Type/Page/Parent %b/MediaBox[0 0 %.2f %.2f]/Rotate 0/Resources<<%b>>/Contents %d 0 R"
+            b"<</Type/Page/Parent %b/MediaBox[%b]/CropBox[%b]/Rotate 0/Resources<<%b>>/Contents %d 0 R"
             b"/Annots[%d 0 R %d 0 R]>>"
             % (
                 written(tree),
-                sheet.width,
-                sheet.height,
+                _numbers(page.box),
+                _numbers(page.box),  # both stated: the tree's root may hand its own down
                 self._resources(sheet.canvas),
                 content,
                 self._field,

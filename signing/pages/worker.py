@@ -193,7 +193,8 @@ def answer(request: dict[str, Any], descriptors: list[int]) -> dict[str, Any]:
 
 def main() -> None:
     channel = socket.socket(fileno=0)
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    with contextlib.suppress(ValueError):  # macOS has no such limit; the one on time still holds
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if "keys" in sys.modules:

@@ -8,6 +8,8 @@ import zlib
 
 import pikepdf
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
 
 from signing import pdf
 from signing.errors import (
@@ -151,6 +153,34 @@ def test_a_page_tree_that_bites_its_tail_ends() -> None:
     source = saved()
     assert pdf.inspect(io.BytesIO(source)).page_count == 1
     assert_valid(seal(source)[1])
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    which=some.integers(0, 1),
+    position=some.integers(0, 10**6),
+    junk=some.binary(min_size=1, max_size=12),
+    cut=some.one_of(some.none(), some.integers(0, 10**6)),
+)
+def test_damage_anywhere_ends_in_a_seal_or_a_refusal(
+    which: int, position: int, junk: bytes, cut: int | None
+) -> None:
+    _, saved = changed(letter(), object_stream_mode=pikepdf.ObjectStreamMode.generate)
+    source = bytearray(saved() if which else letter())
+    position %= len(source)
+    source[position : position + len(junk)] = junk
+    del source[(cut % len(source) if cut is not None else len(source)) :]
+    try:
+        _, content = seal(bytes(source))
+    except PdfRefused:
+        return
+    assert_valid(content)
+
+
+@pytest.mark.parametrize("opening", [b"[", b"<</A ", b"<</Kids["])
+def test_bottomless_nesting_is_refused(opening: bytes) -> None:
+    source = letter().replace(b"/Type /Catalog", b"/Type /Catalog /X " + opening * 100_000)
+    assert isinstance(refusal(source), PdfRefused)
 
 
 def test_a_page_that_does_not_exist_and_a_place_outside_the_page() -> None:

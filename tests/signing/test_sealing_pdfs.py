@@ -225,7 +225,7 @@ def test_sealing_a_sealed_file_again_is_refused_because_it_allows_no_changes() -
 
 
 def hybrid() -> bytes:
-    """Object 5, the font, lies in an object stream that only ``/XRefStm`` leads to, as office suites write."""
+    """Object 5, the font, lies in an object stream that only ``/XRefStm`` leads to, as office suites do."""
     content = b"BT /F 20 Tf 72 700 Td (Surat hibrida) Tj ET"
     font = b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"
     bodies = {
