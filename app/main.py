@@ -8,10 +8,10 @@ from fastapi import FastAPI
 
 from app import schema, upkeep
 from app.guards import BearerGuard
+from app.logs import configure_logging
 from app.pages import add_verification
 from app.settings import Settings
 from app.shell import new_application
-from app.telemetry import configure_logging
 from app.wiring import Core, build_core
 from ca.routes import router as ca_routes
 from identity.routes import router as identity_routes

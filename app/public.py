@@ -12,11 +12,11 @@ from fastapi import FastAPI
 from app import schema
 from app.clock import Clock, system_clock
 from app.database import Database
+from app.logs import configure_logging
 from app.pages import add_verification
 from app.register import RegisterTrust, ReleasedDocuments
 from app.settings import Settings
 from app.shell import new_application
-from app.telemetry import configure_logging
 from app.verification import verification_service
 from ca import published
 

@@ -1,88 +1,23 @@
-"""Logs, metrics and the request id. Personal data and secrets stay out of all three."""
+"""Metrics and the request id. Neither holds anything about a person or a document."""
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 import secrets
-import sys
 import time
-from collections.abc import MutableMapping
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.settings import LogFormat, LogSettings
-
 MULTIPROCESS_DIR: Final = "PROMETHEUS_MULTIPROC_DIR"
 """prometheus-client's own variable. ``absah serve`` sets it before it starts several processes; each then
 writes its numbers to files there, and whichever process answers ``/metrics`` adds them up."""
 
-_HIDDEN: Final = "[hidden]"
-_SENSITIVE_KEYS: Final = re.compile(
-    r"secret|password|passphrase|token|authorization|cookie|credential|otp|pin$|nik|holder|email|phone|"
-    r"address$|birth|private",
-    re.IGNORECASE,
-)
-_SENSITIVE_TEXT: Final = re.compile(
-    r"(?<!\d)\d{16}(?!\d)"  # NIK, family card number
-    r"|absah_[\w-]{20,}"  # client secret
-    r"|eyJ[\w-]+\.[\w-]+\.[\w-]*"  # JWT
-    r"|[\w.+-]+@[\w-]+\.[\w.]+"  # mail address
-)
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9-]{8,64}")
-
-
-def configure_logging(settings: LogSettings) -> None:
-    """Send every log line, those of libraries included, through one pipeline to standard error."""
-    console = settings.format is LogFormat.CONSOLE or (
-        settings.format is LogFormat.AUTO and sys.stderr.isatty()
-    )
-    shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.stdlib.PositionalArgumentsFormatter(),
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        hide_sensitive,
-    ]
-    renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
-    )
-    structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
-    )
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
-        )
-    )
-    root = logging.getLogger()
-    root.handlers = [handler]
-    root.setLevel(settings.level.upper())
-    for noisy in ("alembic", "fontTools", "pyhanko", "pyhanko_certvalidator", "httpx"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
-
-
-def hide_sensitive(
-    _logger: object, _method: str, event: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
-    """The last line of defence, not the first: nobody should log these things to begin with."""
-    for key, value in event.items():
-        if _SENSITIVE_KEYS.search(key):
-            event[key] = _HIDDEN
-        elif isinstance(value, str):
-            event[key] = _SENSITIVE_TEXT.sub(_HIDDEN, value)
-    return event
 
 
 class Metrics:

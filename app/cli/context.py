@@ -21,8 +21,8 @@ err = Console(stderr=True, highlight=False)
 
 def load_settings(*, quiet: bool = True, **overrides: Any) -> Settings:
     """Settings from the environment; a command's own log shows warnings only."""
+    from app.logs import configure_logging
     from app.settings import LogLevel, Settings
-    from app.telemetry import configure_logging
 
     settings = Settings.load(**overrides)
     if quiet and settings.log.level is LogLevel.INFO:

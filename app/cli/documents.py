@@ -90,13 +90,12 @@ def verify(
     ],
     *,
     as_json: Annotated[bool, typer.Option("--json", help="The verdict as JSON.")] = False,
-    report: Annotated[
-        Path | None,
-        typer.Option(help="Write the validation report of ETSI TS 119 102-2 here.", dir_okay=False),
-    ] = None,
     lang: Annotated[str, typer.Option(help="id or en.")] = "id",
     offline: Annotated[
         bool, typer.Option("--offline", help="Do not ask the register; signatures and receipts only.")
+    ] = False,
+    thorough: Annotated[
+        bool, typer.Option("--thorough", help="Validate every signature, also of a file known by its digest.")
     ] = False,
     trust: Annotated[
         Path | None, typer.Option(help="Folder of trusted certificates, in place of the service's own.")
@@ -112,17 +111,13 @@ def verify(
     with ExitStack() as closing:
         service = _verifier(settings, closing, offline=offline, trust=trust)
         try:
-            verdict = _verdict(service, what, thorough=report is not None)
+            verdict = _verdict(service, what, thorough=thorough)
         except UnknownDocument as unknown:
             if as_json:
                 typer.echo(json.dumps({"outcome": "unknown_document", "detail": str(unknown)}))
             else:
                 out.print(f"[red]✗ {unknown}[/red]")
             sys.exit(1)
-    if report is not None:
-        from verify.report import validation_report
-
-        report.write_bytes(validation_report(verdict))
     if as_json:
         typer.echo(verdict_json(verdict).decode())
     else:
@@ -172,12 +167,20 @@ def _verifier(
 
 def _verdict(service: VerificationService, what: str, *, thorough: bool) -> Verdict:
     path = Path(what)
-    if len(what) < 4096 and path.is_file():
+    if _is_file(path):
         with path.open("rb") as file:
             return service.by_file(file, thorough=thorough)
     if path.suffix.lower() in {".pdf", ".png", ".jpg", ".jpeg"} and "://" not in what:
         raise typer.BadParameter(f"there is no file {what}", param_hint="WHAT")
     return service.by_text(what)
+
+
+def _is_file(path: Path) -> bool:
+    """A receipt is longer than any file name may be, and the system says so with an error."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _print(verdict: Verdict, language: Language) -> None:

@@ -100,13 +100,12 @@ def _serve(settings: Settings, *, public: bool) -> None:
     from granian.constants import Interfaces
     from granian.http import HTTP1Settings
 
-    from app.telemetry import MULTIPROCESS_DIR
-
     if settings.server.workers > 1:
         folder = settings.home / "run" / "metrics"
         shutil.rmtree(folder, ignore_errors=True)  # counts of processes that are gone
         folder.mkdir(parents=True)
-        os.environ[MULTIPROCESS_DIR] = str(folder)
+        # The metrics library reads it when it is loaded, so nothing up to here may have loaded it.
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
     Granian(
         "app.public:create_public_app" if public else "app.main:create_app",
         address=settings.server.host,

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
+import httpx
 import pytest
 
 from app.demo import sample_documents
@@ -205,6 +206,15 @@ def test_the_secret_that_was_shown_once_opens_the_token_endpoint(
     )
     assert answer.status_code == 200, answer.text
     assert client["Secret"] not in server.output()  # type: ignore[attr-defined]
+
+
+def test_several_processes_count_together(home: Path, serve: Callable[..., object]) -> None:
+    server = serve({"ABSAH_DATA_DIR": str(home / "data")}, "--workers", "2")
+    for _ in range(20):
+        with httpx.Client(base_url=server.base_url, trust_env=False) as client:  # type: ignore[attr-defined]
+            assert client.get("/verify").status_code == 200
+    counted = server.http.get("/metrics").text  # type: ignore[attr-defined]
+    assert 'absah_http_requests_total{method="GET",route="/verify",status="200"} 20.0' in counted
 
 
 def test_the_demo_starts_from_what_is_there(tmp_path: Path) -> None:

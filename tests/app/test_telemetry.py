@@ -13,7 +13,7 @@ from starlette.types import Message
 
 from app.errors import BodyTooSlow
 from app.limits import BodyLimitMiddleware, BodyLimits
-from app.telemetry import hide_sensitive
+from app.logs import hide_sensitive
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_a_log_line_is_json_and_libraries_go_through_the_same_filter() -> None:
     program = (
         "import logging, structlog\n"
         "from app.settings import LogSettings\n"
-        "from app.telemetry import configure_logging\n"
+        "from app.logs import configure_logging\n"
         "configure_logging(LogSettings(format='json'))\n"
         "structlog.get_logger('ours').info('sealed', document='D', holder='Siti')\n"
         "logging.getLogger('theirs').warning('from %s', 'siti@example.go.id')\n"
