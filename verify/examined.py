@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
 
 from asn1crypto import x509 as asn1_x509
@@ -81,6 +82,8 @@ class Examined:
             signed_at=self.signed_at or claimed,
             time_is_proven=self.time_is_proven,
             changes=self.changes,
+            signature_value=self.signature.signer_info["signature"].native,
+            signed_digest=hashlib.sha256(self.signature.signer_info["signed_attrs"].untag().dump()).digest(),
         )
 
 

@@ -17,7 +17,7 @@ class Limits:
     max_pixels: int = 100_000_000
     max_signatures: int = 64
     max_revisions: int = 256
-    seconds: int = 20
+    seconds: float = 20.0
     memory: int = 1_500_000_000
 
 

@@ -9,6 +9,7 @@ and trusts less.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -215,6 +216,8 @@ def _conclude(
         issuer=_common_name(certificate.issuer),
         signed_at=sealed_at,
         time_is_proven=problem is None,
+        signature_value=sealed.cms.signature,
+        signed_digest=hashlib.sha256(sealed.cms.signed_encoded).digest(),
     )
     if problem is None:
         seal = checks.passed("seal", Reason.SEAL_INTACT, "EN 319 102-1: passed")

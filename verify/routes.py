@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Query, Request
@@ -114,6 +114,23 @@ def router(
         async with read_question(request, max_bytes=max_upload_bytes) as question:
             return _answer(await verdict_on(question))
 
+    _add_pages(
+        routes, pages, service=service, record_of=record_of, verdict_on=verdict_on, limit=max_upload_bytes
+    )
+    return routes
+
+
+def _add_pages(
+    routes: APIRouter,
+    pages: Pages,
+    *,
+    service: VerificationService,
+    record_of: Callable[[str], Awaitable[PublicRecord | Verdict]],
+    verdict_on: Callable[[Question], Awaitable[Verdict]],
+    limit: int,
+) -> None:
+    """The same answers for people. Refusals are pages too, so none is left to become a problem document."""
+
     @routes.api_route(
         "/d/{document_id}", methods=["GET", "HEAD"], response_class=HTMLResponse, include_in_schema=False
     )
@@ -144,7 +161,7 @@ def router(
         language = choose_language(lang, accept_language)
         name: Literal["too_large", "incomplete", "busy"]
         try:
-            async with read_question(request, max_bytes=max_upload_bytes) as question:
+            async with read_question(request, max_bytes=limit) as question:
                 verdict = await verdict_on(question)
             return pages.verdict(verdict, language, path="/verify")
         except UnknownDocument as cause:
@@ -156,8 +173,6 @@ def router(
         except VerifierBusy:
             name, status = "busy", 503
         return pages.problem(name, status, language, path="/verify")
-
-    return routes
 
 
 def _answer(verdict: Verdict) -> Response:

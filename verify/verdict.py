@@ -159,6 +159,7 @@ class SignatureFinding:
     """The verdict on one signature. ``signed_at`` is the best proven time, else the claimed one.
 
     ``intact``: the digest over the byte range matches and the signature value checks.
+    ``signed_digest``: SHA-256 of the signed attributes; with ``signature_value`` it names the signature.
     ``unchanged``: every byte of the file is covered, or what follows was allowed by this signature's policy.
     """
 
@@ -177,6 +178,8 @@ class SignatureFinding:
     signed_at: datetime | None = None
     time_is_proven: bool = False
     changes: tuple[str, ...] = ()
+    signature_value: bytes = b""
+    signed_digest: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

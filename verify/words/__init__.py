@@ -63,4 +63,5 @@ def shown_date(day: date, language: Language) -> str:
 
 def shown_moment(moment: datetime, language: Language) -> str:
     """A moment in Jakarta's time, with its zone named."""
-    return format_datetime(moment.astimezone(JAKARTA), "d MMMM y, HH.mm 'WIB'", locale=language)
+    pattern = "d MMMM y, HH.mm 'WIB'" if language == "id" else "d MMMM y, HH:mm 'WIB'"
+    return format_datetime(moment.astimezone(JAKARTA), pattern, locale=language)
