@@ -14,6 +14,7 @@ PUBLIC_ROUTES: Final = frozenset(
     {
         ("GET", "/healthz"),
         ("GET", "/readyz"),
+        ("GET", "/"),  # leads to the verification page
         ("GET", "/metrics"),  # counts only; the reverse proxy keeps it inside
         ("GET", "/problems/{slug}"),
         ("POST", "/oauth2/token"),  # authenticates the client itself

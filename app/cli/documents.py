@@ -90,6 +90,10 @@ def verify(
     ],
     *,
     as_json: Annotated[bool, typer.Option("--json", help="The verdict as JSON.")] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Write the validation report of ETSI TS 119 102-2 here.", dir_okay=False),
+    ] = None,
     lang: Annotated[str, typer.Option(help="id or en.")] = "id",
     offline: Annotated[
         bool, typer.Option("--offline", help="Do not ask the register; signatures and receipts only.")
@@ -111,13 +115,17 @@ def verify(
     with ExitStack() as closing:
         service = _verifier(settings, closing, offline=offline, trust=trust)
         try:
-            verdict = _verdict(service, what, thorough=thorough)
+            verdict = _verdict(service, what, thorough=thorough or report is not None)
         except UnknownDocument as unknown:
             if as_json:
                 typer.echo(json.dumps({"outcome": "unknown_document", "detail": str(unknown)}))
             else:
                 out.print(f"[red]✗ {unknown}[/red]")
             sys.exit(1)
+    if report is not None:
+        from verify.etsi import etsi_report
+
+        report.write_text(etsi_report(verdict), encoding="utf-8")
     if as_json:
         typer.echo(verdict_json(verdict).decode())
     else:

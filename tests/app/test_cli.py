@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
+from xml.etree import ElementTree
 
 import httpx
 import pytest
@@ -107,6 +108,15 @@ def test_the_verdict_as_json_is_what_the_api_answers(run: Run, sealed: tuple[Pat
     verdict = json.loads(run("verify", sealed[0], "--json").stdout)
     assert verdict["outcome"] == "valid"
     assert verdict["document"]["number"] == "503/1"
+
+
+def test_an_archive_gets_the_etsi_validation_report(
+    run: Run, sealed: tuple[Path, str], tmp_path: Path
+) -> None:
+    run("verify", sealed[0], "--report", tmp_path / "report.xml")
+    report = ElementTree.parse(tmp_path / "report.xml").getroot()
+    assert report.tag == "{http://uri.etsi.org/19102/v1.2.1#}ValidationReport"
+    assert "total-passed" in ElementTree.tostring(report, encoding="unicode")
 
 
 def test_a_refused_document_names_cause_and_field(run: Run, home: Path, tmp_path: Path) -> None:

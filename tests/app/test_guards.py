@@ -16,24 +16,25 @@ from tests.support.asgi import InProcess
 def _routes(core: Core) -> list[RouteContext]:
     with ExitStack() as closing:
         contexts = iter_route_contexts(build_app(core, closing=closing).routes)
-        return [context for context in contexts if isinstance(context.original_route, APIRoute)]
+        return [context for context in contexts if context.methods and context.path != "/openapi.json"]
 
 
 def _is_guarded(context: RouteContext) -> bool:
     route = context.original_route
-    assert isinstance(route, APIRoute)
-    return any(isinstance(dependency.call, BearerGuard) for dependency in route.dependant.dependencies)
+    return isinstance(route, APIRoute) and any(
+        isinstance(dependency.call, BearerGuard) for dependency in route.dependant.dependencies
+    )
 
 
 def _is_declared_public(method: str, path: str) -> bool:
-    return (method, path) in PUBLIC_ROUTES or path.startswith(PUBLIC_PREFIXES) or path == "/"
+    return (method, path) in PUBLIC_ROUTES or path.startswith(PUBLIC_PREFIXES)
 
 
 def test_every_route_declares_its_guard_or_is_public_by_name(core: Core) -> None:
     undecided, twice = [], []
     for context in _routes(core):
         assert context.path is not None
-        for method in context.methods or ():
+        for method in set(context.methods or ()) - {"HEAD"}:
             guarded, public = _is_guarded(context), _is_declared_public(method, context.path)
             (undecided if not guarded and not public else twice if guarded and public else []).append(
                 (method, context.path)
@@ -78,4 +79,4 @@ def test_without_a_good_token_a_guarded_route_answers_401_and_how_to_get_one(
 
 def test_the_interface_description_is_complete_and_served(api: InProcess) -> None:
     paths = api.get("/openapi.json").json()["paths"]
-    assert {"/v1/documents", "/v1/verifications/{document_id}", "/oauth2/token", "/tsa"} <= set(paths)
+    assert {"/v1/documents", "/v1/verifications", "/oauth2/token", "/tsa"} <= set(paths)
