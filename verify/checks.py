@@ -11,13 +11,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from ca.trust import CertifiedUse, PathStatus, StatusEvidence, check_path
+from ca.trust import CertifiedUse, PathStatus, check_path
 from signing.errors import ReceiptNotAuthentic
 from signing.receipt import Receipt, SignedReceipt
 from signing.types import document_type_by_number
+from verify.evidence import name_of, revoked_since
 from verify.ports import PublicRecord
 from verify.trust import TrustStore
 from verify.verdict import Check, CheckResult, Outcome, Reason, end_of_day, is_past, worst
@@ -153,7 +153,7 @@ def receipt_signature(signed: SignedReceipt, trust: TrustStore, now: datetime) -
             return failed(
                 "receipt-signature", Outcome.FILE_DIFFERS, Reason.RECEIPT_SIGNATURE_INVALID, str(cause)
             )
-        revoked_at = _revoked_at(certificate, trust, now)
+        revoked_at = revoked_since(map(name_of, path.chain), crls=trust.crls, ocsp_responses=())
         if revoked_at is not None:
             return undecided(
                 "receipt-signature",
@@ -164,20 +164,6 @@ def receipt_signature(signed: SignedReceipt, trust: TrustStore, now: datetime) -
             )
         return passed("receipt-signature", Reason.RECEIPT_AUTHENTIC, f"ES256, key {signed.key_id.hex()}")
     return undecided("receipt-signature", Outcome.UNKNOWN_ISSUER, Reason.RECEIPT_KEY_UNKNOWN, problem)
-
-
-def _revoked_at(certificate: x509.Certificate, trust: TrustStore, now: datetime) -> datetime | None:
-    if not trust.crls:
-        return None
-    path = check_path(
-        certificate,
-        intermediates=trust.certificates,
-        anchors=trust.anchors,
-        at=now,
-        use=CertifiedUse.RECEIPT,
-        evidence=StatusEvidence(crls=trust.crls),
-    )
-    return (path.revoked_at or now) if path.status is PathStatus.REVOKED else None
 
 
 def receipt_against_record(receipt: Receipt, record: PublicRecord) -> Finding:

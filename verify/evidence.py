@@ -1,8 +1,9 @@
-"""What revocation evidence says beyond "revoked or not": since when the key was no longer to be trusted.
+"""Since when a certificate's key is not to be trusted, by all evidence at hand. Pure.
 
-RFC 5280 5.3.2: a CRL entry may carry an invalidityDate, earlier than its revocationDate, from which the key
-is known or suspected to have been compromised. A signature made in between was made by a thief, so it
-counts. Pure.
+Validators are content with the first good answer, so an old good OCSP response in a file hides a newer list
+that says revoked. And a CRL entry may carry an invalidityDate (RFC 5280 5.3.2), earlier than its
+revocationDate, from which the key is known or suspected to have been compromised: a signature made in
+between was made by a thief.
 """
 
 from __future__ import annotations
@@ -14,14 +15,18 @@ from asn1crypto import ocsp as asn1_ocsp
 from cryptography import x509
 
 
-def invalid_since(
+def name_of(certificate: x509.Certificate) -> tuple[bytes, int]:
+    """A certificate as revocation evidence names it: its issuer (DER Name) and serial number."""
+    return certificate.issuer.public_bytes(), certificate.serial_number
+
+
+def revoked_since(
     certificates: Iterable[tuple[bytes, int]], *, crls: Iterable[bytes], ocsp_responses: Iterable[bytes]
 ) -> datetime | None:
-    """The earliest invalidityDate that the evidence states for one of ``certificates``, or None.
+    """The earliest moment from which one of ``certificates`` (see :func:`name_of`) was revoked or invalid.
 
-    A certificate is named by its issuer (DER Name) and serial number, as revocation evidence names it.
-    Only the lists and responses that name the certificate's issuer and serial number count. Whether they are
-    authentic is not asked: an entry can only make a verdict stricter.
+    None when nothing says so. Whether the evidence is authentic is not asked: it can only make a verdict
+    stricter, and who can add to a file can spoil it anyway.
     """
     wanted = set(certificates)
     moments = [*_from_crls(wanted, crls), *_from_ocsp(wanted, ocsp_responses)]
@@ -37,11 +42,18 @@ def _from_crls(wanted: set[tuple[bytes, int]], crls: Iterable[bytes]) -> Iterabl
                 if its_issuer != issuer:
                     continue
                 entry = crl.get_revoked_certificate_by_serial_number(serial_number)
-                if entry is None:
-                    continue
-                yield entry.extensions.get_extension_for_class(x509.InvalidityDate).value.invalidity_date_utc
-        except (ValueError, x509.ExtensionNotFound):
+                if entry is not None:
+                    yield entry.revocation_date_utc
+                    yield from _invalidity_date(entry)
+        except ValueError:
             continue
+
+
+def _invalidity_date(entry: x509.RevokedCertificate) -> Iterable[datetime]:
+    try:
+        yield entry.extensions.get_extension_for_class(x509.InvalidityDate).value.invalidity_date_utc
+    except x509.ExtensionNotFound:
+        return
 
 
 def _from_ocsp(wanted: set[tuple[bytes, int]], responses: Iterable[bytes]) -> Iterable[datetime]:
@@ -52,10 +64,13 @@ def _from_ocsp(wanted: set[tuple[bytes, int]], responses: Iterable[bytes]) -> It
             for single in basic["tbs_response_data"]["responses"]:
                 if single["cert_id"]["serial_number"].native not in serial_numbers:
                     continue
+                if single["cert_status"].name == "revoked":
+                    yield single["cert_status"].chosen["revocation_time"].native.astimezone(UTC)
                 for extension in single["single_extensions"].native or ():
-                    if extension["extn_id"] in {"invalidity_date", "2.5.29.24"}:
-                        value = extension["extn_value"]
-                        if isinstance(value, datetime):
-                            yield value.astimezone(UTC)
+                    value = extension["extn_value"]
+                    if extension["extn_id"] in {"invalidity_date", "2.5.29.24"} and isinstance(
+                        value, datetime
+                    ):
+                        yield value.astimezone(UTC)
         except (ValueError, TypeError, KeyError, AttributeError):
             continue

@@ -33,7 +33,7 @@ from pyhanko_certvalidator.ltv.poe import POEManager
 from pyhanko_certvalidator.ltv.types import ValidationTimingInfo
 from pyhanko_certvalidator.util import get_pyca_cryptography_hash
 
-from verify.evidence import invalid_since
+from verify.evidence import revoked_since
 from verify.examined import Examined, words
 from verify.judging import EVIDENCE_ONLY, SIGNATURES_ONLY, evidence_in, specification_for
 from verify.meanings import UNTRUSTED, meaning_of
@@ -222,14 +222,14 @@ class Examination:
             chain = [
                 entry for entry in (signature.signer_cert, *path) if isinstance(entry, asn1_x509.Certificate)
             ]
-            since = invalid_since(
+            since = revoked_since(
                 ((entry.issuer.dump(), entry.serial_number) for entry in chain),
                 crls=crls,
                 ocsp_responses=responses,
             )
             if since is not None and since <= (examined.signed_at or self._now):
                 examined.problem(
-                    "invalidity-date",
+                    "revocation",
                     Outcome.REVOKED,
                     Reason.CERTIFICATE_REVOKED,
                     f"the key was not to be trusted from {since.isoformat()}",
