@@ -191,6 +191,12 @@ class StorageSettings(_Section):
     )
 
 
+class WorkerSettings(_Section):
+    """Upkeep: abandoned documents, revocation lists, service certificates."""
+
+    interval_seconds: PositiveInt = Field(default=30, description="Time between two rounds of upkeep.")
+
+
 class LogSettings(_Section):
     """Structured logs on standard error."""
 
@@ -229,6 +235,7 @@ class Settings(BaseSettings):
     server: ServerSettings = ServerSettings()
     limits: LimitsSettings = LimitsSettings()
     log: LogSettings = LogSettings()
+    worker: WorkerSettings = WorkerSettings()
     keys: KeysSettings = KeysSettings()
     ca: CaSettings = CaSettings()
     signing: SigningSettings = SigningSettings()

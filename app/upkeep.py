@@ -17,9 +17,6 @@ from app.wiring import Core
 
 log = structlog.get_logger(__name__)
 
-INTERVAL: Final = 30.0
-"""Seconds between two rounds; a document whose worker died waits for its lease and at most this long."""
-
 ACTOR: Final = "upkeep"
 
 
@@ -45,11 +42,11 @@ def run_once(core: Core) -> int:
     return failed
 
 
-def run_forever(core: Core, stopping: threading.Event, *, interval: float = INTERVAL) -> None:
-    """Rounds until ``stopping`` is set."""
+def run_forever(core: Core, stopping: threading.Event) -> None:
+    """Rounds until ``stopping`` is set. A document whose worker died waits for its lease and one round."""
     while not stopping.is_set():
         run_once(core)
-        stopping.wait(interval)
+        stopping.wait(core.settings.worker.interval_seconds)
 
 
 def start(core: Core, *, closing: ExitStack) -> None:

@@ -37,6 +37,7 @@ PACKAGES: Final = {
     "qpdf": "qpdf",
     "softhsm2-util": "softhsm2",
     "wrk": "wrk",
+    "zbarimg": "zbar-tools",
 }
 
 
