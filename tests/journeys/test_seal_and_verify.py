@@ -120,7 +120,7 @@ def test_pdf_and_receipt_verify_with_the_service_stopped(
     # Asked for the current state, it does not guess: the register is out of reach.
     assert absah("verify", path, settings=offline, check=False).returncode == 2
     changed = bytearray(sealed)
-    changed[len(sealed) // 3] ^= 4
+    changed[len(SAMPLES[0].pdf) // 2] ^= 4
     path.write_bytes(changed)
     assert absah("verify", "--offline", path, settings=offline, check=False).returncode == 1
     altered = digits[:-3] + ("000" if digits[-3:] != "000" else "001")
