@@ -37,11 +37,11 @@ def training_certificate() -> SampleDocument:
     sheet.text(middle, y - 114, HOLDER, font=SERIF_BOLD, size=23, align="centre")
     sheet.rule(y - 122, x0=middle - 190, x1=middle + 190, weight=0.8, colour=emblems.GOLD)
     y = sheet.paragraph(
-        middle - 270,
+        middle - 275,
         y - 130,
-        540,
+        550,
         f"yang telah mengikuti dan <b>lulus dengan predikat sangat baik</b> {COURSE}, diselenggarakan "
-        "di Kencana pada tanggal 3 sampai dengan 28 Agustus 2026 dan meliputi 160 jam pelajaran.",
+        "di Kencana pada tanggal 3 sampai dengan 28 Agustus 2026 dan meliputi 160 jam.",
         size=11.5,
         leading=15.5,
         align="centre",
@@ -86,8 +86,8 @@ def _border(sheet: Sheet) -> None:
     inset, band = 30.0, 9.0
     canvas.setStrokeColor(HexColor("#9DB8A6"))
     canvas.setLineWidth(0.45)
-    wide, tall = sheet.width - 2 * inset, sheet.height - 2 * inset - 24
-    corner = (inset, inset + 24)
+    wide, tall = sheet.width - 2 * inset, sheet.height - 2 * inset - 32
+    corner = (inset, inset + 32)
     for phase in range(4):
         for start, length, across in (
             (corner, wide, False),

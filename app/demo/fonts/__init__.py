@@ -1,0 +1,1 @@
+"""Fonts of the sample documents; ``build.py`` tells where they come from."""
