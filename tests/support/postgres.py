@@ -57,8 +57,11 @@ class PostgresCluster:
 
 
 @contextmanager
-def running_cluster(initdb: str, postgres: str) -> Iterator[PostgresCluster]:
-    """Create a cluster with these two programs, run it, and remove it at the end."""
+def running_cluster(initdb: str, postgres: str, *, durable: bool = False) -> Iterator[PostgresCluster]:
+    """Create a cluster with these two programs, run it, and remove it at the end.
+
+    ``durable`` makes every commit reach the disk, as in production; the benchmarks ask for it.
+    """
     folder = Path(tempfile.mkdtemp(prefix="absah-pg-"))  # short: a socket's path has at most 107 bytes
     account = _unprivileged_account()
     if account.uid is not None and account.gid is not None:
@@ -78,8 +81,8 @@ def running_cluster(initdb: str, postgres: str) -> Iterator[PostgresCluster]:
         settings = {
             "listen_addresses": "",
             "unix_socket_directories": str(folder),
-            "fsync": "off",
-            "full_page_writes": "off",
+            "fsync": "on" if durable else "off",
+            "full_page_writes": "on" if durable else "off",
             "max_connections": "200",
             "shared_buffers": "64MB",
             "timezone": "Asia/Jakarta",  # not UTC: code that loses the zone must fail here
