@@ -62,8 +62,11 @@ def configure_logging(settings: LogSettings) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.level.upper())
-    for noisy in ("alembic", "fontTools", "pyhanko", "pyhanko_certvalidator", "httpx"):
+    for noisy in ("alembic", "fontTools", "httpx"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # What a stranger's file makes a parser say is the stranger's text: it belongs in no log.
+    for parser in ("pyhanko", "pyhanko_certvalidator", "PIL", "pikepdf"):
+        logging.getLogger(parser).setLevel(logging.CRITICAL)
 
 
 def hide_sensitive(

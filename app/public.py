@@ -47,7 +47,7 @@ def build_public_app(
     add_verification(
         application,
         settings,
-        service=verification_service(settings, released=released, trust=trust, clock=clock),
+        service=verification_service(settings, released=released, trust=trust, clock=clock, closing=closing),
         released=released,
         clock=clock,
         closing=closing,

@@ -129,7 +129,9 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
     # 6. Verification.
     released = ReleasedDocuments(database.read)
     trust = RegisterTrust(database.read, settings.trust_dir)
-    verification = verification_service(settings, released=released, trust=trust, clock=clock)
+    verification = verification_service(
+        settings, released=released, trust=trust, clock=clock, closing=closing
+    )
     return Core(
         settings=settings,
         clock=clock,

@@ -100,20 +100,30 @@ class _Worker:
 
     def ask(self, question: Question, descriptor: int) -> PdfFindings | tuple[Reason, str]:
         body = pickle.dumps(question)
-        channel = self._running()
         try:
-            channel.settimeout(question.limits.seconds)
-            socket.send_fds(channel, [len(body).to_bytes(_LENGTH)], [descriptor])
-            channel.sendall(body)
-            size = int.from_bytes(receive(channel, _LENGTH))
-            # The worker is this program; a file can make it fail, not choose what it sends.
-            answer: PdfFindings | tuple[Reason, str] = pickle.loads(receive(channel, size))  # noqa: S301
-        except (OSError, EOFError) as failure:
+            return self._asked(body, descriptor, question.limits.seconds)
+        except TimeoutError:
+            pass
+        except (OSError, EOFError):
+            # A process may also have died of something else, as when the machine ran out of memory while it
+            # was idle: the file gets a second chance, in a process that has seen no other.
             self.stop()
-            return (
-                Reason.LIMIT_EXCEEDED,
-                f"validation did not end within its limits ({type(failure).__name__})",
-            )
+            try:
+                return self._asked(body, descriptor, question.limits.seconds)
+            except (OSError, EOFError):
+                pass
+        self.stop()
+        return Reason.LIMIT_EXCEEDED, "validation did not end within its limits of time and memory"
+
+    def _asked(self, body: bytes, descriptor: int, seconds: float) -> PdfFindings | tuple[Reason, str]:
+        """Raises ``TimeoutError``, and other ``OSError`` or ``EOFError`` where the process is gone."""
+        channel = self._running()
+        channel.settimeout(seconds)
+        socket.send_fds(channel, [len(body).to_bytes(_LENGTH)], [descriptor])
+        channel.sendall(body)
+        size = int.from_bytes(receive(channel, _LENGTH))
+        # The worker is this program; a file can make it fail, not choose what it sends.
+        answer: PdfFindings | tuple[Reason, str] = pickle.loads(receive(channel, size))  # noqa: S301
         return answer
 
     def stop(self) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import BinaryIO, Protocol
 
-from verify import any_shape, own_shape
+from verify import own_shape
 from verify.findings import Limits, PdfFindings, PdfUnreadable
 from verify.trust import TrustStore
 from verify.verdict import Reason
@@ -19,7 +19,7 @@ __all__ = ["AnyShape", "Limits", "PdfFindings", "PdfUnreadable", "validate_pdf"]
 
 
 class AnyShape(Protocol):
-    """:func:`verify.any_shape.validate`, in this process or in another."""
+    """:func:`verify.any_shape.validate` in this process, or :class:`verify.confined.ConfinedValidator`."""
 
     def __call__(
         self, file: BinaryIO, *, trust: TrustStore, now: datetime, limits: Limits
@@ -32,7 +32,7 @@ def validate_pdf(
     trust: TrustStore,
     now: datetime,
     limits: Limits,
-    foreign: AnyShape = any_shape.validate,
+    foreign: AnyShape,
 ) -> PdfFindings:
     """Validate every signature in ``file``; ``now`` is the time of validation.
 

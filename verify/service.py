@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from signing.errors import ReceiptMalformed
 from signing.ids import parse_id
 from signing.receipt import Receipt, decode, from_digits
-from verify import any_shape, checks
+from verify import checks
 from verify.checks import Finding
 from verify.errors import UnknownDocument
 from verify.pdf import AnyShape, Limits, PdfFindings, PdfUnreadable, validate_pdf
@@ -43,9 +43,9 @@ class VerificationService:
         documents: IssuedDocuments | None,
         trust: Callable[[], TrustStore],
         clock: Clock,
+        foreign: AnyShape,
         official_hosts: Iterable[str] = (),
         limits: Limits | None = None,
-        foreign: AnyShape = any_shape.validate,
     ) -> None:
         self._documents = documents
         self._trust = trust

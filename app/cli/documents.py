@@ -170,7 +170,9 @@ def _verifier(
         database = Database.from_settings(settings)
         closing.callback(database.close)
         released = ReleasedDocuments(database.read)
-    return verification_service(settings, released=released, trust=lambda: store, clock=system_clock)
+    return verification_service(
+        settings, released=released, trust=lambda: store, clock=system_clock, closing=closing
+    )
 
 
 def _verdict(service: VerificationService, what: str, *, thorough: bool) -> Verdict:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import time
+from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any
 
@@ -155,7 +156,10 @@ def test_the_trust_folder_verifies_with_the_service_stopped(
     bearer = {"Authorization": f"Bearer {token}"}
     file = api.get(f"/v1/documents/{document['id']}/file", headers=bearer).content
     trust = read_trust_folder(core.settings.trust_dir)
-    offline = verification_service(core.settings, released=None, trust=lambda: trust, clock=clock)
+    with ExitStack() as closing:
+        offline = verification_service(
+            core.settings, released=None, trust=lambda: trust, clock=clock, closing=closing
+        )
     assert offline.by_file(io.BytesIO(file)).outcome is Outcome.VALID
     verdict = offline.by_link(document["links"]["page"])
     assert verdict.outcome is Outcome.VALID
@@ -163,8 +167,6 @@ def test_the_trust_folder_verifies_with_the_service_stopped(
 
 
 def test_initialising_again_changes_nothing(core: Core, settings: Settings, clock: FrozenClock) -> None:
-    from contextlib import ExitStack
-
     keys, roots = core.keys.list(), core.trust().anchors
     with ExitStack() as closing:
         again = initialise(settings, closing=closing, actor="test", clock=clock)
@@ -197,8 +199,6 @@ def test_readiness_names_the_part_that_does_not_answer(
 
 
 def _application_over_a_missing_database(core: Core) -> Any:
-    from contextlib import ExitStack
-
     from app.database import Database
     from app.public import build_public_app
 

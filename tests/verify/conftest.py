@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.clock import FrozenClock
 from tests.verify.documents import HOST, LATER, Register, SealedDocument, sealed, trust
+from verify import any_shape
 from verify.service import VerificationService
 
 
@@ -26,10 +27,12 @@ def register(document: SealedDocument) -> Register:
 
 @pytest.fixture
 def service(register: Register, clock: FrozenClock) -> VerificationService:
-    return VerificationService(documents=register, trust=trust, clock=clock, official_hosts=[HOST])
+    return VerificationService(
+        documents=register, trust=trust, clock=clock, foreign=any_shape.validate, official_hosts=[HOST]
+    )
 
 
 @pytest.fixture
 def offline(clock: FrozenClock) -> VerificationService:
     """The same without a register, as beside a stopped service."""
-    return VerificationService(documents=None, trust=trust, clock=clock)
+    return VerificationService(documents=None, trust=trust, clock=clock, foreign=any_shape.validate)

@@ -95,7 +95,9 @@ def test_a_receipt_of_a_revoked_key_is_undecided_because_its_thief_can_write_any
 ) -> None:
     certificate = receipt_authority().certificate
     known = with_list(revocation_list(certificate, revoked_at=AFTER_SEALING, invalid_from=None))
-    verifier = VerificationService(documents=None, trust=lambda: known, clock=clock)
+    verifier = VerificationService(
+        documents=None, trust=lambda: known, clock=clock, foreign=any_shape.validate
+    )
     verdict = verifier.by_receipt(document.receipt)
     assert verdict.outcome is Outcome.CANNOT_SAY
     assert verdict.reasons[0] is Reason.RECEIPT_KEY_REVOKED

@@ -14,6 +14,7 @@ from pyhanko.sign.fields import enumerate_sig_fields
 from pyhanko.sign.validation import DocumentSecurityStore, EmbeddedPdfSignature
 
 from tests.support.needs import ROOT
+from verify import any_shape
 from verify.findings import Limits, PdfFindings, PdfUnreadable
 from verify.pdf import validate_pdf
 from verify.trust import TrustStore
@@ -84,7 +85,7 @@ def _loaded(entries: object) -> Iterator[x509.Certificate]:
 def validate(path: Path, trust: TrustStore) -> PdfFindings | None:
     with path.open("rb") as file:
         try:
-            return validate_pdf(file, trust=trust, now=NOW, limits=Limits())
+            return validate_pdf(file, trust=trust, now=NOW, limits=Limits(), foreign=any_shape.validate)
         except PdfUnreadable:
             return None
 

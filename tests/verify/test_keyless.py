@@ -17,3 +17,9 @@ def test_importing_all_of_verification_never_imports_keys() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_server_that_answers_never_loads_the_parser_of_strangers_files() -> None:
+    code = "import sys, app.public; print('verify.any_shape' in sys.modules, 'pyhanko' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False False"

@@ -23,6 +23,7 @@ from tests.verify.documents import (
     signed_receipt,
     trust,
 )
+from verify import any_shape
 from verify.errors import UnknownDocument
 from verify.service import VerificationService
 from verify.verdict import CheckResult, Indication, Outcome, Reason, Verdict
@@ -162,7 +163,9 @@ def test_a_seal_key_cannot_sign_receipts(clock: FrozenClock) -> None:
     seal_like = certify("Dinas Uji", issuer=hierarchy().issuing)
     known = trust()
     widened = type(known)(anchors=known.anchors, certificates=(*known.certificates, seal_like.certificate))
-    verifier = VerificationService(documents=None, trust=lambda: widened, clock=clock)
+    verifier = VerificationService(
+        documents=None, trust=lambda: widened, clock=clock, foreign=any_shape.validate
+    )
     verdict = verifier.by_receipt(signed_receipt(claims_for(9), seal_like))
     assert verdict.outcome is Outcome.UNKNOWN_ISSUER
 
@@ -264,7 +267,10 @@ def test_what_is_not_a_sealed_file_is_called_what_it_is(
 def test_a_document_sealed_under_a_strangers_root_has_an_unknown_issuer(clock: FrozenClock) -> None:
     elsewhere = certify("Akar Lain", issuer=None, ca=True)
     verifier = VerificationService(
-        documents=None, trust=lambda: type(trust())(anchors=(elsewhere.certificate,)), clock=clock
+        documents=None,
+        trust=lambda: type(trust())(anchors=(elsewhere.certificate,)),
+        clock=clock,
+        foreign=any_shape.validate,
     )
     verdict = verifier.by_file(BytesIO(sealed().content))
     assert verdict.outcome is Outcome.UNKNOWN_ISSUER
