@@ -21,11 +21,11 @@ CORPUS_MISSING: Final = "the corpus is not beside the project (../shared/corpus)
 # The Debian package that brings each tool. A tool that is not listed may not be asked for: the reason
 # of a skip has to tell the reader what to install.
 PACKAGES: Final = {
+    "caddy": "caddy",
     "certtool": "gnutls-bin",
     "chromium": "chromium",
     "gnutls-cli": "gnutls-bin",
     "initdb": "postgresql",
-    "nginx": "nginx-light",
     "ocsptool": "gnutls-bin",
     "openssl": "openssl",
     "p11-kit": "p11-kit",
