@@ -255,10 +255,12 @@ class Settings(BaseSettings):
         return (init_settings, env_settings)
 
     @classmethod
-    def load(cls, **overrides: Any) -> Self:
+    def load(cls, *, keyless: bool = False, **overrides: Any) -> Self:
         """Parse the environment. Raises :class:`SettingsInvalid`, naming the variable and what it wants.
 
-        ``overrides`` stand above the environment: options of the command line, or a test's own values.
+        ``keyless`` is for the public process, which has no use for a key-encryption key and must be able to
+        start in production without one. ``overrides`` stand above the environment: options of the command
+        line, or a test's own values.
         """
         refuse_unknown(os.environ)
         try:
@@ -269,7 +271,7 @@ class Settings(BaseSettings):
                 for error in cause.errors(include_input=False, include_context=False, include_url=False)
             )
             raise SettingsInvalid(f"{problems}. `absah doctor --settings` lists every setting.") from None
-        settings._refuse_unsafe()
+        settings._refuse_unsafe(keyless=keyless)
         return settings
 
     @property
@@ -308,10 +310,10 @@ class Settings(BaseSettings):
         """The key-encryption key, or where development generates one."""
         return self.keys.kek_file or self.home / "keys" / "kek"
 
-    def unsafe(self) -> list[str]:
+    def unsafe(self, *, keyless: bool = False) -> list[str]:
         """Development stand-ins in use, each with its remedy. Empty when nothing is unsafe."""
         found = []
-        if self.keys.kek_file is None and self.keys.passphrase_file is None:
+        if not keyless and self.keys.kek_file is None and self.keys.passphrase_file is None:
             found.append(
                 "the key-encryption key is generated beside the keys that it protects; "
                 "set ABSAH_KEYS_KEK_FILE or ABSAH_KEYS_PASSPHRASE_FILE"
@@ -326,7 +328,7 @@ class Settings(BaseSettings):
             )
         return found
 
-    def _refuse_unsafe(self) -> None:
+    def _refuse_unsafe(self, *, keyless: bool) -> None:
         if self.keys.kek_file is not None and self.keys.passphrase_file is not None:
             raise SettingsInvalid(
                 "ABSAH_KEYS_KEK_FILE and ABSAH_KEYS_PASSPHRASE_FILE exclude each other. Unset one of them."
@@ -336,7 +338,7 @@ class Settings(BaseSettings):
                 "ABSAH_PKI_URL is needed when ABSAH_PUBLIC_URL is https: certificates, CRLs and OCSP are "
                 "fetched over plain http (RFC 5280, 8). Set it, for example, to http://pki.absah.example."
             )
-        if self.production and (found := self.unsafe()):
+        if self.production and (found := self.unsafe(keyless=keyless)):
             raise UnsafeForProduction(f"ABSAH_ENV=production refuses to start: {'; '.join(found)}.")
 
 

@@ -19,12 +19,12 @@ out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 
-def load_settings(*, quiet: bool = True, **overrides: Any) -> Settings:
+def load_settings(*, quiet: bool = True, keyless: bool = False, **overrides: Any) -> Settings:
     """Settings from the environment; a command's own log shows warnings only."""
     from app.logs import configure_logging
     from app.settings import LogLevel, Settings
 
-    settings = Settings.load(**overrides)
+    settings = Settings.load(keyless=keyless, **overrides)
     if quiet and settings.log.level is LogLevel.INFO:
         configure_logging(settings.log.model_copy(update={"level": LogLevel.WARNING}))
     else:
@@ -64,7 +64,7 @@ def actor() -> str:
         return "cli"
 
 
-def warn_unsafe(settings: Settings) -> None:
+def warn_unsafe(settings: Settings, *, keyless: bool = False) -> None:
     """Development stand-ins are named on every start."""
-    for words in settings.unsafe():
+    for words in settings.unsafe(keyless=keyless):
         err.print(f"[yellow]not for production:[/yellow] {words}", soft_wrap=True)

@@ -67,8 +67,8 @@ def serve(
     """Serve over HTTP. TLS is the reverse proxy's."""
     given = {"host": host, "port": port, "workers": workers}
     server: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    settings = load_settings(quiet=False, **({"server": server} if server else {}))
-    warn_unsafe(settings)
+    settings = load_settings(quiet=False, keyless=public, **({"server": server} if server else {}))
+    warn_unsafe(settings, keyless=public)
     if not public:  # the keyless process may hold a role that can only read
         with opened_core(settings):
             pass

@@ -117,6 +117,21 @@ def test_production_starts_when_nothing_is_a_stand_in(monkeypatch: pytest.Monkey
     assert settings.unsafe() == []
 
 
+def test_the_public_process_starts_in_production_without_a_key_and_the_core_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in {
+        "ABSAH_ENV": "production",
+        "ABSAH_DATABASE_URL": "postgresql://absah_public@db/absah",
+        "ABSAH_PUBLIC_URL": "https://absah.example",
+        "ABSAH_PKI_URL": "http://pki.absah.example",
+    }.items():
+        monkeypatch.setenv(name, value)
+    assert Settings.load(keyless=True).production
+    with pytest.raises(UnsafeForProduction, match="key-encryption key"):
+        Settings.load()
+
+
 def test_an_https_service_must_say_where_plain_http_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ABSAH_PUBLIC_URL", "https://absah.example")
     with pytest.raises(SettingsInvalid, match="ABSAH_PKI_URL is needed"):
