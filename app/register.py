@@ -15,7 +15,7 @@ from cryptography import x509
 from ca.model import CertificateRecord, CrlRecord, ProfileName
 from ca.tables import Certificates, Crls
 from identity.ports import Begin
-from signing.model import Document
+from signing.model import Release
 from signing.tables import DocumentTable
 from verify.ports import PublicRecord
 from verify.trust import TrustStore, read_trust_folder
@@ -30,35 +30,32 @@ class ReleasedDocuments:
     def by_ids(self, ids: Sequence[str]) -> dict[str, PublicRecord]:
         with self._read() as tx:
             found = DocumentTable(tx).released(ids)
-        return {document.id: _public(document) for document in found.values()}
+        return {document_id: _public(release) for document_id, release in found.items()}
 
     def by_digest(self, sha256: bytes) -> PublicRecord | None:
         with self._read() as tx:
-            document = DocumentTable(tx).released_by_digest(sha256)
-        return _public(document) if document else None
+            release = DocumentTable(tx).released_by_digest(sha256)
+        return _public(release) if release else None
 
 
-def _public(document: Document) -> PublicRecord:
-    facts = document.facts
-    assert document.issued_at is not None
-    assert document.sealed_digest is not None
+def _public(release: Release) -> PublicRecord:
     return PublicRecord(
-        id=document.id,
-        type=facts.type,
-        number=facts.number,
-        title=facts.title,
-        holder=facts.holder.name if facts.holder else None,  # masked before it was stored
-        issuer=document.issuer_name,
-        signatory=facts.signatory,
-        issued_on=facts.issued_on,
-        valid_until=facts.valid_until,
-        state=document.state.value,
-        is_sample=document.is_sample,
-        issued_at=document.issued_at,
-        state_changed_at=document.state_changed_at,
-        state_reason=document.state_reason.value if document.state_reason else None,
-        superseded_by=document.superseded_by,
-        sealed_digest=document.sealed_digest,
+        id=release.id,
+        type=release.type,
+        number=release.number,
+        title=release.title,
+        holder=release.holder,
+        issuer=release.issuer,
+        signatory=release.signatory,
+        issued_on=release.issued_on,
+        valid_until=release.valid_until,
+        state=release.state,
+        is_sample=release.is_sample,
+        issued_at=release.issued_at,
+        state_changed_at=release.state_changed_at,
+        state_reason=release.state_reason,
+        superseded_by=release.superseded_by,
+        sealed_digest=release.sealed_digest,
     )
 
 

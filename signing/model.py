@@ -167,6 +167,28 @@ class Document:
             raise StateForbids(f"Document {self.id} is {self.state}; only an issued document can be {act}.")
 
 
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What anyone may know about a document whose sealed file was released. ``holder`` is masked."""
+
+    id: str
+    type: str
+    number: str
+    title: str
+    holder: str | None
+    issuer: str
+    signatory: str
+    issued_on: date
+    valid_until: date | None
+    state: str
+    is_sample: bool
+    issued_at: datetime
+    state_changed_at: datetime | None
+    state_reason: str | None
+    superseded_by: str | None
+    sealed_digest: bytes
+
+
 def _check_text(field: str, text: str) -> None:
     if not text.strip():
         raise RequestRefused(field, "is empty")
