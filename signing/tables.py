@@ -334,10 +334,26 @@ def _document(row: Row[Any]) -> Document:
     )
 
 
-def _release(row: Row[Any]) -> Release:
+def _release(row: Sequence[Any]) -> Release:
     # By position: looking sixteen columns up by name costs more than the query.
-    values: tuple[Any, ...] = tuple(row)
-    return Release(*values[:11], _aware(values[11]), _aware_or_none(values[12]), *values[13:])
+    return Release(
+        id=row[0],
+        type=row[1],
+        number=row[2],
+        title=row[3],
+        holder=row[4],
+        issuer=row[5],
+        signatory=row[6],
+        issued_on=row[7],
+        valid_until=row[8],
+        state=row[9],
+        is_sample=row[10],
+        issued_at=_aware(row[11]),
+        state_changed_at=_aware_or_none(row[12]),
+        state_reason=row[13],
+        superseded_by=row[14],
+        sealed_digest=row[15],
+    )
 
 
 def _aware(value: datetime) -> datetime:
