@@ -34,6 +34,7 @@ PACKAGES: Final = {
     "pdftotext": "poppler-utils",
     "pkcs11-tool": "opensc",
     "postgres": "postgresql",
+    "psql": "postgresql",
     "qpdf": "qpdf",
     "softhsm2-util": "softhsm2",
     "wrk": "wrk",

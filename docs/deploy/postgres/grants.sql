@@ -1,0 +1,13 @@
+-- Who may do what. Repeatable; run by the owner of the schema after every migration.
+
+GRANT USAGE ON SCHEMA public TO absah_core, absah_public;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM absah_core, absah_public;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO absah_core;
+GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO absah_core;
+-- History is added to, never changed: triggers say so, and so does this.
+REVOKE UPDATE, DELETE ON audit FROM absah_core;
+REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM absah_core;
+
+-- What verification reads: neither keys nor clients nor the trail.
+GRANT SELECT ON documents, certificates, crls, alembic_version TO absah_public;
