@@ -11,16 +11,18 @@ help:            ## show this list
 $(VENV)/.run: requirements/run.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Absah needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing; on Debian: apt-get install python3-venv"; exit 1; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@echo "Installing what serving needs (once, about a minute) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@echo "Installing what testing needs (once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $@
 
 run: $(VENV)/.run ## set everything up, seal sample documents, serve on http://127.0.0.1:8000
-	$(BIN)/absah demo
+	@$(BIN)/absah demo
 
 test: $(VENV)/.dev ## the tests, in under ten minutes; parts that miss a system package are skipped and say so
 	$(BIN)/python -m pytest -n 2 -m "not soak"
@@ -41,9 +43,12 @@ format: $(VENV)/.dev ## rewrite the code into the one format
 bench: $(VENV)/.dev ## measure us beside a peer; prints ratios, writes benchmarks/latest.json
 	$(BIN)/python -m benchmarks
 
+pictures: $(VENV)/.dev ## make the pictures of README and docs anew
+	$(BIN)/python docs/pictures.py
+
 lock: ## resolve current versions into hash-pinned lock files
 	$(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/pip install --quiet uv
 	$(VENV)/lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" pyproject.toml -o requirements/run.txt
 	$(VENV)/lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" --extra dev pyproject.toml -o requirements/dev.txt
 
-.PHONY: help run test soak check format bench lock
+.PHONY: help run test soak check format bench pictures lock
