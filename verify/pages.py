@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from jinja2 import BaseLoader, ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from signing.ids import grouped, parse_id
-from signing.receipt import Receipt
-from signing.types import DOCUMENT_TYPES, DocumentType, document_type_by_number
-from verify.ports import PublicRecord
+from verify.facts import shown_facts
 from verify.verdict import Outcome, Verdict
 from verify.words import (
     NEXT_STEPS,
     OUTCOMES,
     REASONS,
-    STATE_REASONS,
     TEXTS,
     Language,
-    shown_date,
     shown_moment,
 )
 
@@ -51,19 +46,6 @@ _ICONS: Final[dict[Outcome, str]] = {
     Outcome.CANNOT_SAY: "pause",
     Outcome.SAMPLE: "sample",
 }
-_TYPES: Final[dict[str, DocumentType]] = {entry.code: entry for entry in DOCUMENT_TYPES}
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One printed line: what it is, what it says, and how it is set."""
-
-    label: str
-    value: str
-    note: str = ""
-    strong: bool = False
-    mono: bool = False
-    as_printed: bool = False  # in the words of the document, whatever language the page has
 
 
 class Pages:
@@ -98,7 +80,7 @@ class Pages:
             headline=headline,
             meaning=meaning,
             icon=_ICONS[verdict.outcome],
-            rows=_rows(verdict, language),
+            rows=shown_facts(verdict, language),
             steps=NEXT_STEPS[language][verdict.outcome],
             reasons=[REASONS[language][reason] for reason in verdict.reasons],
             outcome_names=OUTCOMES[language],
@@ -154,38 +136,3 @@ class Pages:
             **context,
         )
         return HTMLResponse(html, status, headers={**PAGE_HEADERS, "Content-Language": language})
-
-
-def _rows(verdict: Verdict, language: Language) -> list[Row]:
-    """The facts in the order that the stamp prints them, so that a copied code shows."""
-    facts: PublicRecord | Receipt | None = verdict.record or verdict.receipt
-    if facts is None:
-        return []
-    texts = TEXTS[language]
-    if isinstance(facts, PublicRecord):
-        kind = _TYPES.get(facts.type)
-        document_id, title, signatory = facts.id, facts.title, facts.signatory
-    else:
-        kind = document_type_by_number(facts.type_number)
-        document_id, title, signatory = facts.document_id, "", ""
-    rows = []
-    if kind is not None:
-        name = kind.name_id if language == "id" else kind.name_en
-        rows.append(Row(texts["type"], name, strong=True))
-    rows.append(Row(texts["number"], facts.number, strong=True))
-    if title:
-        rows.append(Row(texts["title"], title, as_printed=True))
-    if facts.holder:
-        note = texts["holder_masked"] if "*" in facts.holder or "•" in facts.holder else ""
-        rows.append(Row(texts["holder"], facts.holder, note, strong=True))
-    rows.append(Row(texts["issuer"], facts.issuer, as_printed=True))
-    if signatory:
-        rows.append(Row(texts["signatory"], signatory, as_printed=True))
-    rows.append(Row(texts["issued_on"], shown_date(facts.issued_on, language)))
-    until = shown_date(facts.valid_until, language) if facts.valid_until else texts["valid_forever"]
-    rows.append(Row(texts["valid_until"], until))
-    rows.append(Row(texts["document_id"], grouped(document_id), mono=True))
-    if verdict.record is not None and verdict.record.state_reason:
-        reason = verdict.record.state_reason
-        rows.append(Row(texts["reason_given"], STATE_REASONS[language].get(reason, reason)))
-    return rows

@@ -16,7 +16,7 @@ class PublicRecord:
     """What anyone may know about a document. Holder names of persons arrive here already masked.
 
     ``state`` is one of ``issued``, ``superseded``, ``revoked``; ``state_reason`` a code of
-    :class:`signing.model.StateReason`. Field order is the order printed on the stamp.
+    :class:`signing.model.StateReason`.
     """
 
     id: str

@@ -27,8 +27,8 @@ client = typer.Typer(help="API clients: an agency's systems.", no_args_is_help=T
 
 
 def register(cli: typer.Typer) -> None:
-    cli.add_typer(agency, name="agency")
-    cli.add_typer(client, name="client")
+    cli.add_typer(agency, name="agency", rich_help_panel="Administration")
+    cli.add_typer(client, name="client", rich_help_panel="Administration")
 
 
 @agency.command("add")
@@ -133,5 +133,5 @@ def _show(made: NewClient) -> None:
     out.print(f"Client        {made.client.id}")
     out.print(f"Secret        {made.secret}", soft_wrap=True)
     out.print(
-        "[yellow]The secret is not stored. Hand it over on a safe way; it cannot be shown again.[/yellow]"
+        "[yellow]The secret is not stored. Hand it over by a safe way; it cannot be shown again.[/yellow]"
     )

@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from app.cli.context import out
 
+if TYPE_CHECKING:
+    from app.doctor import Finding
+
 
 def register(cli: typer.Typer) -> None:
-    cli.command()(doctor)
+    cli.command(rich_help_panel="Running it")(doctor)
 
 
 def doctor(
@@ -32,17 +37,25 @@ def doctor(
     if as_json:
         typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
-        colours = {Health.OK: "green", Health.WARNING: "yellow", Health.BROKEN: "red"}
-        table = Table("", "Part")
-        table.add_column("Found", overflow="fold")
-        table.add_column("Remedy", overflow="fold")
-        for finding in findings:
-            colour = colours[finding.health]
-            table.add_row(
-                f"[{colour}]{finding.health}[/{colour}]", finding.part, finding.found, finding.remedy
-            )
-        out.print(table)
+        _print_findings(findings)
     sys.exit(1 if any(finding.health is Health.BROKEN for finding in findings) else 0)
+
+
+def _print_findings(findings: list[Finding]) -> None:
+    """Remedies stand beneath what was found: a narrow column would break variable names in two."""
+    from app.doctor import Health
+
+    styles = {Health.OK: "green", Health.WARNING: "yellow", Health.BROKEN: "bold red"}
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(max_width=24, style="dim")
+    table.add_column(overflow="fold")
+    for finding in findings:
+        found = Text(finding.found)
+        if finding.remedy:
+            found.append(f"\n→ {finding.remedy}", style="bold")
+        table.add_row(Text(finding.health, styles[finding.health]), finding.part, found)
+    out.print(table)
 
 
 def _print_settings(*, as_json: bool) -> None:
@@ -51,7 +64,7 @@ def _print_settings(*, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps([asdict(setting) for setting in describe()], indent=2))
         return
-    table = Table("Setting", "Type", "Default", "Meaning")
     for setting in describe():
-        table.add_row(setting.variable, setting.type, setting.default, setting.doc)
-    out.print(table)
+        out.print(Text.assemble((setting.variable, "bold"), (f"  {setting.type}", "dim")))
+        given = f"{setting.doc} Default: {setting.default}" if setting.default else setting.doc
+        out.print(Padding(Text(given), (0, 0, 1, 2), expand=False))

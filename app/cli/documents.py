@@ -10,23 +10,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from app.cli.context import actor, load_settings, opened_core, out, sqlite_missing
+from app.cli.verdicts import EXIT_STATUS, print_unknown, print_verdict
 
 if TYPE_CHECKING:
     from app.settings import Settings
     from identity.clients import Agency
     from verify.service import VerificationService
     from verify.verdict import Verdict
-    from verify.words import Language
 
 Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])]
 
 
 def register(cli: typer.Typer) -> None:
-    cli.command()(seal)
-    cli.command()(verify)
+    cli.command(rich_help_panel="Documents")(seal)
+    cli.command(rich_help_panel="Documents")(verify)
 
 
 def seal(
@@ -120,7 +119,7 @@ def verify(
             if as_json:
                 typer.echo(json.dumps({"outcome": "unknown_document", "detail": str(unknown)}))
             else:
-                out.print(f"[red]✗ {unknown}[/red]")
+                print_unknown(unknown.shown, language)
             sys.exit(1)
     if report is not None:
         from verify.etsi import etsi_report
@@ -129,19 +128,8 @@ def verify(
     if as_json:
         typer.echo(verdict_json(verdict).decode())
     else:
-        _print(verdict, language)
-    sys.exit(_EXIT.get(verdict.outcome.value, 1))
-
-
-_EXIT = {"valid": 0, "cannot_say": 2}
-_COLOURS = {
-    "valid": "green",
-    "cannot_say": "yellow",
-    "superseded": "yellow",
-    "expired": "yellow",
-    "sample": "cyan",
-}
-_MARKS = {"valid": "✓", "cannot_say": "?"}
+        print_verdict(verdict, language)
+    sys.exit(EXIT_STATUS.get(verdict.outcome.value, 1))
 
 
 def _agency(agencies: list[Agency], wanted: str | None) -> Agency:
@@ -191,35 +179,3 @@ def _is_file(path: Path) -> bool:
         return path.is_file()
     except OSError:
         return False
-
-
-def _print(verdict: Verdict, language: Language) -> None:
-    from verify.words import OUTCOMES, REASONS
-
-    outcome = verdict.outcome
-    headline, meaning = OUTCOMES[language][outcome]
-    colour, mark = _COLOURS.get(outcome.value, "red"), _MARKS.get(outcome.value, "✗")
-    out.print(f"[bold {colour}]{mark} {headline}[/bold {colour}]")
-    out.print(meaning)
-    record = verdict.record
-    if record is not None:
-        table = Table(show_header=False, box=None, pad_edge=False)
-        for name, value in (
-            ("id", record.id),
-            ("number", record.number),
-            ("title", record.title),
-            ("holder", record.holder),
-            ("issuer", record.issuer),
-            ("signatory", record.signatory),
-            ("issued on", record.issued_on.isoformat()),
-            ("valid until", record.valid_until.isoformat() if record.valid_until else None),
-        ):
-            if value:
-                table.add_row(f"[dim]{name}[/dim]", value)
-        out.print(table)
-    for reason in verdict.reasons:
-        out.print(f"  • {REASONS[language][reason]}", soft_wrap=True)
-    for check in verdict.checks:
-        out.print(
-            f"  [dim]{check.result.value:<9} {check.name}  {check.detail}[/dim]", soft_wrap=True, markup=True
-        )

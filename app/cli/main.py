@@ -16,16 +16,17 @@ cli = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
+    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-running.register(cli)
-agencies.register(cli)
 documents.register(cli)
-operators.register(cli)
+running.register(cli)
 diagnosis.register(cli)
+agencies.register(cli)
+operators.register(cli)
 
 
-@cli.command()
+@cli.command(rich_help_panel="Running it")
 def version() -> None:
     """Print the version."""
     typer.echo(__version__)

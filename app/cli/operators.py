@@ -18,9 +18,9 @@ audit = typer.Typer(help="The audit trail.", no_args_is_help=True)
 
 
 def register(cli: typer.Typer) -> None:
-    cli.add_typer(keys, name="keys")
-    cli.add_typer(ca, name="ca")
-    cli.add_typer(audit, name="audit")
+    cli.add_typer(keys, name="keys", rich_help_panel="Administration")
+    cli.add_typer(ca, name="ca", rich_help_panel="Administration")
+    cli.add_typer(audit, name="audit", rich_help_panel="Administration")
 
 
 @keys.command("list")

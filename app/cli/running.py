@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def register(cli: typer.Typer) -> None:
-    cli.command()(init)
-    cli.command()(demo)
-    cli.command()(serve)
-    cli.command()(worker)
+    cli.command(rich_help_panel="Running it")(init)
+    cli.command(rich_help_panel="Running it")(demo)
+    cli.command(rich_help_panel="Running it")(serve)
+    cli.command(rich_help_panel="Running it")(worker)
 
 
 def init() -> None:
@@ -31,7 +31,7 @@ def init() -> None:
     with ExitStack() as closing:
         core = initialise(settings, closing=closing, actor=actor())
         for certificate in core.trust().anchors:
-            out.print(f"Root          {certificate.subject.rfc4514_string()}")
+            out.print(f"Root          {certificate.subject.rfc4514_string()}", soft_wrap=True)
     out.print(f"Data          {settings.home}")
     out.print(f"Trust folder  {settings.trust_dir}")
     out.print("Next: [bold]absah agency add[/bold], then [bold]absah serve[/bold].")

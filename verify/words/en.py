@@ -126,7 +126,7 @@ TEXTS: dict[str, str] = {
     "what_was_issued": "What was issued",
     "what_the_code_says": "What the QR code says",
     "compare": "Compare with your paper or screen",
-    "compare_why": "The order is the one printed on the stamp.",
+    "compare_why": "The lines follow the document, from its heading down to its stamp.",
     "type": "Kind",
     "number": "Number",
     "title": "Subject",

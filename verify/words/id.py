@@ -126,7 +126,7 @@ TEXTS: dict[str, str] = {
     "what_was_issued": "Yang diterbitkan",
     "what_the_code_says": "Menurut kode QR",
     "compare": "Cocokkan dengan kertas atau layar Anda",
-    "compare_why": "Urutannya sama dengan yang tercetak pada stempel.",
+    "compare_why": "Urutannya mengikuti dokumen, dari kepala surat sampai stempelnya.",
     "type": "Jenis",
     "number": "Nomor",
     "title": "Perihal",
