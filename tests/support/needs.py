@@ -24,6 +24,7 @@ PACKAGES: Final = {
     "caddy": "caddy",
     "certtool": "gnutls-bin",
     "chromium": "chromium",
+    "curl": "curl",
     "gnutls-cli": "gnutls-bin",
     "initdb": "postgresql",
     "ocsptool": "gnutls-bin",

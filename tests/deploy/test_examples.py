@@ -1,0 +1,77 @@
+"""The examples work as they stand, against the real service."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app.demo import SAMPLE_AGENCIES, sample_documents
+from tests.support.needs import ROOT, requires
+from tests.support.server import RunningServer, absah, free_port
+
+EXAMPLES = ROOT / "examples"
+FACTS = {
+    "type": "letter",
+    "number": "045/12/2026",
+    "title": "Undangan rapat",
+    "signatory": "Sekretaris Daerah",
+    "issued_on": "2026-04-11",
+}
+
+
+@pytest.fixture
+def client_of(tmp_path: Path, serve: Callable[..., RunningServer]) -> dict[str, str]:
+    """Environment of an agency's system: a served installation and a client of its own."""
+    agency = SAMPLE_AGENCIES[0]
+    settings = {
+        "ABSAH_DATA_DIR": str(tmp_path / "data"),
+        "ABSAH_PUBLIC_URL": f"http://127.0.0.1:{free_port()}",
+    }
+    absah("init", settings=settings)
+    printed = absah(
+        *("agency", "add", agency.slug, "--name", agency.name),
+        *("--organization-identifier", agency.organization_identifier, "--scope", "documents.issue:letter"),
+        settings=settings,
+    ).stdout
+    found = dict(re.findall(r"^(Client|Secret) +(\S+)", printed, re.MULTILINE))
+    (tmp_path / "letter.pdf").write_bytes(sample_documents()[0].pdf)
+    return {
+        "PATH": os.environ["PATH"],
+        "BASE_URL": serve(settings).base_url,
+        "CLIENT_ID": found["Client"],
+        "CLIENT_SECRET": found["Secret"],
+    }
+
+
+def test_the_python_example_seals_and_verifies_and_repeats_without_sealing_twice(
+    client_of: dict[str, str], tmp_path: Path
+) -> None:
+    source, target = tmp_path / "letter.pdf", tmp_path / "sealed.pdf"
+    options = [word for name, value in FACTS.items() for word in (f"--{name.replace('_', '-')}", value)]
+    command = [sys.executable, EXAMPLES / "agency.py", source, target, *options]
+    first, second = (_run(command, client_of) for _ in range(2))
+    assert "Verified  valid" in first
+    assert first == second, "the same document again is the same document"
+
+
+@requires("curl", "openssl")
+def test_the_curl_example_seals_and_verifies(client_of: dict[str, str], tmp_path: Path) -> None:
+    metadata = tmp_path / "metadata.json"
+    metadata.write_text(json.dumps(FACTS))
+    source, target = tmp_path / "letter.pdf", tmp_path / "sealed.pdf"
+    printed = _run([EXAMPLES / "agency.sh", source, target, metadata], client_of)
+    assert "Verified  valid" in printed
+    assert target.read_bytes().startswith(b"%PDF-")
+
+
+def _run(command: list[str | Path], environment: dict[str, str]) -> str:
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
