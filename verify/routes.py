@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import HTMLResponse, Response
@@ -24,6 +24,7 @@ from verify.lookups import Lookups
 from verify.pages import Pages
 from verify.ports import PublicRecord
 from verify.report import verdict_json
+from verify.schemas import VerdictBody
 from verify.service import VerificationService
 from verify.uploads import Question, read_question
 from verify.verdict import Outcome, Verdict
@@ -33,6 +34,19 @@ _JSON_HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
+}
+
+_BY_ID: Final = "/v1/verifications/{document_id}"
+_ID_PARAMETER: Final = {
+    "name": "document_id",
+    "in": "path",
+    "required": True,
+    "description": "16 letters and digits, with or without the hyphens that are printed between them.",
+    "schema": {"type": "string", "maxLength": 64},
+}
+_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"model": VerdictBody, "description": "The verdict, whatever its outcome."},
+    503: {"model": VerdictBody, "description": "The register cannot be read: the outcome is cannot_say."},
 }
 
 _Asked = Annotated[str | None, Query(alias="lang", max_length=8)]
@@ -101,10 +115,19 @@ def router(
         return Response(answer_for(found), media_type="application/json", headers=_JSON_HEADERS)
 
     # A plain route, not a FastAPI one: on the service's hottest path the machinery for declared parameters
-    # would cost more than the answer.
-    routes.add_route("/v1/verifications/{document_id}", read_verification, methods=["GET"])
+    # would cost more than the answer. It comes first and answers; the second one describes it in the schema.
+    routes.add_route(_BY_ID, read_verification, methods=["GET"])
+    routes.add_api_route(
+        _BY_ID,
+        read_verification,
+        methods=["GET"],
+        summary="The verdict on a document by its id",
+        response_class=Response,
+        responses=_ANSWERS | {404: {"description": "Nobody issued a document with this id."}},
+        openapi_extra={"parameters": [_ID_PARAMETER]},
+    )
 
-    @routes.post("/v1/verifications", response_class=Response)
+    @routes.post("/v1/verifications", response_class=Response, responses=_ANSWERS)
     async def create_verification(request: Request) -> Response:
         """A verdict on a PDF, a photo of the QR code, a receipt, a link or an id. Nothing is kept.
 

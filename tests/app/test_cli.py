@@ -1,10 +1,13 @@
-"""The command line as people run it: a process, its words, its exit status."""
+"""The command line as people run it: its words, its exit status, and real processes where they matter."""
 
 from __future__ import annotations
 
 import json
+import logging
+import os
 import re
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
 from xml.etree import ElementTree
@@ -12,6 +15,7 @@ from xml.etree import ElementTree
 import httpx
 import pytest
 
+from app.cli.main import main
 from app.demo import sample_documents
 from app.settings import describe
 from tests.support.server import absah
@@ -42,15 +46,29 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def run(home: Path) -> Run:
-    def command(*arguments: str | Path, check: bool = True, **settings: str) -> CompletedProcess[str]:
-        return absah(
-            *arguments,
-            settings={"ABSAH_DATA_DIR": str(home / "data"), "COLUMNS": "200"} | settings,
-            check=check,
-        )
+def run(home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Run]:
+    """Runs a command through its entry point, in this process: a start of Python for each would be dear."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
 
-    return command
+    def command(*arguments: str | Path, check: bool = True, **settings: str) -> CompletedProcess[str]:
+        words = ["absah", *map(str, arguments)]
+        capfd.readouterr()
+        with monkeypatch.context() as patched:
+            for name in [name for name in os.environ if name.startswith("ABSAH_")]:
+                patched.delenv(name)
+            given = {"ABSAH_DATA_DIR": str(home / "data"), "COLUMNS": "200"} | settings
+            for name, value in given.items():
+                patched.setenv(name, value)
+            patched.setattr(sys, "argv", words)
+            with pytest.raises(SystemExit) as ended:
+                main()
+        done = CompletedProcess(words, ended.value.code or 0, *capfd.readouterr())
+        assert not check or done.returncode == 0, done
+        return done
+
+    yield command
+    root.handlers, root.level = handlers, level
 
 
 @pytest.fixture(scope="module")
