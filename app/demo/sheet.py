@@ -73,7 +73,14 @@ class Sheet:
         self.right = self.width - margin
         self.page = 1
         self._buffer = BytesIO()
-        self.canvas = Canvas(self._buffer, pagesize=size, invariant=1, pageCompression=1, lang="id-ID")
+        self.canvas = Canvas(
+            self._buffer,
+            pagesize=size,
+            invariant=1,
+            pageCompression=1,
+            lang="id-ID",
+            initialFontName=SERIF,  # type: ignore[arg-type]  # the stub errs; the default is not embedded
+        )
         self.canvas.setTitle(title)
         self.canvas.setAuthor(author)
         self.canvas.setSubject(_NOTICE[1])

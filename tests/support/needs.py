@@ -30,6 +30,7 @@ PACKAGES: Final = {
     "ocsptool": "gnutls-bin",
     "openssl": "openssl",
     "p11-kit": "p11-kit",
+    "pdffonts": "poppler-utils",
     "pdfsig": "poppler-utils",
     "pdftoppm": "poppler-utils",
     "pdftotext": "poppler-utils",
