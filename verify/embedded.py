@@ -57,3 +57,20 @@ def _source(claims: Receipt, source_digest: bytes) -> Finding:
             "the bytes before the stamp are not those that the receipt names",
         )
     return checks.passed("source-digest", detail="the receipt names the bytes before the stamp")
+
+
+def claims_a_receipt(digits: str, *, trust: TrustStore, now: datetime) -> bool:
+    """Whether ``digits`` are an authentic receipt of ours: then the file around it says that it is ours."""
+    try:
+        signed = decode(from_digits(digits))
+    except ReceiptMalformed:
+        return False
+    return checks.receipt_signature(signed, trust, now).check.result is CheckResult.PASSED
+
+
+NOT_AS_RELEASED = checks.failed(
+    "released-form",
+    Outcome.FILE_DIFFERS,
+    Reason.NOT_AS_RELEASED,
+    "it carries an authentic receipt of ours, but not in a file as we release it",
+)

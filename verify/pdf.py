@@ -7,11 +7,14 @@ services run confined (:mod:`verify.confined`) because it parses what strangers 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import BinaryIO, Protocol
 
 from verify import own_shape
+from verify.embedded import NOT_AS_RELEASED, claims_a_receipt
 from verify.findings import Limits, PdfFindings, PdfUnreadable
+from verify.seals import claimed_receipt
 from verify.trust import TrustStore
 from verify.verdict import Reason
 
@@ -41,5 +44,15 @@ def validate_pdf(
     """
     if file.seek(0, 2) > limits.max_bytes:
         raise PdfUnreadable(Reason.LIMIT_EXCEEDED, f"larger than {limits.max_bytes} bytes")
+    # 1. Our own shape is validated in full, or it is not our own shape.
     ours = own_shape.validate(file, trust=trust, now=now)
-    return ours or foreign(file, trust=trust, now=now, limits=limits)
+    if ours is not None:
+        return ours
+    # 2. Anything else goes through the general rules of PDF and ETSI …
+    found = foreign(file, trust=trust, now=now, limits=limits)
+    # 3. … but a file that carries a receipt of ours was released in our own shape, over nothing that was
+    # signed before, and is not that file any more. The general rules forgive bits that no signature covers.
+    digits = claimed_receipt(file)
+    if digits and len(found.signatures) <= 1 and claims_a_receipt(digits, trust=trust, now=now):
+        return replace(found, findings=(*found.findings, NOT_AS_RELEASED), is_ours=False, receipt=None)
+    return found

@@ -36,6 +36,7 @@ _DICTIONARY: Final = re.compile(
     rb"/ABSH_SourceLength (\d{1,18})/ABSH_Receipt\((\d{0,2470})\)/ABSH_Document\(([0-9A-Z]{16})\)"
     rb"/ByteRange\[0 (\d{1,18}) (\d{1,18}) (\d{1,18}) *\]/Contents"
 )
+_CLAIM: Final = re.compile(rb"/ABSH_Receipt\((\d{1,2470})\)")
 _MARK: Final = b"/ABSH_SourceLength "
 _HEAD: Final = 256  # of the dictionary in front of the mark that the pattern needs
 _TAILS: Final = (1 << 20, 1 << 24)
@@ -80,6 +81,8 @@ def read_seal(file: BinaryIO) -> Seal:
     if hole[:1] != b"<" or hole[-1:] != b">" or not hole[1:-1].isalnum():
         raise NotOurs
     value = bytes.fromhex(hole[1:-1].decode("ascii"))
+    if hole[1:-1] != value.hex().encode("ascii"):  # the same value in other letters is another file
+        raise NotOurs
     content = read_tlv(value)
     if value[content.end :].strip(b"\0"):
         raise NotOurs
@@ -105,6 +108,16 @@ def read_seal(file: BinaryIO) -> Seal:
         update=tail[max(0, source_size - offset) :],
         size=size,
     )
+
+
+def claimed_receipt(file: BinaryIO) -> str | None:
+    """The digits of the last receipt in the layout of our seals, whether or not that seal is intact."""
+    try:
+        tail, _ = _tail_with_mark(file, file.seek(0, 2))
+    except NotOurs:
+        return None
+    found = _CLAIM.search(tail, tail.rfind(_MARK))
+    return found[1].decode("ascii") if found else None
 
 
 def _tail_with_mark(file: BinaryIO, size: int) -> tuple[bytes, int]:

@@ -19,6 +19,7 @@ from signing.ids import parse_id
 from signing.receipt import Receipt, decode, from_digits
 from verify import checks
 from verify.checks import Finding
+from verify.embedded import NOT_AS_RELEASED
 from verify.errors import UnknownDocument
 from verify.pdf import AnyShape, Limits, PdfFindings, PdfUnreadable, validate_pdf
 from verify.pictures import PictureUnreadable, read_codes
@@ -242,6 +243,8 @@ class VerificationService:
                 findings.append(_not_in_records())
             else:
                 findings += [checks.receipt_against_record(claims, record), *_of_record(record, now)]
+                if file_sha256 is not None and file_sha256 != record.sealed_digest:
+                    findings.append(NOT_AS_RELEASED)
         return self._verdict(
             subject, findings, record=record, receipt=claims, file_sha256=file_sha256, signatures=signatures
         )

@@ -86,6 +86,7 @@ class Reason(StrEnum):
     NOT_IN_RECORDS = "not_in_records"
 
     FILE_IS_OURS = "file_is_ours"
+    NOT_AS_RELEASED = "not_as_released"
     SEAL_INTACT = "seal_intact"
     SIGNATURES_INTACT = "signatures_intact"
     SOURCE_MISMATCH = "source_mismatch"

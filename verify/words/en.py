@@ -77,6 +77,7 @@ REASONS: dict[Reason, str] = {
     Reason.STATUS_NOT_CHECKED: "Its current status was not checked: it may be revoked or replaced by now.",
     Reason.NOT_IN_RECORDS: "This document is not in the register of this service.",
     Reason.FILE_IS_OURS: "This file is, byte for byte, the one that was issued.",
+    Reason.NOT_AS_RELEASED: "This is not, or no longer, the file that was issued under this seal ID.",
     Reason.SEAL_INTACT: "Its electronic seal is intact and covers the whole file.",
     Reason.SIGNATURES_INTACT: "Every signature is intact, and the whole file is covered.",
     Reason.SOURCE_MISMATCH: "The content beneath the seal is not what the QR code was made for.",

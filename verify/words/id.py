@@ -77,6 +77,7 @@ REASONS: dict[Reason, str] = {
     Reason.STATUS_NOT_CHECKED: "Status terkini tidak diperiksa: dokumen mungkin sudah dicabut atau diganti.",
     Reason.NOT_IN_RECORDS: "Dokumen ini tidak ada dalam catatan layanan ini.",
     Reason.FILE_IS_OURS: "Berkas ini sama persis dengan yang diterbitkan.",
+    Reason.NOT_AS_RELEASED: "Berkas ini bukan lagi berkas yang diterbitkan untuk nomor segel ini.",
     Reason.SEAL_INTACT: "Segel elektroniknya utuh dan mencakup seluruh berkas.",
     Reason.SIGNATURES_INTACT: "Semua tanda tangan utuh dan mencakup seluruh berkas.",
     Reason.SOURCE_MISMATCH: "Isi di bawah segel tidak sama dengan yang disebut dalam kode QR.",
