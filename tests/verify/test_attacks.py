@@ -115,19 +115,3 @@ def test_a_decompression_bomb_is_refused_within_limits(service: VerificationServ
     verdict = service.by_file(BytesIO(content))
     assert verdict.outcome is Outcome.UNREADABLE
     assert verdict.reasons[0] in {Reason.LIMIT_EXCEEDED, Reason.FILE_DAMAGED}
-
-
-def _value_length(content: bytes, before: int) -> int:
-    """Bytes of the DER value in the gap, without the zeros behind it."""
-    head = bytes.fromhex(content[before + 1 : before + 9].decode())
-    assert head[:2] == b"\x30\x82"
-    return int.from_bytes(head[2:4]) + 4
-
-
-def _same_value(genuine: bytes, forged: bytes, before: int, after: int) -> bool:
-    try:
-        return bytes.fromhex(forged[before + 1 : after - 1].decode("ascii")) == bytes.fromhex(
-            genuine[before + 1 : after - 1].decode("ascii")
-        )
-    except ValueError:
-        return False
