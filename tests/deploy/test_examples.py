@@ -55,7 +55,7 @@ def test_the_python_example_seals_and_verifies_and_repeats_without_sealing_twice
 ) -> None:
     source, target = tmp_path / "letter.pdf", tmp_path / "sealed.pdf"
     options = [word for name, value in FACTS.items() for word in (f"--{name.replace('_', '-')}", value)]
-    command = [sys.executable, EXAMPLES / "agency.py", source, target, *options]
+    command: list[str | Path] = [sys.executable, EXAMPLES / "agency.py", source, target, *options]
     first, second = (_run(command, client_of) for _ in range(2))
     assert "Verified  valid" in first
     assert first == second, "the same document again is the same document"

@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from tests.support.needs import ROOT, requires, tool_path
+from tests.support.processes import tied_to_us
 from tests.support.server import free_port
 
 pytestmark = [requires("caddy"), pytest.mark.network]
@@ -64,7 +65,15 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
         }
         log = stack.enter_context((folder / "log").open("wb"))
         process = subprocess.Popen(
-            [tool_path("caddy"), "run", "--adapter", "caddyfile", "--config", ROOT / "docs/deploy/Caddyfile"],
+            [
+                *tied_to_us("TERM"),
+                tool_path("caddy"),
+                "run",
+                "--adapter",
+                "caddyfile",
+                "--config",
+                ROOT / "docs/deploy/Caddyfile",
+            ],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=log,

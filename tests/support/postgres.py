@@ -23,6 +23,8 @@ from typing import NamedTuple
 import psycopg
 from psycopg import sql
 
+from tests.support.processes import tied_to_us
+
 OWNER = "absah"
 _START_SECONDS = 60.0
 
@@ -90,7 +92,7 @@ def running_cluster(initdb: str, postgres: str, *, durable: bool = False) -> Ite
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
-                [postgres, "-D", str(data), *options],
+                [*tied_to_us("QUIT"), postgres, "-D", str(data), *options],
                 stdout=log,
                 stderr=log,
                 cwd=folder,

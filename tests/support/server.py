@@ -15,6 +15,8 @@ from pathlib import Path
 
 import httpx
 
+from tests.support.processes import tied_to_us
+
 ABSAH = Path(sys.executable).with_name("absah")
 _READY_SECONDS = 60.0
 
@@ -76,7 +78,10 @@ class RunningServer:
         """Start, or start again after :meth:`kill`, and wait until ``/readyz`` answers 200."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [ABSAH, "serve", "--host", "127.0.0.1", "--port", str(self.port), *self.arguments],
+                [
+                    *tied_to_us("TERM"),
+                    *(ABSAH, "serve", "--host", "127.0.0.1", "--port", str(self.port), *self.arguments),
+                ],
                 env=environment(self.settings),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
