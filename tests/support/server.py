@@ -76,12 +76,11 @@ class RunningServer:
 
     def start(self) -> None:
         """Start, or start again after :meth:`kill`, and wait until ``/readyz`` answers 200."""
+        where: tuple[str | Path, ...] = ("serve", "--host", "127.0.0.1", "--port", str(self.port))
+        command = [*tied_to_us("TERM"), ABSAH, *where, *self.arguments]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [
-                    *tied_to_us("TERM"),
-                    *(ABSAH, "serve", "--host", "127.0.0.1", "--port", str(self.port), *self.arguments),
-                ],
+                command,
                 env=environment(self.settings),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
