@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from cryptography import x509
@@ -142,7 +143,7 @@ def _signed_bytes(
     value = bytes.fromhex(hole[1:-1].decode("ascii"))
     _require(value == signature[b"/Contents"], "byte range", "the hole is not the signature value")
     element = read_tlv(value)
-    _require(not any(value[element.end :]), "signature", "something follows the CMS value")
+    _require(not value[element.end :].strip(b"\0"), "signature", "something follows the CMS value")
     cms = read_signed_data(element.encoded)
     algorithm = HASHES[cms.digest_oid]
     message = source
@@ -166,9 +167,8 @@ def _feed(stream: BinaryIO, size: int, digest: Digest) -> None:
 
 def _check_signature(cms: SignedDataRead, message: bytes, expected: Expected) -> None:
     _require(cms.content is None, "signature", "it is not detached")
-    certificate = cms.signer_certificate()
-    ours = certificate == x509.load_der_x509_certificate(expected.certificates[0])
-    _require(ours, "signature", "it names another certificate")
+    certificate = expected.certificates[0]
+    _require(cms.signer() == certificate, "signature", "it names another certificate")
     complete = sorted(cms.certificates) == sorted(expected.certificates)
     _require(complete, "signature", "it does not hold the seal's certificates")
     kind = read_oid(read_whole(cms.signed[ID_CONTENT_TYPE], 0x06))
@@ -178,9 +178,9 @@ def _check_signature(cms: SignedDataRead, message: bytes, expected: Expected) ->
     named = read_whole(cms.signed[ID_SIGNING_CERTIFICATE_V2], 0x30)
     for _ in range(3):  # SigningCertificateV2 → certs → the first ESSCertIDv2 → its certHash
         named = next(named.children())
-    hashed = hashlib.sha256(expected.certificates[0]).digest()
+    hashed = hashlib.sha256(certificate).digest()
     _require(named.content == hashed, "signing certificate", "the ESS attribute names another")
-    cms.verify(certificate)
+    cms.verify_with(_key_in(certificate))
 
 
 def _check_timestamp(cms: SignedDataRead, expected: Expected) -> None:
@@ -194,9 +194,17 @@ def _check_timestamp(cms: SignedDataRead, expected: Expected) -> None:
     digest = hashlib.new(algorithm.name, token.content).digest()
     stated = read_whole(token.signed[ID_MESSAGE_DIGEST], 0x04).content
     _require(stated == digest, "timestamp", "its message digest is wrong")
-    unit = x509.load_der_x509_certificate(expected.timestamping_certificate)
-    _require(token.signer_certificate() == unit, "timestamp", "it is another unit's")
-    token.verify(unit)
+    unit = expected.timestamping_certificate
+    _require(token.signer() == unit, "timestamp", "it is another unit's")
+    token.verify_with(_key_in(unit))
+
+
+@lru_cache(maxsize=256)
+def _key_in(certificate: bytes) -> object:
+    """The public key of one of our own certificates: they are few, and parsing one costs as much as a
+    signature.
+    """
+    return x509.load_der_x509_certificate(certificate).public_key()
 
 
 def _check_evidence(revision: LastRevision, expected: Expected) -> None:

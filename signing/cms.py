@@ -115,6 +115,7 @@ def signed_data(
     return sequence(oid(ID_SIGNED_DATA), explicit(0, body))
 
 
+@lru_cache(maxsize=64)
 def size_of_signed_data(scheme: Scheme, certificates: tuple[bytes, ...], token_size: int) -> int:
     """Upper bound for the size of what :func:`signed_data` will return, by building it with blanks."""
     digest_size = {"sha256": 32, "sha384": 48}[scheme.digest_name]
@@ -175,20 +176,27 @@ class SignedDataRead:
     signature: bytes
     unsigned: dict[str, bytes]
 
-    def signer_certificate(self) -> x509.Certificate:
-        """The embedded certificate that the SignerInfo names. Raises :class:`ca.errors.MalformedDer`."""
+    def signer(self) -> bytes:
+        """DER of the certificate that the SignerInfo names. Raises :class:`ca.errors.MalformedDer`."""
         for certificate in self.certificates:
-            if _issuer_and_serial(certificate) == self.issuer_and_serial:
-                return x509.load_der_x509_certificate(certificate)
+            if sequence(*_issuer_of(certificate)) == self.issuer_and_serial:
+                return certificate
         raise MalformedDer("the signer's certificate is not among those embedded")
+
+    def signer_certificate(self) -> x509.Certificate:
+        """:meth:`signer`, parsed. Raises ``ValueError`` too, for what is no certificate."""
+        return x509.load_der_x509_certificate(self.signer())
 
     def verify(self, certificate: x509.Certificate) -> None:
         """Check the signature value over the signed attributes with the certificate's key.
 
         Raises ``cryptography.exceptions.InvalidSignature``; ``ValueError`` for a key or digest not used here.
         """
+        self.verify_with(certificate.public_key())
+
+    def verify_with(self, key: object) -> None:
+        """:meth:`verify` with a public key that is already at hand."""
         digest = HASHES.get(self.digest_oid)
-        key = certificate.public_key()
         if digest is None:
             raise ValueError(f"digest algorithm {self.digest_oid} is not one that is used here")
         if isinstance(key, ec.EllipticCurvePublicKey):

@@ -11,6 +11,11 @@ from signing.errors import LockedByEarlierSignature
 from signing.syntax import entry
 
 _DEEPEST_FIELD: Final = 64
+_ALLOWED: Final = {
+    1: "no changes",
+    2: "only filling in and signing fields that are already there",
+    3: "only comments and filling in and signing fields that are already there",
+}
 
 
 def signatures_in(catalog: generic.DictionaryObject) -> Iterator[tuple[generic.DictionaryObject, Any]]:
@@ -40,8 +45,10 @@ def signatures_in(catalog: generic.DictionaryObject) -> Iterator[tuple[generic.D
 def refuse_locked(signatures: tuple[Any, ...]) -> None:
     """Refuse what must not be added to: ISO 32000-2, 12.8.2.2 (DocMDP) and 12.8.2.4 (FieldMDP).
 
-    P=2 and P=3 allow signing fields that exist, not adding visible ones: validators fail the certification
-    over it. A certification without /P means 2.
+    P=2 allows "filling in forms, instantiating page templates, and signing" (Table 257),
+    P=3 comments besides. Signing there means a field that the certifier left for it. A new visible field can
+    hide what was certified (the "sneaky signature" attack of 2021), so validators count it as a forbidden
+    change, though some viewers let it pass. A certification without /P means 2.
     """
     permissions: list[int] = []
     for field, signature in signatures:
@@ -65,11 +72,10 @@ def refuse_locked(signatures: tuple[Any, ...]) -> None:
                 permissions.append(_permission(lock))
     strictest = min(permissions, default=None)
     if strictest is not None:
-        allowed = "no changes" if strictest == 1 else "only changes to fields that are already there"
         raise LockedByEarlierSignature(
-            f"The PDF is certified and allows {allowed} (DocMDP P={strictest}); a visible seal is a new "
-            "field and would break that certification: seal the document before it is certified, or ask for "
-            "a copy without it."
+            f"The PDF is certified and allows {_ALLOWED[strictest]} (DocMDP P={strictest}); a visible seal "
+            "is a new field and would break that certification: seal the document before it is certified, or "
+            "ask for a copy without it."
         )
 
 

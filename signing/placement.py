@@ -83,6 +83,8 @@ def at_named_place(
 ) -> Placement:
     """The caller's place, checked. The compact stamp is taken where only it fits.
 
+    Nothing on the page is looked at: a decompression bomb in its content is neither unpacked nor noticed.
+
     Raises :class:`signing.errors.NoRoomForStamp` when the page does not exist or neither stamp fits.
     """
     count = len(source.pages)

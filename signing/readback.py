@@ -14,15 +14,18 @@ from typing import Any, Final, NamedTuple
 
 _TOKEN: Final = re.compile(
     rb"[\x00\t\n\x0c\r ]*(?:"
-    rb"(?P<ref>(\d+) (\d+) R)(?![^\x00\t\n\x0c\r \[\]<>()/{}%])"
-    rb"|(?P<name>/[^\x00\t\n\x0c\r \[\]<>()/{}%]*)"
-    rb"|(?P<number>[+-]?\d*\.?\d+\.?)"
-    rb"|(?P<open><<|\[)|(?P<close>>>|\])"
-    rb"|<(?P<hex>[0-9A-Fa-f\x00\t\n\x0c\r ]*)>"
-    rb"|\((?P<string>[^\\()]*+(?:\\.[^\\()]*+)*+)\)"
-    rb"|(?P<word>true|false|null))",
+    rb"(/[^\x00\t\n\x0c\r \[\]<>()/{}%]*)"
+    rb"|(\d+) (\d+) R(?![^\x00\t\n\x0c\r \[\]<>()/{}%])"
+    rb"|([+-]?\d*\.?\d+\.?)"
+    rb"|(<<|\[)|(>>|\])"
+    rb"|<([0-9A-Fa-f\x00\t\n\x0c\r ]*)>"
+    rb"|\(([^\\()]*+(?:\\.[^\\()]*+)*+)\)"
+    rb"|(true|false|null))",
     re.DOTALL,
 )
+_NAME, _REFERENCE, _NUMBER, _OPEN, _CLOSE, _HEX, _STRING, _WORD = 1, 3, 4, 5, 6, 7, 8, 9
+"""Number of the last group of each alternative of the token, in the order in which they are tried."""
+_WORDS: Final = {b"true": True, b"false": False, b"null": None}
 _ESCAPE: Final = re.compile(rb"\\([()\\])")
 _HEADER: Final = re.compile(rb"(\d+) (\d+) obj[\x00\t\n\x0c\r ]*")
 _STREAM: Final = re.compile(rb"[\x00\t\n\x0c\r ]*stream\r?\n")
@@ -152,48 +155,48 @@ def read_object(data: bytes, at: int, expected: Ref) -> Any:
 
 def read_value(data: bytes, at: int) -> tuple[Any, int]:
     """One value (ISO 32000-2, 7.3) and where it ends."""
-    stack: list[list[Any]] = [[]]
-    closers: list[bytes] = []
+    items: list[Any] = []
+    outer: list[tuple[list[Any], bytes]] = []  # what is open around ``items``, and what will close it
+    match = _TOKEN.match
     while True:
-        token = _TOKEN.match(data, at)
-        if token is None or len(stack) > _DEEPEST:
+        token = match(data, at)
+        if token is None or len(outer) > _DEEPEST:
             raise Unreadable(f"no value at {at}")
         at = token.end()
-        kind, text = token.lastgroup, token[token.lastgroup or 0]
-        if kind == "open":
-            stack.append([])
-            closers.append(b">>" if text == b"<<" else b"]")
+        kind = token.lastindex
+        if kind == _NAME:
+            items.append(Name(token[kind]))
+        elif kind == _REFERENCE:
+            items.append(Ref(int(token[2]), int(token[3])))
+        elif kind == _NUMBER:
+            items.append(_number(token[kind]))
+        elif kind == _OPEN:
+            outer.append((items, b">>" if token[kind] == b"<<" else b"]"))
+            items = []
             continue
-        if kind == "close":
-            if not closers or closers.pop() != text:
+        elif kind == _CLOSE:
+            around, closer = outer.pop() if outer else (items, b"")
+            if token[kind] != closer:
                 raise Unreadable(f"brackets do not match at {at}")
-            items = stack.pop()
-            stack[-1].append(_dictionary(items) if text == b">>" else items)
+            around.append(_dictionary(items) if closer == b">>" else items)
+            items = around
+        elif kind == _HEX:
+            items.append(bytes.fromhex(token[kind].decode("ascii")))
+        elif kind == _STRING:
+            items.append(_ESCAPE.sub(rb"\1", token[kind]))
         else:
-            stack[-1].append(_scalar(kind, text, token))
-        if len(stack) == 1:
-            return stack[0][0], at
+            items.append(_WORDS[token[_WORD]])
+        if not outer:
+            return items[0], at
 
 
 def _dictionary(items: list[Any]) -> dict[bytes, Any]:
     keys = items[::2]
     entries = dict(zip(keys, items[1::2], strict=False))
-    if len(items) % 2 or len(entries) != len(keys) or not all(isinstance(key, Name) for key in keys):
+    if len(items) % 2 or len(entries) != len(keys) or not {Name}.issuperset(map(type, keys)):
         raise Unreadable("a dictionary has an odd number of parts, a key twice, or a key that is no name")
     return entries
 
 
-def _scalar(kind: str | None, text: bytes, token: re.Match[bytes]) -> Any:
-    match kind:
-        case "name":
-            return Name(text)
-        case "number":
-            return int(text) if text.lstrip(b"+-").isdigit() else float(text)
-        case "ref":
-            return Ref(int(token[2]), int(token[3]))
-        case "hex":
-            return bytes.fromhex(text.decode("ascii"))
-        case "string":
-            return _ESCAPE.sub(rb"\1", text)
-        case _:
-            return {b"true": True, b"false": False, b"null": None}[text]
+def _number(text: bytes) -> int | float:
+    return int(text) if text.lstrip(b"+-").isdigit() else float(text)

@@ -10,14 +10,15 @@ survives a black-and-white copier. All text is in embedded fonts. The QR modules
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import zlib
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
-from signing.fonts import Face
+from signing.fonts import Face, Font, font_for
 from signing.ids import grouped
 from signing.qr import QrCode
 from signing.typesetting import Canvas, Ink, Line, Style, fit, rounded
@@ -38,6 +39,7 @@ RULE: Final = Ink(0.80, 0.83, 0.87)
 WHITE: Final = Ink(1, 1, 1)
 
 _WIDE: Final = 95 * MM
+_DATE_SHARE: Final = 0.45  # of the column's width; the rest is for the document id
 _LOWEST: Final = 38 * MM
 _BAND: Final = 3.2 * MM
 _MARGIN: Final = 2.4 * MM
@@ -78,6 +80,19 @@ class StampText:
 
 
 @dataclass(frozen=True, slots=True)
+class Card:
+    """Everything on a stamp but the document id, which is set last, with its baseline at ``id_at``.
+
+    ``fonts`` are those of the whole stamp, with their resource names.
+    """
+
+    height: float
+    operators: bytes
+    fonts: dict[Font, str]
+    id_at: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Stamp:
     """A stamp as drawn, in its own space: lower left corner at the origin, upright, in points.
 
@@ -87,13 +102,31 @@ class Stamp:
     form: StampForm
     width: float
     height: float
-    canvas: Canvas
+    card: Card
+    document_id: Line
     code_at: tuple[float, float]
     code_side: float
 
     def operators(self) -> bytes:
         """The content stream; it calls the QR form by the name ``QR`` and the colour space ``C``."""
-        return "".join(self.canvas.operators).encode("ascii")
+        return self.card.operators + self._last_line()
+
+    def packed(self) -> bytes:
+        """:meth:`operators` for ``/FlateDecode``; what stamps have in common is packed once per process."""
+        head, common = _packed(self.card.operators)
+        packer = common.copy()
+        return b"".join((head, packer.compress(self._last_line()), packer.flush()))
+
+    def _last_line(self) -> bytes:
+        name = self.card.fonts[self.document_id.font]
+        return self.document_id.operators(name, *self.card.id_at).encode("ascii")
+
+
+@lru_cache(maxsize=64)
+def _packed(operators: bytes) -> tuple[bytes, Any]:
+    """The beginning of a packed stream, and the ``zlib`` compressor to copy and go on with."""
+    packer = zlib.compressobj(level=9, wbits=13, memLevel=6)  # small, so that a copy costs little
+    return packer.compress(operators), packer
 
 
 def indonesian_date(day: date) -> str:
@@ -106,13 +139,23 @@ def compose(form: StampForm, text: StampText, code: QrCode, link: str) -> Stamp:
 
     Raises :class:`signing.errors.UnprintableCharacter` and :class:`signing.errors.StampTextTooLong`.
     """
-    return _wide(text, code, link) if form is StampForm.WIDE else _compact(text, code)
-
-
-def _wide(text: StampText, code: QrCode, link: str) -> Stamp:
     side = code.side * MODULE
+    if form is StampForm.COMPACT:
+        return _compact(text, side)
     inset = 0.5 * MM
-    left = _BAND + inset + side + 1.2 * MM
+    host = urlsplit(link).netloc or link
+    card = _wide_card(replace(text, document_id=""), side, host)
+    column = _WIDE - _left(side) - _MARGIN
+    document_id = fit(grouped(text.document_id), _ID, column * (1 - _DATE_SHARE))[0]
+    code_at = (_BAND + inset, (card.height - side) / 2)
+    return Stamp(StampForm.WIDE, _WIDE, card.height, card, document_id, code_at, side)
+
+
+@lru_cache(maxsize=64)
+def _wide_card(text: StampText, side: float, host: str) -> Card:
+    """Agencies seal by the thousand with the same words on the same day, so cards without id are kept."""
+    inset = 0.5 * MM
+    left = _left(side)
     column = _WIDE - left - _MARGIN
 
     # 1. Everything that has a height, so that the card can grow around it.
@@ -123,20 +166,13 @@ def _wide(text: StampText, code: QrCode, link: str) -> Stamp:
         (fit(text.issuer, _ISSUER, column), _ISSUER, 0.8),
         (fit(text.signatory, _OFFICE, column), _OFFICE, 0.0),
     ]
-    half = column * 0.45
+    half = column * _DATE_SHARE
+    dated = fit(indonesian_date(text.issued_on), _DATE, half - 4)[0]
     labels = [
-        (
-            fit("Tanggal dokumen / Date", _LABEL, half),
-            fit(indonesian_date(text.issued_on), _DATE, half - 4),
-            0.0,
-        ),
-        (
-            fit("Nomor segel / Seal ID", _LABEL, column - half),
-            fit(grouped(text.document_id), _ID, column - half),
-            half,
-        ),
+        (fit("Tanggal dokumen / Date", _LABEL, half)[0], left),
+        (fit("Nomor segel / Seal ID", _LABEL, column - half)[0], left + half),
     ]
-    address = (urlsplit(link).netloc or link) + "/verify"
+    address = host + "/verify"
     lower = [
         (fit(f"Periksa: pindai kode, atau buka {address}", _HOW, column), _HOW),
         (fit("To check, scan the code or open that address.", _HOW_BENEATH, column), _HOW_BENEATH),
@@ -147,10 +183,9 @@ def _wide(text: StampText, code: QrCode, link: str) -> Stamp:
 
     # 2. Ground, band, code.
     canvas = Canvas()
-    _card(canvas, _WIDE, height)
+    _ground(canvas, _WIDE, height)
     canvas.draw(_kawung_band(height))
-    code_at = (_BAND + inset, (height - side) / 2)
-    _place_code(canvas, code, code_at)
+    _place_code(canvas, (_BAND + inset, (height - side) / 2))
 
     # 3. The column: who and what from the top, how to check from the bottom, the id between them.
     y = height - _MARGIN
@@ -162,35 +197,43 @@ def _wide(text: StampText, code: QrCode, link: str) -> Stamp:
         canvas.block(lines, left, floor, style.leading)
     floor += 2.6
     canvas.draw(f"{RULE.operator('SC')}0.5 w {left:.2f} {floor:.2f} m {left + column:.2f} {floor:.2f} l S\n")
-    for label, value, offset in labels:
-        canvas.text(value[0], left + offset, floor + 3.6)
-        canvas.text(label[0], left + offset, floor + 11.0)
+    for label, x in labels:
+        canvas.text(label, x, floor + 11.0)
+    canvas.text(dated, left, floor + 3.6)
     _frame(canvas, _WIDE, height)
-    return Stamp(StampForm.WIDE, _WIDE, height, canvas, code_at, side)
+    return _finish(canvas, height, font_for(_ID.face, ""), (left + half, floor + 3.6))
 
 
-def _compact(text: StampText, code: QrCode) -> Stamp:
-    side = code.side * MODULE
+def _left(side: float) -> float:
+    """Where the column of words begins, beside a QR code of that side."""
+    return _BAND + 0.5 * MM + side + 1.2 * MM
+
+
+def _finish(canvas: Canvas, height: float, document_id: Font, id_at: tuple[float, float]) -> Card:
+    fonts = canvas.fonts | {document_id: canvas.name_of(document_id)}
+    return Card(height, "".join(canvas.operators).encode("ascii"), fonts, id_at)
+
+
+def _compact(text: StampText, side: float) -> Stamp:
     inset = 0.5 * MM
     width = side + 2 * inset
     column = width - 2 * inset - 2
     heading = "CONTOH · SAMPLE" if text.is_sample else "Segel elektronik · E-seal"
-    lines = [
-        fit(heading, Style(Face.SEMIBOLD, MAROON, 6.4, 3.6, 1), column)[0],
-        fit(grouped(text.document_id), Style(Face.MONO, NAVY, 6.4, 3.6, 1), column)[0],
-    ]
-    words = sum(line.size for line in lines) * 1.25
+    upper = fit(heading, Style(Face.SEMIBOLD, MAROON, 6.4, 3.6, 1), column)[0]
+    lower = fit(grouped(text.document_id), Style(Face.MONO, NAVY, 6.4, 3.6, 1), column)[0]
+    words = (upper.size + lower.size) * 1.25
     height = side + 2 * inset + words + 1.5
     canvas = Canvas()
-    _card(canvas, width, height)
+    _ground(canvas, width, height)
     code_at = (inset, inset + words + 1.5)
-    _place_code(canvas, code, code_at)
-    y = code_at[1] + 0.6
-    for line in lines:
-        y -= line.size * 1.2
-        canvas.text(line, (width - line.width) / 2, y + line.size * 0.22)
+    _place_code(canvas, code_at)
+    y = code_at[1] + 0.6 - upper.size * 1.2
+    canvas.text(upper, (width - upper.width) / 2, y + upper.size * 0.22)
+    y -= lower.size * 1.2
     _frame(canvas, width, height)
-    return Stamp(StampForm.COMPACT, width, height, canvas, code_at, side)
+    id_at = ((width - lower.width) / 2, y + lower.size * 0.22)
+    card = _finish(canvas, height, lower.font, id_at)
+    return Stamp(StampForm.COMPACT, width, height, card, lower, code_at, side)
 
 
 def _headline(text: StampText) -> tuple[str, str]:
@@ -203,7 +246,7 @@ def _height(lines: tuple[Line, ...], style: Style) -> float:
     return sum(line.size for line in lines) * style.leading
 
 
-def _card(canvas: Canvas, width: float, height: float) -> None:
+def _ground(canvas: Canvas, width: float, height: float) -> None:
     """White ground: the code needs white around it whatever lies below the stamp."""
     canvas.draw(f"/C cs /C CS {WHITE.operator('sc')}{_outline(width, height)}f\n")
 
@@ -247,5 +290,5 @@ def _kawung(x: float, y: float, reach: float) -> str:
     return "".join(petals)
 
 
-def _place_code(canvas: Canvas, code: QrCode, at: tuple[float, float]) -> None:
+def _place_code(canvas: Canvas, at: tuple[float, float]) -> None:
     canvas.draw(f"q {MODULE:.5f} 0 0 {MODULE:.5f} {at[0]:.3f} {at[1]:.3f} cm /QR Do Q\n")

@@ -24,9 +24,13 @@ def entries_of(dictionary: generic.DictionaryObject) -> Entries:
 
 
 def dictionary(entries: Entries) -> bytes:
-    return b"<<%b>>" % b"".join(
-        written(generic.NameObject(key)) + b" " + value for key, value in entries.items()
-    )
+    return b"<<%b>>" % b"".join([b"%b %b" % (_name(key), value) for key, value in entries.items()])
+
+
+def _name(key: str) -> bytes:
+    """A key as it stands in a file: plain letters as they are, everything else with its escapes (7.3.5)."""
+    plain = key[1:].isalnum() and key.isascii()
+    return key.encode("ascii") if plain else written(generic.NameObject(key))
 
 
 def array_with(array: Any, *more: bytes) -> bytes:

@@ -32,6 +32,12 @@ class Line:
     def width(self) -> float:
         return self.font.width(self.text, self.size)
 
+    def operators(self, font_name: str, x: float, baseline: float) -> str:
+        return (
+            f"BT {self.ink.operator('sc')}/{font_name} {self.size:g} Tf {x:.2f} {baseline:.2f} Td "
+            f"{self.font.encode(self.text)} Tj ET\n"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Style:
@@ -100,12 +106,11 @@ class Canvas:
     def draw(self, operators: str) -> None:
         self.operators.append(operators)
 
+    def name_of(self, font: Font) -> str:
+        return self.fonts.setdefault(font, f"F{len(self.fonts)}")
+
     def text(self, line: Line, x: float, baseline: float) -> None:
-        name = self.fonts.setdefault(line.font, f"F{len(self.fonts)}")
-        self.operators.append(
-            f"BT {line.ink.operator('sc')}/{name} {line.size:g} Tf {x:.2f} {baseline:.2f} Td "
-            f"{line.font.encode(line.text)} Tj ET\n"
-        )
+        self.operators.append(line.operators(self.name_of(line.font), x, baseline))
 
     def block(self, lines: tuple[Line, ...], x: float, top: float, leading: float) -> float:
         """Set ``lines`` downwards from ``top`` and return the height that they took."""

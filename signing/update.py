@@ -31,7 +31,6 @@ from signing.syntax import (
     text_string,
     written,
 )
-from signing.typesetting import Canvas
 
 FIELD_NAME: Final = "AbsahSeal"
 _PRINT_AND_LOCKED: Final = 132  # annotation flags Print and Locked (ISO 32000-2, 12.5.3)
@@ -74,6 +73,7 @@ class SealUpdate:
         self._signature_head = b""
         self._signature = self._revision.allocate()
         self._field = self._revision.allocate()
+        self._colours = self._revision.add(COLOUR_SPACE)
         self.certifies = source.facts.signatures == 0
 
     # --- the stamp ----------------------------------------------------------------------------------
@@ -112,7 +112,8 @@ class SealUpdate:
         self._put_widget(placement, code)
         link_number = self._link_annotation(placement, link)
         tree = self._source.catalog.raw_get("/Pages")
-        content = self._revision.add(_packed(b"", "".join(sheet.canvas.operators).encode("ascii")))
+        operators = "".join(sheet.canvas.operators).encode("ascii")
+        content = self._revision.add(stream(b"/Filter/FlateDecode", zlib.compress(operators)))
         self._revision.put(
             number,
             b"<</Type/Page/Parent %b/MediaBox[%b]/CropBox[%b]/Rotate 0/Resources<<%b>>/Contents %d 0 R"
@@ -121,7 +122,7 @@ class SealUpdate:
                 written(tree),
                 _numbers(page.box),
                 _numbers(page.box),  # both stated: the tree's root may hand its own down
-                self._resources(sheet.canvas),
+                self._resources(sheet.canvas.fonts),
                 content,
                 self._field,
                 link_number,
@@ -139,23 +140,23 @@ class SealUpdate:
         code_number = self._revision.add(
             stream(
                 b"/Type/XObject/Subtype/Form/BBox[0 0 %d %d]/Filter/FlateDecode"
-                b"/Resources<</ColorSpace<</C %b>>>>" % (code.side, code.side, COLOUR_SPACE),
+                b"/Resources<</ColorSpace<</C %d 0 R>>>>" % (code.side, code.side, self._colours),
                 packed(draw(code)),
             )
         )
         matrix = b"%d %d %d %d 0 0" % placement.matrix
         appearance = self._revision.add(
-            _packed(
-                b"/Type/XObject/Subtype/Form/BBox[0 0 %.3f %.3f]/Matrix[%b]"
+            stream(
+                b"/Type/XObject/Subtype/Form/BBox[0 0 %.3f %.3f]/Matrix[%b]/Filter/FlateDecode"
                 b"/Resources<<%b/XObject<</QR %d 0 R>>>>"
                 % (
                     stamp.width,
                     stamp.height,
                     matrix,
-                    self._resources(stamp.canvas),
+                    self._resources(stamp.card.fonts),
                     code_number,
                 ),
-                stamp.operators(),
+                stamp.packed(),
             )
         )
         self._revision.put(
@@ -184,12 +185,11 @@ class SealUpdate:
             )
         )
 
-    def _resources(self, canvas: Canvas) -> bytes:
-        fonts = b"".join(
-            b"/%b %d 0 R" % (name.encode("ascii"), self._font_number(font))
-            for font, name in canvas.fonts.items()
+    def _resources(self, fonts: dict[Font, str]) -> bytes:
+        named = b"".join(
+            b"/%b %d 0 R" % (name.encode("ascii"), self._font_number(font)) for font, name in fonts.items()
         )
-        return b"/ColorSpace<</C %b>>/Font<<%b>>" % (COLOUR_SPACE, fonts)
+        return b"/ColorSpace<</C %d 0 R>>/Font<<%b>>" % (self._colours, named)
 
     def _font_number(self, font: Font) -> int:
         if font not in self._fonts:
@@ -313,10 +313,6 @@ def _raw(holder: generic.DictionaryObject, key: str) -> Any:
 _CERTIFICATION: Final = (
     b"/Reference[<</Type/SigRef/TransformMethod/DocMDP/TransformParams<</Type/TransformParams/V/1.2/P 1>>>>]"
 )
-
-
-def _packed(entries: bytes, operators: bytes) -> bytes:
-    return stream(entries + b"/Filter/FlateDecode", zlib.compress(operators, 3))
 
 
 def _numbers(rectangle: tuple[float, float, float, float]) -> bytes:

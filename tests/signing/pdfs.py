@@ -183,7 +183,7 @@ def picture(content: bytes, page: int, folder: Path, dpi: int = 200, grey: bool 
     subprocess.run(
         [
             tool("pdftoppm", "poppler-utils"),
-            *("-r", str(dpi), "-f", str(page), "-l", str(page), "-cropbox", "-png", "-singlefile"),
+            *("-r", str(dpi), "-f", str(page), "-l", str(page), "-cropbox", "-singlefile"),
             *options,
             str(path),
             str(folder / "rendered"),
@@ -192,5 +192,5 @@ def picture(content: bytes, page: int, folder: Path, dpi: int = 200, grey: bool 
         capture_output=True,
         timeout=120,
     )
-    with Image.open(folder / "rendered.png") as image:
+    with Image.open(folder / ("rendered.pgm" if grey else "rendered.ppm")) as image:
         return image.convert("L" if grey else "RGB")

@@ -75,6 +75,17 @@ def test_two_earlier_signatures_stay_valid_under_our_seal() -> None:
     assert_valid(content)
 
 
+def test_a_seal_beside_a_signature_that_is_already_broken_is_valid_and_mends_nothing() -> None:
+    root, signer = stranger()
+    earlier = signed_by(signer, letter())
+    value = earlier.index(b"/ByteRange")
+    broken = earlier[:20] + bytes((earlier[20] ^ 1,)) + earlier[21:]
+    assert value > 20
+    _, content = seal(broken)
+    assert_valid(content)
+    assert not judge(field_signature(content, "Pertama"), root.encoded).intact
+
+
 def test_our_seal_beside_another_does_not_certify() -> None:
     _, signer = stranger()
     _, content = seal(signed_by(signer, letter()))
@@ -85,8 +96,8 @@ def test_our_seal_beside_another_does_not_certify() -> None:
     ("permission", "allowed"),
     [
         (fields.MDPPerm.NO_CHANGES, "no changes"),
-        (fields.MDPPerm.FILL_FORMS, "only changes to fields that are already there"),
-        (fields.MDPPerm.ANNOTATE, "only changes to fields that are already there"),
+        (fields.MDPPerm.FILL_FORMS, r"only filling in and signing fields .* \(DocMDP P=2\)"),
+        (fields.MDPPerm.ANNOTATE, r"only comments and filling in and signing fields .* \(DocMDP P=3\)"),
     ],
 )
 def test_a_certification_that_our_seal_would_break_is_refused_with_its_cause(

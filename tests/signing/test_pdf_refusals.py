@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+import tracemalloc
 import zlib
 
 import pikepdf
@@ -124,7 +125,7 @@ def test_two_thousand_pages_are_taken() -> None:
 
 
 def test_an_object_stream_that_is_a_bomb() -> None:
-    bomb = zlib.compress(b"1 0 " + b" " * 300_000_000, 9)
+    bomb = zlib.compress(b"1 0 " + b" " * 200_000_000, 9)
     body = (
         b"%%PDF-1.5\n1 0 obj\n<</Type/ObjStm/N 1/First 4/Filter/FlateDecode/Length %d>>stream\n%b\n"
         b"endstream\nendobj\n" % (len(bomb), bomb)
@@ -138,13 +139,30 @@ def test_an_object_stream_that_is_a_bomb() -> None:
     assert type(refusal(body + xref)) is DecompressionBomb
 
 
-def test_a_page_whose_content_is_a_bomb() -> None:
+def bomb_on_a_page(size: int) -> bytes:
     document, saved = changed(letter(pages=1))
     page = document.pages[0]
     page.obj.Contents = document.make_stream(b"")
-    page.obj.Contents.write(zlib.compress(b"0 0 m " * 40_000_000, 9), filter=pikepdf.Name.FlateDecode)
+    page.obj.Contents.write(zlib.compress(b"0 0 m " * (size // 6), 9), filter=pikepdf.Name.FlateDecode)
+    return bytes(saved())
+
+
+def test_a_page_whose_content_is_a_bomb() -> None:
     with pytest.raises(DecompressionBomb, match="page 1"):
-        seal(saved(), place=None)
+        seal(bomb_on_a_page(240_000_000), place=None)
+
+
+def test_at_a_named_place_a_bomb_is_never_unpacked() -> None:
+    source = bomb_on_a_page(60_000_000)
+    seal(letter())  # what is loaded once per process does not count
+    tracemalloc.start()
+    try:
+        _, content = seal(source)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 8_000_000
+    assert_valid(content)
 
 
 def test_a_page_tree_that_bites_its_tail_ends() -> None:
