@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import traceback
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -16,11 +15,13 @@ import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import CredentialsMissing
+from app.logs import places
 from app.problems import INTERNAL, METHOD, NOT_FOUND, PROBLEMS, UNREADABLE, VALIDATION, Problem, problem_of
 from identity.errors import AccessTokenError, ClientNotAuthenticated, OAuthError
 from signing.errors import JobInProgress, NotPermitted
@@ -43,6 +44,8 @@ def answer(scope: Scope, error: Exception) -> Response:
             detail="See errors for each place.",
             extra={"errors": _validation_errors(error)},
         )
+    if isinstance(error, ClientDisconnect):  # nobody reads this; it is what is counted and measured
+        return _response(scope, UNREADABLE, detail="The request ended before its body did.")
     problem = problem_of(error)
     if problem.status >= 500 and not isinstance(error, VerifierBusy):
         return _incident(scope, problem, error)
@@ -103,12 +106,23 @@ def _from_starlette(scope: Scope, error: HTTPException) -> Response:
         return answer(scope, cause)
     known = {404: NOT_FOUND, 405: METHOD}.get(error.status_code)
     if known is not None:
-        return _response(scope, known, headers=error.headers)
+        headers = {"Allow": _allowed(scope)} if known is METHOD else error.headers
+        return _response(scope, known, headers=headers)
     if error.status_code >= 500:
         return _incident(scope, INTERNAL, error)
     return _response(
         scope, UNREADABLE, detail=str(error.detail), headers=error.headers, status=error.status_code
     )
+
+
+def _allowed(scope: Scope) -> str:
+    """Every method of the address, where the framework names only those of the first route it met."""
+    taken = [
+        method
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
+        if any(route.matches({**scope, "method": method})[0] is Match.FULL for route in scope["app"].routes)
+    ]
+    return ", ".join(["HEAD", *taken] if "GET" in taken else taken)
 
 
 def _validation_errors(error: RequestValidationError) -> list[dict[str, str]]:
@@ -150,10 +164,7 @@ def _log_incident(scope: Scope, error: Exception, incident: str) -> None:
         route=getattr(scope.get("route"), "path", "unmatched"),
         error=causes,
         reason=str(error) if ours else "",
-        at=[
-            f"{frame.filename}:{frame.lineno} {frame.name}"
-            for frame in traceback.extract_tb(error.__traceback__)
-        ][-8:],
+        at=places(error),
     )
 
 
@@ -201,7 +212,9 @@ def _response(
     body |= {"request_id": scope.get("state", {}).get("request_id")}
     body |= extra or {}
     return Response(
-        json.dumps(body, ensure_ascii=False),
+        json.dumps(body, ensure_ascii=False).encode(
+            "utf-8", "replace"
+        ),  # a detail may quote half a character
         status_code=status or problem.status,
         media_type=media_type,
         headers={

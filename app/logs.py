@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+import traceback
 from collections.abc import MutableMapping
 from typing import Any, Final
 
@@ -41,6 +42,7 @@ def configure_logging(settings: LogSettings) -> None:
         structlog.stdlib.add_logger_name,
         structlog.stdlib.PositionalArgumentsFormatter(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        name_exception,
         hide_sensitive,
     ]
     renderer: structlog.typing.Processor = (
@@ -65,8 +67,27 @@ def configure_logging(settings: LogSettings) -> None:
     for noisy in ("alembic", "fontTools", "httpx"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     # What a stranger's file makes a parser say is the stranger's text: it belongs in no log.
-    for parser in ("pyhanko", "pyhanko_certvalidator", "PIL", "pikepdf"):
+    for parser in ("pyhanko", "pyhanko_certvalidator", "PIL", "pikepdf", "python_multipart"):
         logging.getLogger(parser).setLevel(logging.CRITICAL)
+
+
+def name_exception(
+    _logger: object, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """An exception's class and places, never its words: those of a library may hold somebody's data."""
+    found = event.pop("exc_info", None)
+    error = sys.exc_info()[1] if found is True else found[1] if isinstance(found, tuple) else found
+    if isinstance(error, BaseException):
+        event["error"] = type(error).__qualname__
+        event["at"] = places(error)
+    return event
+
+
+def places(error: BaseException) -> list[str]:
+    """Where an exception came from, innermost last."""
+    return [
+        f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)
+    ][-8:]
 
 
 def hide_sensitive(

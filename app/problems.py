@@ -52,8 +52,8 @@ _FACTS = Problem(
     422, "document-facts-invalid", "A fact about the document breaks a rule", "Data dokumen melanggar aturan"
 )
 _RECEIPT = Problem(422, "receipt-invalid", "The receipt cannot be believed", "Kode QR tidak dapat dipercaya")
-_NO_SEAL = Problem(
-    409, "no-active-seal", "The agency has no seal that may sign now", "Instansi belum punya segel aktif"
+_NOT_UNDERSTOOD = Problem(
+    415, "upload-not-understood", "This kind of upload is not read here", "Jenis unggahan tidak dikenal"
 )
 _UPLOAD = Problem(422, "upload-incomplete", "The upload is incomplete", "Unggahan tidak lengkap")
 
@@ -116,7 +116,15 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     signing.JobInProgress: Problem(
         409, "job-in-progress", "The same request is being worked on", "Permintaan sama sedang dikerjakan"
     ),
-    signing.NoActiveSeal: _NO_SEAL,
+    signing.NoActiveSeal: Problem(
+        409, "no-active-seal", "The agency has no seal that may sign now", "Instansi belum punya segel aktif"
+    ),
+    signing.SourceMissing: UNAVAILABLE,
+    signing.SourceLost: Problem(
+        410, "pdf-lost", "The PDF was lost before it was sealed", "PDF hilang sebelum disegel"
+    ),
+    signing.PartMissing: _UPLOAD,
+    signing.NotAForm: _NOT_UNDERSTOOD,
     signing.StampTextTooLong: Problem(
         422, "stamp-text-too-long", "A text does not fit on the stamp", "Teks tidak muat di stempel"
     ),
@@ -145,7 +153,7 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     signing.UnprintableCharacter: Problem(
         422, "unprintable-character", "The stamp cannot print a character", "Ada huruf yang tak dapat dicetak"
     ),
-    # A refusal that is repeated to the caller of the same idempotency key carries only its recorded words.
+    # A refusal recorded by another release, whose class this one does not know.
     signing.PdfRefused: Problem(422, "pdf-refused", "The PDF cannot be sealed", "PDF tidak dapat disegel"),
     # verify
     verify.UnknownDocument: Problem(
@@ -153,9 +161,7 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     ),
     verify.UploadTooLarge: Problem(413, "upload-too-large", "The file is too large", "Berkas terlalu besar"),
     verify.UploadIncomplete: _UPLOAD,
-    verify.UploadNotUnderstood: Problem(
-        415, "upload-not-understood", "This kind of upload is not read here", "Jenis unggahan tidak dikenal"
-    ),
+    verify.UploadNotUnderstood: _NOT_UNDERSTOOD,
     verify.VerifierBusy: Problem(
         503, "verifier-busy", "Too many verifications at once", "Terlalu banyak verifikasi sekaligus"
     ),
@@ -166,7 +172,6 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     ca.IssuanceRefused: INTERNAL,
     ca.HierarchyIncomplete: UNAVAILABLE,
     ca.CertificateUnknown: NOT_FOUND,
-    ca.SealMissing: _NO_SEAL,
     ca.CertificateNotGood: UNAVAILABLE,
     ca.RevocationRefused: Problem(
         409, "revocation-refused", "The status cannot change that way", "Status tidak dapat diubah demikian"

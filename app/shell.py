@@ -12,6 +12,7 @@ import anyio.to_thread
 import structlog
 from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import __version__, answers
 from app.answers import ProblemMiddleware
@@ -55,6 +56,29 @@ class Readiness:
         return list(self._probes)
 
 
+class HeadMiddleware:
+    """Answers HEAD as GET without the body, for every address (RFC 9110, 9.3.2)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+
+        async def without_body(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        scope["method"] = "GET"
+        try:
+            await self._app(scope, receive, without_body)
+        finally:
+            scope["method"] = "HEAD"
+
+
 def new_application(
     settings: Settings, *, title: str, probes: Mapping[str, Probe], closing: ExitStack
 ) -> FastAPI:
@@ -74,6 +98,7 @@ def new_application(
         openapi_url="/openapi.json",
         docs_url=None,  # its page loads scripts from another host
         redoc_url=None,
+        redirect_slashes=False,  # redirects would name the host that the caller claims
     )
     metrics = Metrics()
     answers.install(application, public_url=settings.public_url)
@@ -81,6 +106,7 @@ def new_application(
     # The last one added stands outermost.
     application.add_middleware(BodyLimitMiddleware, limits=BodyLimits.from_settings(settings))
     application.add_middleware(ProblemMiddleware)
+    application.add_middleware(HeadMiddleware)
     application.add_middleware(TelemetryMiddleware, metrics=metrics)
     return application
 

@@ -15,6 +15,7 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, from_url
 
 from app.errors import SettingsInvalid, StorageNotReady
+from signing.ports import StoredFile
 
 _CHUNK: Final = 8 * 1024**2  # also the part size of an S3 multipart upload; the least S3 takes is 5 MiB
 _CONCURRENCY: Final = 2  # parts in flight: a large object costs 2 chunks of memory, not the default 12
@@ -75,6 +76,13 @@ class ObjectFiles:
                 return
             if self._folder is not None:
                 _flush_directory((self._folder / key).parent)
+
+    def under(self, folder: str) -> Iterator[StoredFile]:
+        """Every object whose key begins with ``folder``, which ends in a slash."""
+        with self._answers():
+            for page in obstore.list(self._store, folder):
+                for entry in page:
+                    yield StoredFile(entry["path"], entry["last_modified"])
 
     def ping(self) -> None:
         """Write, read and delete a small object. Raises :class:`app.errors.StorageNotReady`."""

@@ -27,6 +27,7 @@ def run_once(core: Core) -> int:
     """
     jobs: dict[str, Callable[[], object]] = {
         "finish_abandoned": core.sealing.finish_abandoned,
+        "discard_leftovers": core.sealing.discard_leftovers,
         "renew_certificates": lambda: complete_hierarchy(core, actor=ACTOR),
         "publish_trust": lambda: publish_trust(core),
     }

@@ -37,7 +37,3 @@ class RevocationRefused(CertificationError):
 
 class TimeNotAvailable(CertificationError):
     """The time-stamping unit cannot sign now: no active key, no certificate, or out of date."""
-
-
-class SealMissing(CertificationError):
-    """The agency has no seal certificate that is good now."""

@@ -164,6 +164,7 @@ class Hierarchy:
             owner=owner,
             der=encoded,
             sha256=hashlib.sha256(encoded).digest(),
+            issued_at=now,
             not_before=certificate.not_valid_before_utc,
             not_after=certificate.not_valid_after_utc,
         )

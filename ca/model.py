@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, StrEnum
@@ -17,6 +18,14 @@ keeps for examples. A deployment that means it registers an arc and sets :attr:`
 RECEIPT_SIGNING_USAGE = f"{EXAMPLE_ARC}.2.1"
 """Extended key usage of receipt signers; no standard has one. The same in every deployment, because verifiers
 that never saw the deployment's settings must recognise it."""
+
+
+_PUBLISHED_NAME = re.compile(r"[a-z0-9-]{1,64}")
+
+
+def is_published_name(text: str) -> bool:
+    """Whether ``text`` can be the ``name`` of a certificate; nothing else is looked up."""
+    return _PUBLISHED_NAME.fullmatch(text) is not None
 
 
 class ProfileName(StrEnum):
@@ -64,6 +73,7 @@ class CertificateRecord:
     owner: str
     der: bytes
     sha256: bytes
+    issued_at: datetime
     not_before: datetime
     not_after: datetime
     status: CertificateStatus = CertificateStatus.GOOD

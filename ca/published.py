@@ -14,7 +14,7 @@ from fastapi.responses import Response
 from sqlalchemy import Connection
 
 from ca.errors import CertificateUnknown
-from ca.model import CrlRecord
+from ca.model import CrlRecord, is_published_name
 from ca.tables import Certificates, Crls
 
 _CERTIFICATE_CACHE = "public, max-age=86400, immutable"
@@ -32,16 +32,20 @@ def router(
 
     @routes.get("/{name}.crt", summary="A certificate, DER", response_class=Response)
     def certificate(name: str) -> Response:
-        with read() as tx:
-            found = Certificates(tx).by_name(name)
+        found = None
+        if is_published_name(name):
+            with read() as tx:
+                found = Certificates(tx).by_name(name)
         if found is None:
-            raise CertificateUnknown(f"no certificate called {name[:64]!r} was issued here")
+            raise CertificateUnknown("no certificate with this name was issued here")
         return Response(
             found.der, media_type="application/pkix-cert", headers={"Cache-Control": _CERTIFICATE_CACHE}
         )
 
     @routes.get("/{issuer}.crl", summary="The newest revocation list, DER", response_class=Response)
     def revocation_list(issuer: str) -> Response:
+        if not is_published_name(issuer):
+            raise CertificateUnknown("no CA with this name has issued a revocation list")
         found = current_crl(issuer) if current_crl is not None else _stored(issuer)
         return Response(found.der, media_type="application/pkix-crl", headers={"Cache-Control": _CRL_CACHE})
 
@@ -49,7 +53,7 @@ def router(
         with read() as tx:
             found = Crls(tx).latest(issuer)
         if found is None:
-            raise CertificateUnknown(f"no CA called {issuer[:64]!r} has issued a revocation list")
+            raise CertificateUnknown("no CA with this name has issued a revocation list")
         return found
 
     return routes

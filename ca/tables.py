@@ -41,6 +41,7 @@ certificates = Table(
     Column("owner", String(128), nullable=False),
     Column("der", LargeBinary, nullable=False),
     Column("sha256", LargeBinary, nullable=False),
+    Column("issued_at", DateTime(timezone=True), nullable=False),  # not_before is cut to whole seconds
     Column("not_before", DateTime(timezone=True), nullable=False),
     Column("not_after", DateTime(timezone=True), nullable=False),
     Column("status", String(16), nullable=False),
@@ -48,7 +49,7 @@ certificates = Table(
     Column("reason", Integer),
     Column("invalidity_date", DateTime(timezone=True)),
     Column("status_changed_at", DateTime(timezone=True)),  # a released hold leaves no other trace
-    Index("certificates_by_use", "profile", "owner", "status", "not_before"),
+    Index("certificates_by_use", "profile", "owner", "status", "issued_at"),
     Index("certificates_by_issuer", "issuer", "status"),
     Index("certificates_by_change", "issuer", "status_changed_at"),
     Index("certificates_by_key", "key_id"),
@@ -81,6 +82,7 @@ def _certificate(row: Row[Any]) -> CertificateRecord:
         owner=row.owner,
         der=bytes(row.der),
         sha256=bytes(row.sha256),
+        issued_at=_aware(row.issued_at),
         not_before=_aware(row.not_before),
         not_after=_aware(row.not_after),
         status=CertificateStatus(row.status),
@@ -107,6 +109,7 @@ class Certificates:
                 owner=record.owner,
                 der=record.der,
                 sha256=record.sha256,
+                issued_at=record.issued_at,
                 not_before=record.not_before,
                 not_after=record.not_after,
                 status=record.status.value,
@@ -137,7 +140,7 @@ class Certificates:
                 certificates.c.owner == owner,
                 certificates.c.status == CertificateStatus.GOOD.value,
             )
-            .order_by(certificates.c.not_before.desc(), certificates.c.serial.desc())
+            .order_by(certificates.c.issued_at.desc(), certificates.c.serial.desc())
             .limit(1)
         )
         row = self._connection.execute(query).one_or_none()
@@ -148,7 +151,7 @@ class Certificates:
         query = (
             select(certificates)
             .where(certificates.c.profile == profile.value)
-            .order_by(certificates.c.not_before, certificates.c.serial)
+            .order_by(certificates.c.issued_at, certificates.c.serial)
         )
         return [_certificate(row) for row in self._connection.execute(query)]
 

@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 
@@ -63,6 +64,7 @@ class TimeStampingAuthority:
         self._max_staleness = max_staleness
         self._monotonic = monotonic
         self._unit: tuple[float, _Unit] | None = None
+        self._latest = datetime.min.replace(tzinfo=UTC)
 
     @property
     def chain(self) -> tuple[bytes, ...]:
@@ -90,9 +92,25 @@ class TimeStampingAuthority:
         except TimeNotAvailable:
             return tst.rejected(tst.FailInfo.TIME_NOT_AVAILABLE, "no time-stamping unit can sign now")
 
+    def _moment(self) -> datetime:
+        """The time, unless the clock went back by more than the accuracy that tokens state.
+
+        Then one of the two times was wrong, and nobody here can say which (EN 319 421, 7.7.2: no token is
+        issued while the clock is out of its accuracy). It ends when the clock has caught up, or with a
+        restart of the process.
+        """
+        moment = self._clock()
+        if moment + timedelta(seconds=self._config.tsa_accuracy_seconds) < self._latest:
+            raise TimeNotAvailable(
+                f"the clock went back from {self._latest:%Y-%m-%d %H:%M:%S} to {moment:%Y-%m-%d %H:%M:%S}: "
+                "check the time service of this machine, then restart"
+            )
+        self._latest = max(self._latest, moment)
+        return moment
+
     def _issue(self, request: tst.TimeStampRequest) -> bytes:
         unit = self._current()
-        moment = self._clock()
+        moment = self._moment()
         if not unit.record.not_before <= moment <= unit.record.not_after:
             raise TimeNotAvailable(
                 f"certificate {unit.record.name} of the time-stamping unit is not valid now: run `absah init`"

@@ -20,6 +20,7 @@ ISSUE_ANY: Final = "documents.issue:*"
 
 _SECRET_PREFIX: Final = "absah_"  # noqa: S105 - lets secret scanners find leaked ones
 _SCOPE = re.compile(r"documents\.read|documents\.revoke|documents\.issue:(?:\*|[a-z][a-z0-9_]{0,39})")
+_CLIENT_ID = re.compile(r"client-[0-9a-f]{16}")
 _AGENCY_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 # EN 319 412-1, 5.1.4: three letters of identity type, country, "-", the register's own reference.
 _ORGANIZATION_IDENTIFIER = re.compile(
@@ -100,6 +101,11 @@ def covered(wanted: Iterable[str], held: frozenset[str]) -> frozenset[str]:
 
 def new_client_id() -> str:
     return f"client-{secrets.token_hex(8)}"
+
+
+def is_client_id(text: str) -> bool:
+    """Whether :func:`new_client_id` could have made it; nothing else is looked up."""
+    return _CLIENT_ID.fullmatch(text) is not None
 
 
 def new_secret() -> str:

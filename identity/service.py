@@ -14,6 +14,7 @@ from identity.clients import (
     Client,
     covered,
     hash_secret,
+    is_client_id,
     new_client_id,
     new_secret,
     parse_scopes,
@@ -182,8 +183,10 @@ class IdentityService:
         Raises :class:`identity.errors.ClientNotAuthenticated` or ``ScopeNotGranted``.
         """
         # 1. Authenticate; an unknown or disabled client costs the same work as a wrong secret.
-        with self._read() as tx:
-            client = ClientTable(tx).get(client_id)
+        client = None
+        if is_client_id(client_id):
+            with self._read() as tx:
+                client = ClientTable(tx).get(client_id)
         matches = secret_matches(secret, client.secret_hash if client else NO_CLIENT_HASH)
         if client is None or not matches or client.disabled_at is not None:
             raise ClientNotAuthenticated

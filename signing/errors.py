@@ -3,13 +3,16 @@
 SigningError
 ├── RequestRefused          the request itself cannot be honoured
 │   ├── UnknownDocumentType
-│   └── PersonalDataInPublicField
+│   ├── PersonalDataInPublicField
+│   └── PartMissing         a part of the form is not there
+├── NotAForm                the body is of another kind than the one that is read here
 ├── NotPermitted            the caller's scopes do not reach this far
 ├── DocumentNotFound
 ├── StateForbids            the document's state does not allow the act
 ├── IdempotencyConflict / JobInProgress
 ├── ReceiptMalformed / ReceiptNotAuthentic
 ├── NoActiveSeal
+├── SourceMissing
 └── PdfRefused              this PDF cannot be sealed, and why
 """
 
@@ -36,6 +39,14 @@ class PersonalDataInPublicField(RequestRefused):
     """A field that anyone can read holds what looks like personal data."""
 
 
+class PartMissing(RequestRefused):
+    """A part of the multipart form is missing, or of the wrong kind."""
+
+
+class NotAForm(SigningError):
+    """The request's body is not multipart/form-data."""
+
+
 class NotPermitted(SigningError):
     """The caller's scopes do not reach this far."""
 
@@ -45,7 +56,8 @@ class DocumentNotFound(SigningError):
 
     def __init__(self, document_id: str) -> None:
         super().__init__(
-            f"No document {document_id} belongs to your agency. Check the id in the answer to your request."
+            f"No document {document_id[:40]} belongs to your agency. "
+            "Check the id in the answer to your request."
         )
 
 
@@ -148,3 +160,22 @@ class StampTextTooLong(PdfRefused):
             f"The stamp has {lines} line{'s' if lines > 1 else ''} for {text[:60]!r}… "
             f"({len(text)} characters), and it does not fit: shorten it."
         )
+
+
+class SourceMissing(SigningError):
+    """The PDF of a pending document is not in the store now."""
+
+
+class SourceLost(PdfRefused):
+    """The PDF that was sent is no longer in the store, so the interrupted job cannot be finished."""
+
+
+def recorded_refusal(kind: str | None, words: str) -> PdfRefused:
+    """The refusal that was stored as the name of its class and its words, as it was first raised.
+
+    A name that this release does not know gives a plain :class:`PdfRefused`.
+    """
+    found = next((leaf for leaf in PdfRefused.__subclasses__() if leaf.__name__ == kind), PdfRefused)
+    refusal = found.__new__(found, words)  # constructors compose words; these are composed already
+    refusal.args = (words,)
+    return refusal

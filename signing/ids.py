@@ -52,6 +52,11 @@ def parse_id(text: str) -> str | None:
     return candidate
 
 
+def is_document_id(text: str) -> bool:
+    """Whether ``text`` is the canonical form of some id, and so may be looked up."""
+    return parse_id(text) == text
+
+
 def grouped(document_id: str) -> str:
     """``7K3M9QXF…`` as ``7K3M-9QXF-…``, for print."""
     return "-".join(document_id[start : start + 4] for start in range(0, ID_LENGTH, 4))

@@ -5,14 +5,24 @@ Imported by the keyless public process: this module and :mod:`signing.tables` mu
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from signing.errors import PersonalDataInPublicField, RequestRefused, StateForbids
-from signing.ids import parse_id
+from signing.ids import is_document_id
 from signing.types import document_type
+
+SOURCES: Final = "pending/"
+"""Folder of the PDFs that wait to be sealed."""
+
+
+def document_id_of_source(key: str) -> str:
+    """The inverse of :attr:`Document.source_key`."""
+    return key.removeprefix(SOURCES).removesuffix(".pdf")
 
 
 class DocumentState(StrEnum):
@@ -78,6 +88,10 @@ class StampPlace:
 
 
 _LIMITS = {"number": 80, "title": 160, "signatory": 120, "holder.name": 120}
+_MOST_NAME_WORDS = 24
+"""Masking turns every word into four characters and a space: more of them than a QR code should carry."""
+_MOST_AHEAD = timedelta(days=366)
+_MOST_PAGES, _MOST_POINTS = 1_000_000, 100_000.0
 _SIXTEEN_DIGITS = re.compile(r"(?<!\d)\d(?:[ .\-]?\d){15}(?!\d)")
 
 
@@ -98,19 +112,28 @@ class DocumentFacts:
     place: StampPlace | None = None
     supersedes: str | None = None
 
-    def check(self) -> None:
-        """Hold the facts against the rules; raises :class:`signing.errors.RequestRefused`."""
+    def check(self, today: date) -> None:
+        """Hold the facts against the rules; raises :class:`signing.errors.RequestRefused`.
+
+        ``today`` in UTC. An issue date may lie ahead (a decree that takes effect later), by a year at most.
+        """
         document_type(self.type)
         texts = {"number": self.number, "title": self.title, "signatory": self.signatory}
         if self.holder is not None:
             texts["holder.name"] = self.holder.name
+            if len(self.holder.name.split()) > _MOST_NAME_WORDS:
+                raise RequestRefused("holder.name", f"has more than {_MOST_NAME_WORDS} words")
         for field, text in texts.items():
             _check_text(field, text)
         if self.issued_on.year < 1970:
             raise RequestRefused("issued_on", "lies before 1970")
+        if self.issued_on > today + _MOST_AHEAD:
+            raise RequestRefused("issued_on", "lies more than a year ahead")
         if self.valid_until is not None and self.valid_until < self.issued_on:
             raise RequestRefused("valid_until", "lies before issued_on")
-        if self.supersedes is not None and parse_id(self.supersedes) != self.supersedes:
+        if self.place is not None:
+            _check_place(self.place)
+        if self.supersedes is not None and not is_document_id(self.supersedes):
             raise RequestRefused("supersedes", "is not a document id")
 
     def minimised(self) -> DocumentFacts:
@@ -123,7 +146,9 @@ class Document:
     """One issued thing with an id, an issuer, a type, a number, a validity and a state.
 
     Times are aware UTC. ``source_digest`` and ``sealed_digest`` are SHA-256 of the PDF before the stamp and
-    as released; ``receipt`` is the COSE_Sign1 printed in the QR; ``facts.holder`` is masked.
+    as released; ``receipt`` is the COSE_Sign1 printed in the QR; ``facts.holder`` is masked. ``refusal`` is
+    what the caller was told, ``refusal_kind`` the name of its class; ``attempts`` counts take-overs of the
+    job after its first worker was gone.
     """
 
     id: str
@@ -148,18 +173,25 @@ class Document:
     state_reason: StateReason | None = None
     superseded_by: str | None = None
     refusal: str | None = None
+    refusal_kind: str | None = None
+    attempts: int = 0
 
     @property
     def source_key(self) -> str:
         """Where the unsealed PDF waits until the outcome is committed."""
-        return f"pending/{self.id}.pdf"
+        return f"{SOURCES}{self.id}.pdf"
 
     @property
     def sealed_key(self) -> str:
         """Where the released PDF lies. It names the digest, so that no later attempt can replace it."""
         if self.sealed_digest is None:
             raise StateForbids(f"Document {self.id} is {self.state}: there is no sealed file.")
-        return f"sealed/{self.id}-{self.sealed_digest.hex()[:16]}.pdf"
+        return f"{self.sealed_folder}{self.sealed_digest.hex()[:16]}.pdf"
+
+    @property
+    def sealed_folder(self) -> str:
+        """What every attempt at sealing this document wrote begins with; one of them is released."""
+        return f"sealed/{self.id}/"
 
     def require_issued(self, act: str) -> None:
         """Raise :class:`signing.errors.StateForbids` unless the document is in force."""
@@ -202,6 +234,19 @@ def _check_text(field: str, text: str) -> None:
             "holds what looks like a NIK or family card number, and anyone can read this field; "
             "use the number of the document itself",
         )
+
+
+def check_filter(field: str, text: str) -> None:
+    """Hold a text that is searched for against what could have been stored."""
+    _check_text(field, text)
+
+
+def _check_place(place: StampPlace) -> None:
+    measures = (place.x, place.y, place.width or 0.0)
+    if abs(place.page) > _MOST_PAGES or not all(
+        math.isfinite(measure) and abs(measure) <= _MOST_POINTS for measure in measures
+    ):
+        raise RequestRefused("place", "lies outside every page there can be")
 
 
 def _looks_like_nik(text: str) -> bool:

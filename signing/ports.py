@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import BinaryIO, Protocol
 
 from keys.model import KeyAlgorithm
@@ -22,6 +23,7 @@ __all__ = [
     "ReceiptSigner",
     "SealingIdentities",
     "SealingIdentity",
+    "StoredFile",
     "TimeStamper",
 ]
 
@@ -114,6 +116,14 @@ class EvidenceSource(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """An object at rest; ``stored_at`` is aware and by the storage's own clock."""
+
+    key: str
+    stored_at: datetime
+
+
 class DocumentFiles(Protocol):
     """Documents at rest. Keys are made by :mod:`signing.service`; values never change once released.
 
@@ -126,4 +136,10 @@ class DocumentFiles(Protocol):
         """A seekable stream of the whole object. Raises ``FileNotFoundError``."""
         ...
 
-    def delete(self, key: str) -> None: ...
+    def delete(self, key: str) -> None:
+        """Idempotent."""
+        ...
+
+    def under(self, folder: str) -> Iterator[StoredFile]:
+        """Every object whose key begins with ``folder``, which ends in a slash."""
+        ...

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from typing import BinaryIO
 
+from sqlalchemy import Connection
+
 from signing import receipt
-from signing.errors import DocumentNotFound, RequestRefused, StateForbids
-from signing.model import Document, DocumentState, StateReason
+from signing.errors import DocumentNotFound, RequestRefused
+from signing.ids import is_document_id
+from signing.model import Document, DocumentState, StateReason, check_filter
 from signing.ports import AuditTrail, Begin, Caller, Clock, DocumentFiles
 from signing.tables import DocumentTable
+from signing.types import document_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +62,15 @@ class DocumentRegister:
         issued_from: date | None = None,
         issued_to: date | None = None,
     ) -> list[Document]:
-        """The agency's documents, newest first, older than status index ``before``."""
+        """The agency's documents, newest first, older than status index ``before``.
+
+        Raises :class:`signing.errors.RequestRefused` for a filter that no document could match.
+        """
         caller.require("documents.read")
+        if type_code is not None:
+            document_type(type_code)
+        if number is not None:
+            check_filter("number", number)
         with self._begin() as tx:
             return DocumentTable(tx).page(
                 caller.agency_id,
@@ -74,26 +86,34 @@ class DocumentRegister:
     def revoke(self, caller: Caller, document_id: str, reason: StateReason) -> Document:
         """Take a document out of force for good. Repeating it with the same reason changes nothing."""
         caller.require("documents.revoke")
-        document = self.owned(caller, document_id)
-        if document.state is DocumentState.REVOKED and document.state_reason is reason:
-            return document
-        document.require_issued("revoked")
-        self._withdraw(caller, document, DocumentState.REVOKED, reason)
+        with self._held(caller, document_id) as (tx, (document,)):
+            if document.state is not DocumentState.REVOKED or document.state_reason is not reason:
+                document.require_issued("revoked")
+                self._withdraw(tx, caller, document, state=DocumentState.REVOKED, reason=reason)
         return self.owned(caller, document_id)
 
     def supersede(
         self, caller: Caller, document_id: str, successor_id: str, reason: StateReason = StateReason.REPLACED
     ) -> Document:
-        """Point a document to its successor, which the same agency issued and which is in force."""
+        """Point a document to its successor, which the same agency issued and which is in force.
+
+        Both are held while this is decided: two documents never end up as each other's successors.
+        """
         caller.require("documents.revoke")
-        document = self.owned(caller, document_id)
-        if document.state is DocumentState.SUPERSEDED and document.superseded_by == successor_id:
-            return document
         if successor_id == document_id:
             raise RequestRefused("successor", "is the document itself")
-        self.owned(caller, successor_id).require_issued("a successor")
-        document.require_issued("superseded")
-        self._withdraw(caller, document, DocumentState.SUPERSEDED, reason, successor_id)
+        with self._held(caller, document_id, successor_id) as (tx, (document, successor)):
+            if document.state is not DocumentState.SUPERSEDED or document.superseded_by != successor_id:
+                successor.require_issued("a successor")
+                document.require_issued("superseded")
+                self._withdraw(
+                    tx,
+                    caller,
+                    document,
+                    state=DocumentState.SUPERSEDED,
+                    reason=reason,
+                    superseded_by=successor_id,
+                )
         return self.owned(caller, document_id)
 
     def link(self, document_id: str, encoded_receipt: bytes) -> str:
@@ -112,32 +132,48 @@ class DocumentRegister:
 
     def owned(self, caller: Caller, document_id: str) -> Document:
         """The document if it is the caller's agency's; raises :class:`DocumentNotFound`."""
+        if not is_document_id(document_id):  # a database may refuse what no id can hold
+            raise DocumentNotFound(document_id)
         with self._begin() as tx:
             document = DocumentTable(tx).by_id(document_id)
         if document is None or document.agency_id != caller.agency_id:
             raise DocumentNotFound(document_id)
         return document
 
+    @contextmanager
+    def _held(
+        self, caller: Caller, document_id: str, *others: str
+    ) -> Iterator[tuple[Connection, tuple[Document, ...]]]:
+        """A transaction in which these documents, all of them the agency's, do not change."""
+        asked = (document_id, *others)
+        for one in asked:
+            if not is_document_id(one):
+                raise DocumentNotFound(one)
+        with self._begin() as tx:
+            found = DocumentTable(tx).locked(asked)
+            for one in asked:
+                if one not in found or found[one].agency_id != caller.agency_id:
+                    raise DocumentNotFound(one)
+            yield tx, tuple(found[one] for one in asked)
+
     def _withdraw(
         self,
+        tx: Connection,
         caller: Caller,
         document: Document,
+        *,
         state: DocumentState,
         reason: StateReason,
         superseded_by: str | None = None,
     ) -> None:
-        facts = {"reason": reason.value} | ({"by": superseded_by} if superseded_by else {})
-        with self._begin() as tx:
-            if not DocumentTable(tx).withdraw(
-                document.id, state=state, reason=reason, at=self._clock(), superseded_by=superseded_by
-            ):
-                raise StateForbids(
-                    f"Document {document.id} changed meanwhile. Look at its state and decide anew."
-                )
-            self._audit.append(
-                tx,
-                action=f"document.{state}",
-                actor=caller.client_id,
-                subject=document.id,
-                facts=facts,
-            )
+        withdrawn = DocumentTable(tx).withdraw(
+            document.id, state=state, reason=reason, at=self._clock(), superseded_by=superseded_by
+        )
+        assert withdrawn, "the document is held and was in force"
+        self._audit.append(
+            tx,
+            action=f"document.{state}",
+            actor=caller.client_id,
+            subject=document.id,
+            facts={"reason": reason.value} | ({"by": superseded_by} if superseded_by else {}),
+        )

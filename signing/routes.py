@@ -3,7 +3,7 @@
 # No postponed annotations here: FastAPI could not resolve the guard, which is local to `router`.
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict
 from datetime import date, datetime
 from typing import Annotated, Any, BinaryIO
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
-from signing.errors import RequestRefused
+from signing.errors import NotAForm, PartMissing, RequestRefused
 from signing.model import Document, DocumentFacts, DocumentState, Holder, HolderKind, StampPlace, StateReason
 from signing.ports import Caller
 from signing.register import DocumentRegister
@@ -27,19 +27,25 @@ class _Schema(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class HolderIn(_Schema):
+class _Strict(_Schema):
+    """Read from JSON by ourselves: one way to write a date, and no numbers in quotes."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class HolderIn(_Strict):
     name: str
     kind: HolderKind = HolderKind.PERSON
 
 
-class StampPlaceIn(_Schema):
+class StampPlaceIn(_Strict):
     page: int = Field(description="Counts from 1; -1 is the last page.")
     x: float = Field(description="PDF points from the left edge of the visible page, as shown.")
     y: float = Field(description="PDF points from its lower edge.")
     width: float | None = Field(default=None, gt=0, description="PDF points; the natural width when absent.")
 
 
-class MetadataIn(_Schema):
+class MetadataIn(_Strict):
     """The ``metadata`` part of ``POST /v1/documents``. Everything but ``place`` becomes public."""
 
     type: str = Field(examples=["business_licence"])
@@ -170,6 +176,8 @@ def router(sealing: SealingService, register: DocumentRegister, *, guard: Callab
         caller: Agency,
         idempotency_key: Annotated[str | None, Header(min_length=1, max_length=128)] = None,
     ) -> Response:
+        if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+            raise NotAForm("Send the PDF as multipart/form-data with the parts `file` and `metadata`.")
         # The form is read here, not by a parameter: nobody without a valid token gets to upload anything.
         async with request.form(max_files=1, max_fields=1) as form:
             facts, file = _parts(dict(form))
@@ -178,7 +186,9 @@ def router(sealing: SealingService, register: DocumentRegister, *, guard: Callab
             )
         headers = {"Location": register.links(document).self, "Absah-Document-Id": document.id}
         if "application/pdf" in request.headers.get("accept", ""):
-            return _pdf(document, register.open_file(document), status=201, headers=headers)
+            return await run_in_threadpool(
+                _pdf, document, register.open_file(document), status=201, headers=headers
+            )
         return JSONResponse(shown(document).model_dump(mode="json"), status_code=201, headers=headers)
 
     @routes.get("/documents", summary="List the agency's documents, newest first")
@@ -190,7 +200,7 @@ def router(sealing: SealingService, register: DocumentRegister, *, guard: Callab
         number: str | None = None,
         issued_from: date | None = None,
         issued_to: date | None = None,
-        cursor: Annotated[int | None, Query(ge=0)] = None,
+        cursor: Annotated[int | None, Query(ge=0, lt=2**63)] = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> DocumentPage:
         found = register.page(
@@ -236,11 +246,11 @@ def router(sealing: SealingService, register: DocumentRegister, *, guard: Callab
 def _parts(form: dict[str, Any]) -> tuple[DocumentFacts, BinaryIO]:
     file, metadata = form.get("file"), form.get("metadata")
     if not isinstance(file, UploadFile):
-        raise RequestRefused("file", "is missing: send the PDF as a file part of multipart/form-data")
+        raise PartMissing("file", "is missing: send the PDF as a file part of multipart/form-data")
     if isinstance(metadata, UploadFile):
-        raise RequestRefused("metadata", "is a file: send it as a text part that holds JSON")
+        raise PartMissing("metadata", "is a file: send it as a text part that holds JSON")
     if metadata is None:
-        raise RequestRefused("metadata", "is missing: send a text part that holds JSON")
+        raise PartMissing("metadata", "is missing: send a text part that holds JSON")
     try:
         return MetadataIn.model_validate_json(metadata).facts(), file.file
     except ValidationError as cause:
@@ -256,8 +266,12 @@ def _pdf(
     status: int = 200,
     headers: dict[str, str] | None = None,
 ) -> Response:
+    """``opened`` is entered here: what cannot be opened is refused before the answer has begun."""
+    stack = ExitStack()
+    stream = stack.enter_context(opened)
+
     def chunks() -> Iterator[bytes]:
-        with opened as stream:
+        with stack:
             while chunk := stream.read(CHUNK):
                 yield chunk
 

@@ -5,6 +5,9 @@ Two rules carry it through a crash at any point:
 - the intent is committed before a key is used, and the outcome after the file is stored;
 - a pending document belongs to the worker that holds its lease. Whoever finds a lapsed lease may take the
   job over, and only the holder of the current lease can commit an outcome: nothing is issued twice.
+
+A job that fails for another reason than its PDF stays pending: its lease is given back, so that the caller's
+retry goes ahead at once, while :meth:`SealingService.finish_abandoned` waits longer after each attempt.
 """
 
 from __future__ import annotations
@@ -15,10 +18,10 @@ import json
 import secrets
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 import structlog
 from sqlalchemy import Connection
@@ -29,9 +32,19 @@ from signing.errors import (
     IdempotencyConflict,
     JobInProgress,
     PdfRefused,
+    SourceLost,
+    SourceMissing,
+    recorded_refusal,
 )
 from signing.ids import new_document_id
-from signing.model import Document, DocumentFacts, DocumentState, StateReason
+from signing.model import (
+    SOURCES,
+    Document,
+    DocumentFacts,
+    DocumentState,
+    StateReason,
+    document_id_of_source,
+)
 from signing.ports import (
     AuditTrail,
     Begin,
@@ -50,6 +63,11 @@ from signing.types import document_type
 
 log = structlog.get_logger(__name__)
 
+_MOST_DOUBLINGS: Final = 8
+_GIVEN_UP_AFTER: Final = 6
+"""Attempts after which a source that cannot be found counts as lost; by then hours have passed."""
+_LEFTOVER_AGE: Final = timedelta(hours=1)
+
 
 @dataclass(frozen=True, slots=True)
 class SealingPolicy:
@@ -66,6 +84,7 @@ class SealingPolicy:
 class _Lease:
     token: str
     until: datetime
+    is_takeover: bool = False
 
 
 class SealingService:
@@ -112,7 +131,7 @@ class SealingService:
         """
         # 1. What the caller may issue, and whether the facts keep the rules.
         caller.require(f"documents.issue:{facts.type}", "documents.issue:*")
-        facts.check()
+        facts.check(self._clock().date())
         # 2. A repeated request gets the first one's answer.
         request_digest = _request_digest(facts, source)
         if idempotency_key is not None:
@@ -127,17 +146,28 @@ class SealingService:
         # 4. The PDF must be one that can be sealed. From here on `prepared` is what the receipt speaks of.
         with prepare(source, self._policy.pdf_limits) as prepared:
             # 5. Keep the source, then commit the intent: a crash after this is finished by anyone.
-            document, lease = self._reserve(caller, facts, prepared, idempotency_key, request_digest)
-            # 6. Seal, check, store, commit the outcome.
-            return self._finish(document, lease, prepared)
+            reserved = self._reserve(caller, facts, prepared, idempotency_key, request_digest)
+            if reserved is not None:
+                document, lease = reserved
+                # 6. Seal, check, store, commit the outcome.
+                with self._settled(document, lease):
+                    return self._finish(document, lease, prepared)
+        # Another request took the idempotency key since step 2: it is the first one, this one repeats it.
+        assert idempotency_key is not None
+        earlier = self._earlier(caller, idempotency_key, request_digest)
+        assert earlier is not None
+        return earlier
 
     def finish_abandoned(self, *, limit: int = 100) -> int:
-        """Finish pending documents whose worker is gone; returns how many were brought to an outcome."""
+        """Finish pending documents whose worker is gone; returns how many were brought to an outcome.
+
+        One that fails does not keep the others from being finished, and is tried again later and later.
+        """
         with self._begin() as tx:
             abandoned = DocumentTable(tx).unfinished(now=self._clock(), limit=limit)
         done = 0
         for document in abandoned:
-            lease = self._claim(document.id)
+            lease = self._claim(document)
             if lease is None:
                 continue
             try:
@@ -146,7 +176,31 @@ class SealingService:
             except PdfRefused as refusal:
                 log.warning("abandoned_document_refused", document=document.id, cause=type(refusal).__name__)
                 done += 1
+            except Exception as cause:  # noqa: BLE001 - the next document may be fine, and this one waits
+                log.error(
+                    "abandoned_document_failed",
+                    document=document.id,
+                    attempts=document.attempts + 1,
+                    error=type(cause).__name__,
+                )
         return done
+
+    def discard_leftovers(self) -> int:
+        """Delete stored sources that no pending document needs; returns how many there were.
+
+        A worker killed between storing and committing leaves one, and it is the whole unmasked document.
+        """
+        before = self._clock() - max(_LEFTOVER_AGE, self._policy.lease)
+        discarded = 0
+        for stored in self._files.under(SOURCES):
+            if stored.stored_at >= before:
+                continue
+            with self._begin() as tx:
+                document = DocumentTable(tx).by_id(document_id_of_source(stored.key))
+            if document is None or document.state is not DocumentState.PENDING:
+                self._files.delete(stored.key)
+                discarded += 1
+        return discarded
 
     def _earlier(self, caller: Caller, key: str, request_digest: bytes) -> Document | None:
         with self._begin() as tx:
@@ -158,25 +212,29 @@ class SealingService:
                 "This Idempotency-Key was used for another request. Use a new key for new content."
             )
         if earlier.state is DocumentState.REFUSED:
-            raise PdfRefused(earlier.refusal or "The document was refused.")
+            raise recorded_refusal(earlier.refusal_kind, earlier.refusal or "The document was refused.")
         if earlier.state is not DocumentState.PENDING:
             return earlier
-        lease = self._claim(earlier.id)
+        lease = self._claim(earlier)
         if lease is None:
             raise JobInProgress(f"Document {earlier.id} is being sealed. Repeat the request in a moment.")
         return self._finish_from_store(earlier, lease)
 
-    def _claim(self, document_id: str) -> _Lease | None:
+    def _claim(self, document: Document) -> _Lease | None:
         now = self._clock()
-        lease = self._new_lease(now)
+        lease = self._new_lease(now, is_takeover=True)
         with self._begin() as tx:
             claimed = DocumentTable(tx).claim(
-                document_id, lease_token=lease.token, now=now, until=lease.until
+                document.id,
+                lease_token=lease.token,
+                now=now,
+                until=lease.until,
+                retry_at=now + self._policy.lease * 2 ** min(document.attempts + 1, _MOST_DOUBLINGS),
             )
         return lease if claimed else None
 
-    def _new_lease(self, now: datetime) -> _Lease:
-        return _Lease(secrets.token_hex(16), now + self._policy.lease)
+    def _new_lease(self, now: datetime, *, is_takeover: bool = False) -> _Lease:
+        return _Lease(secrets.token_hex(16), now + self._policy.lease, is_takeover)
 
     def _reserve(
         self,
@@ -185,7 +243,8 @@ class SealingService:
         prepared: PreparedPdf,
         idempotency_key: str | None,
         request_digest: bytes,
-    ) -> tuple[Document, _Lease]:
+    ) -> tuple[Document, _Lease] | None:
+        """None when another request holds the idempotency key."""
         now = self._clock()
         lease = self._new_lease(now)
         document = Document(
@@ -212,32 +271,68 @@ class SealingService:
                 self._audit.append(
                     tx, action="document.intended", actor=caller.client_id, subject=document.id
                 )
-        except IntegrityError as cause:
+        except IntegrityError:
+            # Only here is it certain that nothing was committed; otherwise the source must stay.
             self._files.delete(document.source_key)
             if idempotency_key is None:
                 raise
-            raise JobInProgress(
-                "The same request arrived a moment ago. Repeat it to get its document."
-            ) from cause
+            return None
         return replace(document, status_index=status_index), lease
 
     def _finish_from_store(self, document: Document, lease: _Lease) -> Document:
         with (
-            self._files.open(document.source_key) as source,
+            self._settled(document, lease),
+            self._source_of(document) as source,
             prepare(source, self._policy.pdf_limits) as prepared,
         ):
             return self._finish(document, lease, prepared)
 
+    @contextmanager
+    def _source_of(self, document: Document) -> Iterator[BinaryIO]:
+        with ExitStack() as stack:
+            try:
+                source = stack.enter_context(self._files.open(document.source_key))
+            except FileNotFoundError as cause:
+                # A store that is mounted wrongly must not turn every open job into a refusal at once.
+                if document.attempts < _GIVEN_UP_AFTER:
+                    raise SourceMissing(
+                        f"The PDF of document {document.id} is not in the store. Is it the right store?"
+                    ) from cause
+                raise SourceLost(
+                    "The PDF was lost before it was sealed. Send it again as a new request."
+                ) from cause
+            yield source
+
     def _finish(self, document: Document, lease: _Lease, prepared: PreparedPdf) -> Document:
+        with self._workspace(prepared.size) as target:
+            sealed, encoded = self._seal_into(target, document, prepared)
+            return self._release(document, lease, target, sealed, encoded)
+
+    @contextmanager
+    def _settled(self, document: Document, lease: _Lease) -> Iterator[None]:
+        """However the work inside ends, the job has an outcome or is open for the next attempt."""
         try:
-            with self._workspace(prepared.size) as target:
-                sealed, encoded = self._seal_into(target, document, prepared)
-                return self._release(document, lease, target, sealed, encoded)
+            yield
         except PdfRefused as refusal:
-            with self._begin() as tx:
-                DocumentTable(tx).refuse(
-                    document.id, lease_token=lease.token, refusal=str(refusal), at=self._clock()
-                )
+            self._refuse(document, lease, refusal)
+            raise
+        except JobInProgress:
+            raise  # the lease is another worker's
+        except Exception:
+            with suppress(Exception), self._begin() as tx:  # a database that is down ends the lease by time
+                DocumentTable(tx).give_back(document.id, lease_token=lease.token)
+            raise
+
+    def _refuse(self, document: Document, lease: _Lease, refusal: PdfRefused) -> None:
+        with self._begin() as tx:
+            committed = DocumentTable(tx).refuse(
+                document.id,
+                lease_token=lease.token,
+                kind=type(refusal).__name__,
+                refusal=str(refusal),
+                at=self._clock(),
+            )
+            if committed:
                 self._audit.append(
                     tx,
                     action="document.refused",
@@ -245,8 +340,9 @@ class SealingService:
                     subject=document.id,
                     facts={"cause": type(refusal).__name__},
                 )
-            self._files.delete(document.source_key)
-            raise
+        if not committed:
+            raise _overtaken(document) from refusal
+        self._clear_up(document, lease, released=None)
 
     def _seal_into(
         self, target: BinaryIO, document: Document, prepared: PreparedPdf
@@ -324,9 +420,23 @@ class SealingService:
         if not committed:
             # Another worker took the job over and its outcome stands; ours must not lie around.
             self._files.delete(released.sealed_key)
-            raise JobInProgress(f"Document {document.id} was finished by another worker. Repeat the request.")
-        self._files.delete(document.source_key)
+            raise _overtaken(document)
+        self._clear_up(document, lease, released=released.sealed_key)
         return released
+
+    def _clear_up(self, document: Document, lease: _Lease, *, released: str | None) -> None:
+        """After the outcome, which nobody can change any more: what else was stored for it is not needed.
+
+        A store that does not answer now takes nothing from the outcome: :meth:`discard_leftovers` follows.
+        """
+        try:
+            if lease.is_takeover:  # the attempt before this one may have stored its file and died
+                for stored in self._files.under(document.sealed_folder):
+                    if stored.key != released:
+                        self._files.delete(stored.key)
+            self._files.delete(document.source_key)
+        except Exception as cause:  # noqa: BLE001 - whatever it is, the document has its outcome
+            log.warning("leftovers_stay", document=document.id, error=type(cause).__name__)
 
     def _supersede_earlier(self, tx: Connection, released: Document) -> None:
         """Part of the outcome's transaction: the successor and the end of its predecessor appear at once.
@@ -358,6 +468,10 @@ class SealingService:
             return
         with tempfile.TemporaryFile(prefix="absah-") as file:
             yield file
+
+
+def _overtaken(document: Document) -> JobInProgress:
+    return JobInProgress(f"Another worker took document {document.id} over. Repeat the request.")
 
 
 def _request_digest(facts: DocumentFacts, source: BinaryIO) -> bytes:

@@ -81,6 +81,9 @@ documents = Table(
     Column("state_reason", String(32)),
     Column("superseded_by", String(16)),
     Column("refusal", String(500)),
+    Column("refusal_kind", String(64)),
+    Column("attempts", Integer, nullable=False),
+    Column("retry_at", DateTime(timezone=True)),
     UniqueConstraint("client_id", "idempotency_key", name="uq_documents_client_idempotency_key"),
     Index("ix_documents_sealed_digest", "sealed_digest"),
     Index("ix_documents_agency_id_status_index", "agency_id", "status_index"),
@@ -131,8 +134,14 @@ class DocumentTable:
         assert result.inserted_primary_key is not None
         return int(result.inserted_primary_key[0])
 
-    def claim(self, document_id: str, *, lease_token: str, now: datetime, until: datetime) -> bool:
-        """Take over a pending document whose worker is gone. False when somebody else holds it."""
+    def claim(
+        self, document_id: str, *, lease_token: str, now: datetime, until: datetime, retry_at: datetime
+    ) -> bool:
+        """Take over a pending document whose worker is gone. False when somebody else holds it.
+
+        The attempt is counted before it begins, so that a document that kills its worker is counted too;
+        until ``retry_at`` :meth:`unfinished` leaves it out.
+        """
         result = self._tx.execute(
             update(documents)
             .where(
@@ -140,9 +149,18 @@ class DocumentTable:
                 documents.c.state == DocumentState.PENDING,
                 or_(documents.c.lease_until.is_(None), documents.c.lease_until < now),
             )
-            .values(lease_token=lease_token, lease_until=until)
+            .values(
+                lease_token=lease_token,
+                lease_until=until,
+                retry_at=retry_at,
+                attempts=documents.c.attempts + 1,
+            )
         )
         return bool(result.rowcount)
+
+    def give_back(self, document_id: str, *, lease_token: str) -> bool:
+        """End a lease whose holder failed: the caller's retry need not wait for its time."""
+        return self._conclude(document_id, lease_token)
 
     def issue(
         self,
@@ -165,13 +183,14 @@ class DocumentTable:
             receipt=receipt,
         )
 
-    def refuse(self, document_id: str, *, lease_token: str, refusal: str, at: datetime) -> bool:
+    def refuse(self, document_id: str, *, lease_token: str, kind: str, refusal: str, at: datetime) -> bool:
         """Commit that the job cannot be done. False when another worker took the job over."""
         return self._conclude(
             document_id,
             lease_token,
             state=DocumentState.REFUSED,
             refusal=refusal[:500],
+            refusal_kind=kind,
             state_changed_at=at,
         )
 
@@ -191,6 +210,16 @@ class DocumentTable:
             .values(state=state, state_reason=reason, state_changed_at=at, superseded_by=superseded_by)
         )
         return bool(result.rowcount)
+
+    def locked(self, ids: Sequence[str]) -> dict[str, Document]:
+        """Those of ``ids`` that exist; they do not change before the transaction ends.
+
+        Locked in one order whoever asks, so that two transactions never wait for each other.
+        """
+        rows = self._tx.execute(
+            select(documents).where(documents.c.id.in_(ids)).order_by(documents.c.id).with_for_update()
+        )
+        return {row.id: _document(row) for row in rows}
 
     def by_id(self, document_id: str) -> Document | None:
         row = self._tx.execute(select(documents).where(documents.c.id == document_id)).one_or_none()
@@ -213,14 +242,15 @@ class DocumentTable:
         return None if row is None else _document(row)
 
     def unfinished(self, *, now: datetime, limit: int) -> list[Document]:
-        """Pending documents that nobody works on, oldest first."""
+        """Pending documents that nobody works on and whose next attempt is due: fewest attempts first."""
         rows = self._tx.execute(
             select(documents)
             .where(
                 documents.c.state == DocumentState.PENDING,
                 or_(documents.c.lease_until.is_(None), documents.c.lease_until < now),
+                or_(documents.c.retry_at.is_(None), documents.c.retry_at < now),
             )
-            .order_by(documents.c.status_index)
+            .order_by(documents.c.attempts, documents.c.status_index)
             .limit(limit)
         )
         return [_document(row) for row in rows]
@@ -294,6 +324,7 @@ def _values(document: Document) -> dict[str, Any]:
         "idempotency_key": document.idempotency_key,
         "request_digest": document.request_digest,
         "lease_until": document.lease_until,
+        "attempts": document.attempts,
     }
 
 
@@ -331,6 +362,8 @@ def _document(row: Row[Any]) -> Document:
         state_reason=StateReason(row.state_reason) if row.state_reason else None,
         superseded_by=row.superseded_by,
         refusal=row.refusal,
+        refusal_kind=row.refusal_kind,
+        attempts=row.attempts,
     )
 
 

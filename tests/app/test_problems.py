@@ -131,7 +131,7 @@ def test_unknown_addresses_and_methods_are_problems_too(http: InProcess) -> None
     _is_problem(http.get("/nowhere"), 404, "not-found")
     answer = http.post("/refused")
     _is_problem(answer, 405, "method-not-allowed")
-    assert answer.headers["allow"] == "GET"
+    assert answer.headers["allow"] == "HEAD, GET"
 
 
 def test_a_request_of_the_wrong_form_names_each_place_and_repeats_no_value(http: InProcess) -> None:

@@ -86,6 +86,7 @@ def upgrade() -> None:
         sa.Column("owner", sa.String(length=128), nullable=False),
         sa.Column("der", sa.LargeBinary(), nullable=False),
         sa.Column("sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("issued_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("not_before", sa.DateTime(timezone=True), nullable=False),
         sa.Column("not_after", sa.DateTime(timezone=True), nullable=False),
         sa.Column("status", sa.String(length=16), nullable=False),
@@ -102,7 +103,7 @@ def upgrade() -> None:
         batch_op.create_index("certificates_by_key", ["key_id"], unique=False)
         batch_op.create_index("certificates_by_sha256", ["sha256"], unique=False)
         batch_op.create_index(
-            "certificates_by_use", ["profile", "owner", "status", "not_before"], unique=False
+            "certificates_by_use", ["profile", "owner", "status", "issued_at"], unique=False
         )
 
     op.create_table(
@@ -178,6 +179,9 @@ def upgrade() -> None:
         sa.Column("state_reason", sa.String(length=32), nullable=True),
         sa.Column("superseded_by", sa.String(length=16), nullable=True),
         sa.Column("refusal", sa.String(length=500), nullable=True),
+        sa.Column("refusal_kind", sa.String(length=64), nullable=True),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("retry_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("status_index"),
         sa.UniqueConstraint("client_id", "idempotency_key", name="uq_documents_client_idempotency_key"),
         sa.UniqueConstraint("id"),
