@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.errors import CredentialsMissing
 from app.logs import places
 from app.problems import INTERNAL, METHOD, NOT_FOUND, PROBLEMS, UNREADABLE, VALIDATION, Problem, problem_of
-from identity.errors import AccessTokenError, ClientNotAuthenticated, OAuthError
+from identity.errors import AccessTokenError, ClientNotAuthenticated, OAuthError, TooManyAttempts
 from signing.errors import JobInProgress, NotPermitted
 from verify.errors import VerifierBusy
 
@@ -179,8 +179,9 @@ def _headers(problem: Problem, error: Exception) -> dict[str, str] | None:
         return {"WWW-Authenticate": 'Bearer realm="absah", error="insufficient_scope"'}
     if isinstance(error, ClientNotAuthenticated):
         return {"WWW-Authenticate": 'Basic realm="absah", charset="UTF-8"'}
-    if problem.status == 503 or isinstance(error, JobInProgress):
-        return {"Retry-After": str(RETRY_SECONDS)}
+    if problem.status == 503 or isinstance(error, JobInProgress | TooManyAttempts):
+        seconds = error.retry_after if isinstance(error, TooManyAttempts) else RETRY_SECONDS
+        return {"Retry-After": str(seconds)}
     return None
 
 

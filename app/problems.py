@@ -77,6 +77,9 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     # identity
     identity.TokenRequestInvalid: _OAUTH,
     identity.GrantNotSupported: _OAUTH,
+    identity.TooManyAttempts: Problem(
+        429, "too-many-attempts", "Too many wrong secrets", "Terlalu banyak rahasia yang salah"
+    ),
     identity.ScopeNotGranted: _OAUTH,
     identity.ClientNotAuthenticated: Problem(
         401, "client-not-authenticated", "Client id or secret is wrong", "ID atau rahasia klien salah"

@@ -4,6 +4,7 @@ IdentityError
 ├── OAuthError                    answered in the form of RFC 6749, 5.2; ``code`` is the protocol's word
 │   ├── TokenRequestInvalid       invalid_request
 │   ├── ClientNotAuthenticated    invalid_client
+│   ├── TooManyAttempts           temporarily_unavailable, with status 429
 │   ├── GrantNotSupported         unsupported_grant_type
 │   └── ScopeNotGranted           invalid_scope
 ├── AccessTokenError              answered as RFC 6750, 3.1 says: invalid_token
@@ -44,6 +45,19 @@ class ClientNotAuthenticated(OAuthError):
         super().__init__(
             "Client id and secret do not match an active client. Check both, or ask for new ones."
         )
+
+
+class TooManyAttempts(OAuthError):
+    """Too many wrong secrets for this client from this address. RFC 6749 has no code of its own for it."""
+
+    code = "temporarily_unavailable"
+
+    def __init__(self, *, retry_after: int) -> None:
+        super().__init__(
+            "Too many wrong secrets came from this address. "
+            f"Check the secret, and try again in {retry_after} s."
+        )
+        self.retry_after = retry_after
 
 
 class GrantNotSupported(OAuthError):

@@ -87,7 +87,8 @@ def router(service: IdentityService) -> APIRouter:
             raise TokenRequestInvalid("grant_type is missing; send client_credentials.")
         if grant_type != "client_credentials":
             raise GrantNotSupported("The only grant type here is client_credentials.")
-        granted = service.grant_token(client_id, secret, scope=form.get("scope"))
+        address = request.client.host if request.client else ""
+        granted = service.grant_token(client_id, secret, scope=form.get("scope"), address=address)
         answer = TokenOut(
             access_token=granted.access_token,
             expires_in=granted.expires_in,

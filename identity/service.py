@@ -31,6 +31,7 @@ from identity.errors import (
 )
 from identity.ports import AuditTrail, Begin, Clock
 from identity.tables import AgencyTable, ClientTable
+from identity.throttle import Throttle
 from identity.tokens import AccessTokens
 
 
@@ -67,13 +68,21 @@ class IdentityService:
     """Safe to share between threads. ``read`` opens read-only transactions."""
 
     def __init__(
-        self, *, begin: Begin, read: Begin, clock: Clock, audit: AuditTrail, tokens: AccessTokens
+        self,
+        *,
+        begin: Begin,
+        read: Begin,
+        clock: Clock,
+        audit: AuditTrail,
+        tokens: AccessTokens,
+        throttle: Throttle | None = None,
     ) -> None:
         self._begin = begin
         self._read = read
         self._clock = clock
         self._audit = audit
         self._tokens = tokens
+        self._throttle = throttle or Throttle()
 
     # --- administration ------------------------------------------------------------------------------
 
@@ -177,11 +186,15 @@ class IdentityService:
 
     # --- tokens --------------------------------------------------------------------------------------
 
-    def grant_token(self, client_id: str, secret: str, *, scope: str | None) -> GrantedToken:
+    def grant_token(
+        self, client_id: str, secret: str, *, scope: str | None, address: str = ""
+    ) -> GrantedToken:
         """The client credentials grant (RFC 6749, 4.4). ``scope`` None asks for all that the client holds.
 
-        Raises :class:`identity.errors.ClientNotAuthenticated` or ``ScopeNotGranted``.
+        ``address`` is where the request came from. Raises :class:`identity.errors.ClientNotAuthenticated`,
+        ``TooManyAttempts`` or ``ScopeNotGranted``.
         """
+        self._throttle.require(client_id, secret, address)
         # 1. Authenticate; an unknown or disabled client costs the same work as a wrong secret.
         client = None
         if is_client_id(client_id):
@@ -189,7 +202,9 @@ class IdentityService:
                 client = ClientTable(tx).get(client_id)
         matches = secret_matches(secret, client.secret_hash if client else NO_CLIENT_HASH)
         if client is None or not matches or client.disabled_at is not None:
+            self._throttle.failed(client_id, address)
             raise ClientNotAuthenticated
+        self._throttle.succeeded(client_id, secret)
         # 2. Everything that was asked for, or nothing: a client that gets less would find out too late.
         wanted = client.scopes if scope is None else frozenset(scope.split())
         granted = covered(wanted, client.scopes)

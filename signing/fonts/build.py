@@ -13,8 +13,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from fontTools import merge, subset  # type: ignore[import-untyped]
-from fontTools.ttLib import TTFont  # type: ignore[import-untyped]
+from fontTools import merge, subset
+from fontTools.ttLib import TTFont
 
 BASIC = [
     *range(0x20, 0x7F),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import ExitStack
 from importlib import import_module
@@ -10,6 +11,8 @@ from typing import Annotated
 import pytest
 from fastapi import Body, FastAPI, Query
 from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.types import Message
 
 from app.problems import CUSTODY_ROOT, METHOD, NOT_FOUND, PROBLEMS, UNAVAILABLE, problem_of
 from app.settings import Settings
@@ -180,3 +183,24 @@ def test_every_answer_carries_a_request_id_and_keeps_a_sound_one(http: InProcess
     assert made_up.isalnum()
     refused = http.get("/nowhere")
     assert refused.json()["request_id"] == refused.headers["x-request-id"]
+
+
+def test_a_caller_who_hangs_up_is_no_incident_of_ours(
+    application: FastAPI, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    @application.post("/reads")
+    async def reads(request: Request) -> None:
+        await request.body()
+
+    scope = {"type": "http", "method": "POST", "path": "/reads", "headers": [], "query_string": b""}
+    asyncio.run(application(scope, receive, send))
+    assert sent[0]["status"] == 400
+    assert "incident" not in "".join(capsys.readouterr())

@@ -92,3 +92,28 @@ def test_a_body_that_trickles_in_is_given_up_on() -> None:
     scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
     with pytest.raises(BodyTooSlow):
         asyncio.run(limited(scope, receive, None))  # type: ignore[arg-type]
+
+
+def test_an_exception_is_logged_by_class_and_place_never_by_its_words() -> None:
+    said = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import logging\n"
+            "from app.settings import LogSettings\n"
+            "from app.logs import configure_logging\n"
+            "configure_logging(LogSettings(format='json'))\n"
+            "try:\n"
+            "    raise ValueError('Siti Aminah')\n"
+            "except ValueError as error:\n"
+            "    logging.getLogger('some.library').exception('failed')\n"
+            "    logging.getLogger('some.library').error('failed', exc_info=error)\n",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stderr
+    assert "Siti" not in said
+    assert "Traceback" not in said
+    assert said.count('"error": "ValueError"') == 2
+    assert said.count("<string>:6") == 2

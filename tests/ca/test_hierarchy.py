@@ -306,3 +306,14 @@ def test_key_identifiers_follow_rfc_7093(pki: Pki) -> None:
     assert key_identifier(spki) == hashlib.sha256(point).digest()[:20]
     found = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
     assert found == key_identifier(spki)
+
+
+def test_of_two_certificates_of_the_same_second_the_later_one_counts(empty_pki: Pki) -> None:
+    empty_pki.hierarchy.init()
+    for number in range(8):  # a serial is random: one round would pass half of the time by luck
+        empty_pki.clock.advance(timedelta(milliseconds=1))
+        newer = empty_pki.hierarchy.certify_seal(
+            "dinas", organisation=f"Dinas {number}", organization_identifier="NTRID-1"
+        )
+        with empty_pki.begin() as tx:
+            assert Certificates(tx).newest_good(ProfileName.SEAL, "dinas") == newer

@@ -361,3 +361,11 @@ def test_status_and_lists_on_both_databases(empty_pki: Pki) -> None:
     assert revoked.revoked_at == empty_pki.clock()
     assert answer(empty_pki, _request_for_any(empty_pki)).certificate_status is library.OCSPCertStatus.REVOKED
     assert empty_pki.revocation.current_crl("issuing-1").number == 1
+
+
+def test_a_root_delegates_no_responder_and_says_so(pki: Pki) -> None:
+    request = library.OCSPRequestBuilder().add_certificate(
+        pki.certificate(ProfileName.ISSUING), pki.certificate(ProfileName.ROOT), hashes.SHA256()
+    )
+    response = answer(pki, request.build().public_bytes(Encoding.DER), "root-1")
+    assert response.response_status is library.OCSPResponseStatus.UNAUTHORIZED

@@ -225,3 +225,17 @@ def test_imprints_leave_the_parameters_out() -> None:
     imprint = tsp.MessageImprint.load(tst.imprint_of(DIGEST), strict=True)
     assert imprint["hash_algorithm"]["algorithm"].native == "sha256"
     assert isinstance(imprint["hash_algorithm"]["parameters"], core.Void)
+
+
+def test_a_clock_that_went_back_gives_no_time_until_it_has_caught_up(pki: Pki) -> None:
+    pki.clock.advance(timedelta(hours=1))
+    pki.tsa.token(DIGEST)
+    before = pki.clock()
+    pki.clock.advance(timedelta(seconds=-1))  # within the accuracy that tokens state
+    pki.tsa.token(DIGEST)
+    pki.clock.advance(timedelta(seconds=-1))
+    with pytest.raises(TimeNotAvailable, match="went back"):
+        pki.tsa.token(DIGEST)
+    assert failure(pki.tsa.respond(request())) == "time_not_available"
+    pki.clock.set(before)
+    pki.tsa.token(DIGEST)
