@@ -2,6 +2,9 @@
 
 What a caller did wrong is explained to the caller. What went wrong on our side is logged under an incident
 id, and the caller gets that id only: an internal message may name keys, hosts or people.
+
+``title`` follows the reader's language and is fit to be shown to a person; ``detail`` is English, for the
+developers and logs of the calling system. Programs decide by ``type``.
 """
 
 from __future__ import annotations

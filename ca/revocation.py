@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,7 +31,9 @@ from keys.handle import KeyHandle
 from keys.model import KeyPurpose
 from keys.service import SERVICE, KeyService
 
-_ATTEMPTS = 5
+_ATTEMPTS = 20
+_PAUSE = 0.02
+"""Seconds; the n-th loser of a race for a list's number waits up to n times as long, by chance."""
 _MOST_REMEMBERED = 10_000
 _CA_PURPOSES = {ProfileName.ROOT: KeyPurpose.ROOT_CA, ProfileName.ISSUING: KeyPurpose.ISSUING_CA}
 
@@ -200,7 +203,9 @@ class Revocation:
         authority = self._issuer(issuer)
         root = authority.certificate.issuer == authority.certificate.subject
         validity = self._config.root_crl_validity if root else self._config.issuing_crl_validity
-        for _ in range(_ATTEMPTS):
+        for attempt in range(_ATTEMPTS):
+            if attempt:
+                time.sleep(secrets.randbelow(attempt * 1000) / 1000 * _PAUSE)
             now = self._clock()  # before reading, so that a change after it is seen as newer than the list
             with self._read() as tx:
                 entries = Certificates(tx).not_good(issuer)
@@ -223,7 +228,10 @@ class Revocation:
                 continue
             self._lists.pop(issuer, None)
             return record
-        raise RevocationRefused(f"other processes issued {_ATTEMPTS} lists of {issuer} meanwhile: try again")
+        raise RevocationRefused(
+            f"other processes issued {_ATTEMPTS} lists of {issuer} meanwhile. Statuses stand as they were "
+            "set, OCSP tells them, and the next look at the list issues it"
+        )
 
     def _issuer(self, name: str) -> Issuer:
         record = self._authority(name).record

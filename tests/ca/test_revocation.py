@@ -312,6 +312,21 @@ def test_lists_issued_at_once_by_many_never_share_a_number_and_the_last_knows_al
         assert {entry.serial_number for entry in last} == set(serials)
 
 
+@requires("initdb", "postgres")
+def test_no_revocation_fails_because_others_issue_lists_too(
+    postgres_url: str, clock: FrozenClock, tmp_path: Path
+) -> None:
+    with tables_in(postgres_url, key_tables.metadata, ca_tables.metadata, audit_metadata) as begin:
+        pki = Pki(begin, clock, tmp_path)
+        pki.hierarchy.init()
+        serials = [pki.seal(f"dinas-{n}").serial for n in range(32)]
+        with ThreadPoolExecutor(8) as pool:
+            revoked = pool.map(lambda serial: pki.restarted().revocation.revoke(serial, COMPROMISE), serials)
+            assert {record.status for record in revoked} == {CertificateStatus.REVOKED}
+        last = x509.load_der_x509_crl(pki.restarted().revocation.current_crl("issuing-1").der)
+        assert {entry.serial_number for entry in last} == set(serials)
+
+
 def test_evidence_is_signed_once_a_second_and_never_outlives_a_change(pki: Pki) -> None:
     record = pki.record(ProfileName.SEAL, AGENCY)
     first = pki.revocation.answer_for(record)
