@@ -24,7 +24,16 @@ PUBLIC_ROUTES: Final = frozenset(
 """Routes of the composition root and of identity that need no token. Those of `verify` and `ca` are public as
 a whole: :data:`PUBLIC_PREFIXES`. ``tests/app/test_guards.py`` holds every route against the two lists."""
 
-PUBLIC_PREFIXES: Final = ("/d/", "/verify", "/v1/verifications", "/pki/", "/ocsp/", "/tsa", "/static/")
+PUBLIC_PREFIXES: Final = (
+    "/d/",
+    "/verify",
+    "/v1/verifications",
+    "/v1/receipt-keys",
+    "/pki/",
+    "/ocsp/",
+    "/tsa",
+    "/static/",
+)
 
 
 class BearerGuard:

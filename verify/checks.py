@@ -121,6 +121,28 @@ def receipt_address(receipt: Receipt, address_id: str | None) -> Finding:
     return passed("receipt-address", detail="address and receipt name the same document")
 
 
+def receipt_keys(trust: TrustStore, now: datetime) -> dict[bytes, ec.EllipticCurvePublicKey]:
+    """The keys, by ``kid``, whose receipts are believed at ``now``: certified for it, also when retired."""
+    found = {}
+    for key_id, certificates in trust.by_key_id.items():
+        for certificate in certificates:
+            key = certificate.public_key()
+            at = min(certificate.not_valid_after_utc, max(certificate.not_valid_before_utc, now))
+            path = check_path(
+                certificate,
+                intermediates=trust.certificates,
+                anchors=trust.anchors,
+                at=at,
+                use=CertifiedUse.RECEIPT,
+                evidence=None,
+            )
+            revoked_at = revoked_since(map(name_of, path.chain), crls=trust.crls, ocsp_responses=())
+            is_good = path.status is PathStatus.GOOD and revoked_at is None
+            if is_good and isinstance(key, ec.EllipticCurvePublicKey):
+                found[key_id] = key
+    return found
+
+
 def receipt_signature(signed: SignedReceipt, trust: TrustStore, now: datetime) -> Finding:
     """The receipt's signature, with a key that the trust store certifies for receipts.
 

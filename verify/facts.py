@@ -27,6 +27,20 @@ class Row:
     as_printed: bool = False  # in the words of the document, whatever language the page has
 
 
+def printed_claims(record: PublicRecord) -> dict[str, str]:
+    """What a genuine receipt of this record says, for the page's script to compare; dates are ISO 8601."""
+    kind = _TYPES.get(record.type)
+    return {
+        "id": record.id,
+        "issuer": record.issuer,
+        "type": str(kind.number) if kind else "",
+        "number": record.number,
+        "holder": record.holder or "",
+        "issued": record.issued_on.isoformat(),
+        "until": record.valid_until.isoformat() if record.valid_until else "",
+    }
+
+
 def shown_facts(verdict: Verdict, language: Language) -> list[Row]:
     """The facts in the order in which a document prints them, from its heading down to its stamp.
 

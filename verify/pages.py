@@ -8,7 +8,7 @@ from jinja2 import BaseLoader, ChoiceLoader, Environment, PackageLoader, StrictU
 from starlette.responses import HTMLResponse
 
 from signing.ids import grouped, parse_id
-from verify.facts import shown_facts
+from verify.facts import printed_claims, shown_facts
 from verify.verdict import Outcome, Verdict
 from verify.words import (
     NEXT_STEPS,
@@ -81,6 +81,7 @@ class Pages:
             meaning=meaning,
             icon=_ICONS[verdict.outcome],
             rows=shown_facts(verdict, language),
+            claims=printed_claims(verdict.record) if verdict.record else None,
             steps=NEXT_STEPS[language][verdict.outcome],
             reasons=[REASONS[language][reason] for reason in verdict.reasons],
             outcome_names=OUTCOMES[language],

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from signing.receipt import Receipt
 from signing.types import DOCUMENT_TYPES, document_type_by_number
@@ -71,6 +75,29 @@ def record_fields(record: PublicRecord) -> dict[str, Any]:
         "state_reason": record.state_reason,
         "superseded_by": record.superseded_by,
         "sha256": record.sealed_digest.hex(),
+    }
+
+
+def key_set(keys: Mapping[bytes, ec.EllipticCurvePublicKey]) -> dict[str, Any]:
+    """Receipt keys as a JWK set (RFC 7517); ``kid`` is the COSE key id in hexadecimal."""
+
+    def coordinate(value: int) -> str:
+        return base64.urlsafe_b64encode(value.to_bytes(32)).rstrip(b"=").decode()
+
+    points = {key_id: key.public_numbers() for key_id, key in keys.items()}
+    return {
+        "keys": [
+            {
+                "kty": "EC",
+                "crv": "P-256",
+                "alg": "ES256",
+                "use": "sig",
+                "kid": key_id.hex(),
+                "x": coordinate(point.x),
+                "y": coordinate(point.y),
+            }
+            for key_id, point in sorted(points.items())
+        ]
     }
 
 

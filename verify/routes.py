@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Header, Query, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
@@ -23,7 +23,7 @@ from verify.errors import (
 from verify.lookups import Lookups
 from verify.pages import Pages
 from verify.ports import PublicRecord
-from verify.report import verdict_json
+from verify.report import key_set, verdict_json
 from verify.schemas import VerdictBody
 from verify.service import VerificationService
 from verify.uploads import Question, read_question
@@ -136,6 +136,12 @@ def router(
         """
         async with read_question(request, max_bytes=max_upload_bytes) as question:
             return _answer(await verdict_on(question))
+
+    @routes.get("/v1/receipt-keys", summary="The keys that receipts are checked with, as a JWK set")
+    def read_receipt_keys() -> JSONResponse:
+        """For programs that check the QR code themselves, and for the page's own script."""
+        headers = _JSON_HEADERS | {"Cache-Control": "public, max-age=300"}
+        return JSONResponse(key_set(service.receipt_keys()), headers=headers)
 
     _add_pages(
         routes, pages, service=service, record_of=record_of, verdict_on=verdict_on, limit=max_upload_bytes

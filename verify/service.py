@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
+from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy.exc import SQLAlchemyError
 
 from signing.errors import ReceiptMalformed
@@ -146,6 +147,10 @@ class VerificationService:
             return self._verdict(Subject.RECEIPT, findings)
         # 3. What the claims say now, by themselves and by the register.
         return self._with_register(Subject.RECEIPT, claims, findings)
+
+    def receipt_keys(self) -> dict[bytes, ec.EllipticCurvePublicKey]:
+        """The public keys, by COSE ``kid``, with which anyone can check a receipt."""
+        return checks.receipt_keys(self._trust(), self.clock())
 
     def by_image(self, picture: BinaryIO) -> Verdict:
         """A photo or scan of the QR code."""

@@ -36,7 +36,8 @@ class TrustStore:
     crls: tuple[bytes, ...] = field(default=(), repr=False)
 
     @cached_property
-    def _by_key_id(self) -> dict[bytes, tuple[x509.Certificate, ...]]:
+    def by_key_id(self) -> dict[bytes, tuple[x509.Certificate, ...]]:
+        """Known certificates of P-256 keys by COSE ``kid``; callers check their path and use."""
         table: dict[bytes, tuple[x509.Certificate, ...]] = {}
         for certificate in self.certificates:
             key = certificate.public_key()
@@ -47,7 +48,7 @@ class TrustStore:
 
     def certified_for_key_id(self, key_id: bytes) -> tuple[x509.Certificate, ...]:
         """Known certificates whose key has this COSE ``kid``; the caller checks their path and use."""
-        return self._by_key_id.get(key_id, ())
+        return self.by_key_id.get(key_id, ())
 
     @property
     def every_anchor(self) -> tuple[x509.Certificate, ...]:

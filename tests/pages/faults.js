@@ -15,7 +15,7 @@
   }
 
   for (const [selector, count] of [['h1', 1], ['main', 1], ['[role=main]', 0], ['header', 1], ['footer', 1]]) {
-    const found = document.querySelectorAll(selector).length;
+    const found = [...document.querySelectorAll(selector)].filter(shown).length;
     if (found !== count) faults.push(`${found} of ${selector}, not ${count}`);
   }
   let level = 0;

@@ -102,6 +102,7 @@ def test_a_receipt_of_a_revoked_key_is_undecided_because_its_thief_can_write_any
     assert verdict.outcome is Outcome.CANNOT_SAY
     assert verdict.reasons[0] is Reason.RECEIPT_KEY_REVOKED
     assert verdict.since == AFTER_SEALING
+    assert verifier.receipt_keys() == {}
 
 
 def test_the_revocation_of_another_certificate_does_not_count() -> None:
