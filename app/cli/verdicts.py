@@ -92,10 +92,10 @@ def _block(rows: list[tuple[str, str]], *, gap: int = 2, style: str = "", label_
     table.add_column(no_wrap=True, style=label_style)
     table.add_column(overflow="fold")
     for label, value in rows:
-        table.add_row(Text(label), Text(_harmless(value)))
+        table.add_row(Text(label), Text(harmless(value)))
     out.print(Padding(table, (1, 0, 0, 2), expand=False), style=style)
 
 
-def _harmless(text: str) -> str:
+def harmless(text: str) -> str:
     """A stranger's file must not steer the terminal nor turn its lines around: such characters show as �."""
     return "".join("\ufffd" if unicodedata.category(letter) in {"Cc", "Cf"} else letter for letter in text)

@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from app.cli.main import main
+from app.cli.verdicts import harmless
 from app.demo import sample_documents
 from app.settings import describe
 from tests.support.server import absah
@@ -94,6 +95,31 @@ def test_a_sealed_file_verifies_with_and_without_the_register(run: Run, sealed: 
     assert "Siti" not in with_register.stdout
     assert "current-status" in offline.stdout
     assert "✓ Sah" in receipt.stdout
+
+
+def test_the_terminal_speaks_the_language_asked_for(run: Run, sealed: tuple[Path, str]) -> None:
+    assert re.search(r"Berlaku sampai +Tanpa batas waktu", run("verify", sealed[0]).stdout)
+    english = run("verify", sealed[0], "--lang", "en").stdout
+    assert re.search(r"Valid until +No end date", english)
+    unknown = run("verify", "7K3M9QXF7K3M9QXF", "--lang", "en", check=False).stdout
+    assert "✗ Never issued" in unknown
+
+
+def test_a_register_out_of_reach_is_named_with_the_way_around_it(
+    run: Run, sealed: tuple[Path, str], tmp_path: Path
+) -> None:
+    empty = {"ABSAH_DATABASE_URL": f"sqlite:///{tmp_path / 'empty.db'}"}
+    (tmp_path / "empty.db").touch()
+    told = run("verify", sealed[0], "--lang", "en", check=False, **empty)
+    assert told.returncode == 2
+    assert "? Cannot say yet" in told.stdout
+    assert "--offline" in told.stdout
+    assert "--offline" not in run("verify", sealed[0], "--offline", "--lang", "en").stdout
+
+
+def test_what_a_stranger_wrote_steers_no_terminal() -> None:
+    assert harmless("a\x1b[31mb\u202ec\nd") == "a\ufffd[31mb\ufffdc\ufffdd"
+    assert harmless("Dinas Penanaman Modal – «صالح»") == "Dinas Penanaman Modal – «صالح»"
 
 
 def test_verifying_needs_nothing_but_the_trust_folder(
@@ -175,6 +201,13 @@ def test_the_doctor_finds_nothing_broken_and_warns_of_stand_ins(run: Run) -> Non
     parts = " ".join(finding["part"] for finding in findings)
     for part in ("python", "settings", "database", "storage", "key-encryption key", "clock", "fonts", "disk"):
         assert part in parts
+
+
+def test_the_doctor_keeps_names_of_variables_whole_in_a_narrow_window(run: Run) -> None:
+    told = run("doctor", COLUMNS="80").stdout
+    assert max(map(len, told.splitlines())) <= 80
+    for variable in ("ABSAH_KEYS_PASSPHRASE_FILE", "ABSAH_IDENTITY_ISSUER", "ABSAH_DATABASE_URL"):
+        assert variable in told
 
 
 def test_the_doctor_names_what_is_broken_and_the_remedy(run: Run, home: Path) -> None:
