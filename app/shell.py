@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import __version__, answers
 from app.answers import ProblemMiddleware
-from app.limits import BodyLimitMiddleware, BodyLimits
+from app.limits import BodyLimitMiddleware, BodyLimits, UnreadBodyMiddleware
 from app.settings import Settings
 from app.telemetry import Metrics, TelemetryMiddleware
 
@@ -107,6 +107,7 @@ def new_application(
     application.add_middleware(BodyLimitMiddleware, limits=BodyLimits.from_settings(settings))
     application.add_middleware(ProblemMiddleware)
     application.add_middleware(HeadMiddleware)
+    application.add_middleware(UnreadBodyMiddleware)
     application.add_middleware(TelemetryMiddleware, metrics=metrics)
     return application
 

@@ -183,3 +183,11 @@ def test_a_sealed_file_that_is_gone_is_a_fault_of_ours_before_the_answer_begins(
     core.files.delete(stored.sealed_key)
     answer = api.get(f"{ISSUE}/{document}/file", headers=_bearer(token))
     assert (answer.status_code, _slug(answer)) == (500, "internal")
+
+
+def test_an_answer_before_the_body_was_read_announces_the_end_of_the_connection(api: InProcess) -> None:
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert api.post(ISSUE, content=b"x" * 100_000).headers["connection"] == "close"
+    assert "connection" not in api.post("/oauth2/token", content=b"a=b", headers=form).headers
+    assert "connection" not in api.post(ISSUE).headers
+    assert "connection" not in api.get("/healthz").headers
