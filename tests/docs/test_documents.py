@@ -18,7 +18,7 @@ def test_every_link_and_every_named_path_exists(document: Path) -> None:
     text = document.read_text()
     dead = [
         target
-        for target in re.findall(r"\]\(([^)#\s]+)", text)
+        for target in re.findall(r"(?:\]\(|src=\")([^)#\"\s]+)", text)
         if "://" not in target and not (document.parent / target).exists()
     ]
     dead += [
