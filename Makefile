@@ -44,7 +44,7 @@ bench: $(VENV)/.dev ## measure us beside a peer; prints ratios, writes benchmark
 	$(BIN)/python -m benchmarks
 
 pictures: $(VENV)/.dev ## make the pictures of README and docs anew
-	$(BIN)/python docs/pictures.py
+	$(BIN)/python -m docs.pictures
 
 lock: ## resolve current versions into hash-pinned lock files
 	$(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/pip install --quiet uv
