@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
-from app.cli.context import actor, opened_core, out
+from app.cli.context import actor, opened_core, out, print_listing
 
 if TYPE_CHECKING:
     from identity.service import NewClient
@@ -77,14 +76,12 @@ def certify(agency_id: str) -> None:
 @agency.command("list")
 def list_agencies() -> None:
     """Show agencies and their clients."""
-    table = Table("Agency", "Name", "Identifier", "Clients")
+    rows = []
     with opened_core() as core:
         for entry in core.identity.agencies():
-            clients = ", ".join(
-                found.id for found in core.identity.clients(entry.id) if not found.disabled_at
-            )
-            table.add_row(entry.id, entry.name, entry.organization_identifier, clients)
-    out.print(table)
+            clients = [found.id for found in core.identity.clients(entry.id) if not found.disabled_at]
+            rows.append((entry.id, entry.name, (entry.organization_identifier, "\n".join(clients))))
+    print_listing(("Agency", "Identifier", "Clients"), rows)
 
 
 @client.command("add")
@@ -106,19 +103,16 @@ def add_client(
 @client.command("list")
 def list_clients(agency_id: str) -> None:
     """Show an agency's clients, disabled ones too."""
-    table = Table("Client", "Name", "Scopes", "Sandbox", "Since", "Disabled")
+    rows = []
     with opened_core() as core:
         for entry in core.identity.clients(core.identity.agency(agency_id).id):
-            ended = f"{entry.disabled_at:%Y-%m-%d %H:%M}" if entry.disabled_at else ""
-            table.add_row(
-                entry.id,
-                entry.name,
-                " ".join(sorted(entry.scopes)),
-                "yes" if entry.is_sandbox else "",
-                f"{entry.created_at:%Y-%m-%d}",
-                ended,
-            )
-    out.print(table)
+            state = [f"since {entry.created_at:%Y-%m-%d}"]
+            if entry.is_sandbox:
+                state.append("sandbox")
+            if entry.disabled_at:
+                state.append(f"disabled {entry.disabled_at:%Y-%m-%d}")
+            rows.append((entry.id, entry.name, ("\n".join(sorted(entry.scopes)), "\n".join(state))))
+    print_listing(("Client", "Scopes", "State"), rows)
 
 
 @client.command("disable")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from rich import box
 from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
 from app.errors import NotInitialised
 
@@ -68,3 +71,18 @@ def warn_unsafe(settings: Settings, *, keyless: bool = False) -> None:
     """Development stand-ins are named on every start."""
     for words in settings.unsafe(keyless=keyless):
         err.print(f"[yellow]not for production:[/yellow] {words}", soft_wrap=True)
+
+
+def print_listing(columns: tuple[str, ...], rows: Iterable[tuple[str, str, tuple[str, ...]]]) -> None:
+    """A table in which what is copied into the next command is never cut.
+
+    A row is what it is called by, a line of words beneath that may wrap, and the other columns.
+    """
+    listed = list(rows)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column(columns[0], min_width=max((len(name) for name, _, _ in listed), default=0))
+    for column in columns[1:]:
+        table.add_column(column, no_wrap=True)
+    for name, words, others in listed:
+        table.add_row(f"{name}\n[dim]{escape(words)}[/dim]" if words else name, *others)
+    out.print(table)

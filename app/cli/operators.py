@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from app.cli.context import opened_core, out
+from app.cli.context import opened_core, out, print_listing
 
 keys = typer.Typer(help="Keys in custody.", no_args_is_help=True)
 ca = typer.Typer(help="Certificates and revocation lists.", no_args_is_help=True)
@@ -26,19 +25,18 @@ def register(cli: typer.Typer) -> None:
 @keys.command("list")
 def list_keys() -> None:
     """Every key ever generated, with purpose, owner and state."""
-    table = Table("Key", "Purpose", "Algorithm", "Owner", "Store", "State", "Since")
     with opened_core() as core:
-        for key in core.keys.list():
-            table.add_row(
-                key.id,
-                key.purpose,
-                key.algorithm,
-                key.owner,
-                key.store,
-                key.state,
-                f"{key.created_at:%Y-%m-%d}",
-            )
-    out.print(table)
+        print_listing(
+            ("Key", "Algorithm", "Store", "State"),
+            [
+                (
+                    key.id,
+                    f"{key.owner} since {key.created_at:%Y-%m-%d}".strip(),
+                    (key.algorithm, key.store, key.state),
+                )
+                for key in core.keys.list()
+            ],
+        )
 
 
 @ca.command("show")
@@ -47,14 +45,14 @@ def show() -> None:
     from ca.model import ProfileName
     from ca.tables import Certificates
 
-    table = Table("Certificate", "Profile", "Owner", "Status", "Valid until")
     now = datetime.now(UTC)
+    rows = []
     with opened_core() as core, core.database.read() as tx:
         for profile in ProfileName:
             for record in Certificates(tx).of_profile(profile):
                 status = "expired" if record.not_after < now else record.status.value
-                table.add_row(record.name, profile, record.owner, status, f"{record.not_after:%Y-%m-%d}")
-    out.print(table)
+                rows.append((record.name, record.owner, (profile, status, f"{record.not_after:%Y-%m-%d}")))
+    print_listing(("Certificate", "Profile", "Status", "Valid until"), rows)
 
 
 @ca.command("crl")
