@@ -12,7 +12,7 @@ import struct
 import unicodedata
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
@@ -31,15 +31,19 @@ class Face(StrEnum):
 _TIERS = {Face.REGULAR: ("Basic", "Extended"), Face.SEMIBOLD: ("Basic", "Extended"), Face.MONO: ("Basic",)}
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, slots=True)
 class Font:
-    """One embeddable font file. Lengths are in thousandths of the font size."""
+    """One embeddable font file. Lengths are in thousandths of the font size.
+
+    Equal by name alone: two threads that need a font first at the same moment each load it, and a line set
+    with one must find its place among resources that were made with the other.
+    """
 
     name: str
-    glyphs: dict[str, int]
-    widths: dict[str, float]
-    codes: dict[str, str]  # character → its two-byte code in hexadecimal
-    bodies: tuple[Callable[[int], bytes], ...]
+    glyphs: dict[str, int] = field(compare=False, repr=False)
+    widths: dict[str, float] = field(compare=False, repr=False)
+    codes: dict[str, str] = field(compare=False, repr=False)  # character → two-byte code in hexadecimal
+    bodies: tuple[Callable[[int], bytes], ...] = field(compare=False, repr=False)
     """Its PDF objects. Each takes the number of the first and returns a body without ``obj``/``endobj``."""
 
     def width(self, text: str, size: float) -> float:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
 
@@ -11,6 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from signing import fonts
+from signing import stamp as stamps
 from signing.errors import StampTextTooLong, UnprintableCharacter
 from signing.fonts import Face, font_for
 from signing.qr import qr_code
@@ -124,3 +128,26 @@ def _mapping(cmap: bytes) -> dict[bytes, str]:
         for code, character in pairs
         if len(code) == 6 and pairs
     }
+
+
+def test_threads_that_need_the_fonts_first_at_the_same_moment_all_get_a_stamp() -> None:
+    """Each thread may load its own copy; what one laid out must fit what the other goes on with."""
+    code = qr_code(LINK, "Q")
+    start = threading.Barrier(8)
+
+    def first_stamp(number: int) -> bytes:
+        start.wait()
+        return compose(StampForm.WIDE, replace(TEXT, issuer=f"Dinas {number}"), code, LINK).packed()
+
+    for _ in range(5):
+        for remembered in (fonts._load, fit, stamps._wide_card, stamps._packed):
+            remembered.cache_clear()
+        with ThreadPoolExecutor(8) as pool:
+            assert all(pool.map(first_stamp, range(8)))
+
+
+def test_a_font_that_was_loaded_twice_is_one_font() -> None:
+    first, second = (fonts._load.__wrapped__(Face.REGULAR, "Basic") for _ in range(2))
+    assert first is not second
+    assert {first: "F1"}[second] == "F1"
+    assert first != fonts._load(Face.REGULAR, "Extended")
