@@ -102,6 +102,7 @@ def _fill(core: Core) -> list[str]:
             "issued_at": now,
             "source_digest": secrets.token_bytes(32),
             "source_size": 1,
+            "attempts": 0,
             "sealed_digest": secrets.token_bytes(32),
             "sealed_size": 1,
             "receipt": secrets.token_bytes(250),
