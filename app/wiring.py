@@ -26,8 +26,9 @@ from keys.model import KeyPurpose
 from keys.service import KeyService
 from keys.stores.software import SoftwareKeyStore
 from keys.tables import EncryptedKeyTable
+from signing.jobs import SealingPolicy
 from signing.register import DocumentRegister
-from signing.service import SealingPolicy, SealingService
+from signing.service import SealingService
 from signing.source import PdfLimits
 from verify.service import VerificationService
 
