@@ -14,7 +14,7 @@ from sqlalchemy import update
 
 from app.demo import sample_documents
 from app.wiring import Core
-from signing import service as sealing_module
+from signing import jobs as sealing_module
 from signing.errors import (
     IdempotencyConflict,
     JobInProgress,
@@ -146,7 +146,7 @@ def test_a_source_without_a_pending_document_is_discarded(
     _abandoned(core, monkeypatch, "waiting")
     core.files.put("pending/0000000000000000.pdf", io.BytesIO(PDF))  # its intent was never committed
     with monkeypatch.context() as patch:
-        patch.setattr(core.sealing, "_clear_up", lambda *_, **__: None)
+        patch.setattr(core.sealing._jobs, "_clear_up", lambda *_, **__: None)
         issued = _seal(core, "issued")
     assert issued.source_key in _keys(core, SOURCES)
     stored = max(entry.stored_at for entry in core.files.under(SOURCES))
