@@ -184,7 +184,8 @@ class SignedDataRead:
         raise MalformedDer("the signer's certificate is not among those embedded")
 
     def signer_certificate(self) -> x509.Certificate:
-        """:meth:`signer`, parsed. Raises ``ValueError`` too, for what is no certificate."""
+        """:meth:`signer`, parsed. Raises ``ValueError`` or ``x509.InvalidVersion`` for what is no
+        certificate."""
         return x509.load_der_x509_certificate(self.signer())
 
     def verify(self, certificate: x509.Certificate) -> None:

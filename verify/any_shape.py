@@ -62,8 +62,12 @@ def validate(file: BinaryIO, *, trust: TrustStore, now: datetime, limits: Limits
         if not isinstance(found, EmbeddedPdfSignature):
             signatures.append(malformed(name, found))
             continue
-        examined = examination.examine(name, found)
-        signatures.append(examined.finding())
+        try:
+            examined = examination.examine(name, found)
+            signatures.append(examined.finding())
+        except Exception as cause:  # noqa: BLE001 - parts that are parsed only when they are told raise late
+            signatures.append(malformed(name, cause))
+            continue
         if examined.leads_to_us and not examined.problems:
             ours.append(found)
     # 3. The worst speaks for the file. A seal of ours in it says which document this is.

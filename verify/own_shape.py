@@ -17,15 +17,13 @@ from datetime import datetime
 from typing import BinaryIO, Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import NameOID
 
-from ca.errors import MalformedDer
 from ca.trust import CertifiedUse, PathStatus, PathVerdict, StatusEvidence, check_path
 from verify import checks
 from verify.embedded import EmbeddedReceipt, embedded_receipt
 from verify.findings import PdfFindings
-from verify.seals import NotOurs, Seal, check_seal, check_timestamp, is_canonical, read_seal
+from verify.seals import Seal, check_seal, check_timestamp, is_canonical, read_seal
 from verify.trust import TrustStore
 from verify.verdict import (
     Check,
@@ -53,14 +51,19 @@ class _Path:
 def validate(file: BinaryIO, *, trust: TrustStore, now: datetime) -> PdfFindings | None:
     """The findings on a file of our own shape whose seal is intact; None when it is not one."""
     try:
-        # 1. Shape: the dictionary, the byte range, the value in the only gap, the bytes digested once.
-        sealed = read_seal(file)
-        # 2. The seal: digest, signature value, and the certificate that the signed attributes name.
-        certificate = check_seal(sealed)
-        # 3. The time: a token over the seal's value.
-        unit, sealed_at, token = check_timestamp(sealed)
-    except (NotOurs, MalformedDer, InvalidSignature, ValueError, IndexError, StopIteration):
+        return _validate(file, trust, now)
+    except Exception:  # noqa: BLE001 - DER and certificates of strangers raise anything
+        # What cannot be read here is not as we write it; the careful way runs confined and says why.
         return None
+
+
+def _validate(file: BinaryIO, trust: TrustStore, now: datetime) -> PdfFindings | None:
+    # 1. Shape: the dictionary, the byte range, the value in the only gap, the bytes digested once.
+    sealed = read_seal(file)
+    # 2. The seal: digest, signature value, and the certificate that the signed attributes name.
+    certificate = check_seal(sealed)
+    # 3. The time: a token over the seal's value.
+    unit, sealed_at, token = check_timestamp(sealed)
     # 4. The signature value is the one part that no signature covers: it has to be the one encoding of
     # itself.
     certificates, evidence = _evidence(sealed.update, trust)
@@ -114,7 +117,7 @@ def _loaded(encoded: tuple[bytes, ...]) -> Iterator[x509.Certificate]:
     for certificate in encoded:
         try:
             yield x509.load_der_x509_certificate(certificate)
-        except ValueError:
+        except (ValueError, x509.InvalidVersion):
             continue
 
 

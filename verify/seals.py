@@ -15,6 +15,8 @@ from typing import BinaryIO, Final
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from ca import tst
+from ca.algorithms import DIGESTS, SIGNATURES
 from ca.der import OCTET_STRING, SEQUENCE, expect, read_generalized_time, read_oid, read_tlv, read_whole
 from signing.cms import (
     HASHES,
@@ -193,12 +195,15 @@ def _signer(cms: SignedDataRead, content_type: str) -> x509.Certificate:
 
 
 def is_canonical(sealed: Seal, token: SignedDataRead, known: tuple[x509.Certificate, ...]) -> bool:
-    """Whether the value is what :func:`signing.cms.signed_data` makes of its parts, with certificates that
-    stand elsewhere too: in the evidence, which is signed, or in the trust store.
+    """Whether the value is what :func:`signing.cms.signed_data` makes of its parts, and the token in it what
+    :func:`ca.tst.token` makes of its own, with certificates that stand elsewhere too: in the evidence, which
+    is signed, or in the trust store.
     """
     cms = sealed.cms
     elsewhere = {certificate.public_bytes(Encoding.DER) for certificate in known}
     if not {*cms.certificates, *token.certificates} <= elsewhere:
+        return False
+    if not _is_canonical_token(token, cms.unsigned[ID_TIME_STAMP_TOKEN]):
         return False
     return any(
         signed_data(
@@ -210,6 +215,26 @@ def is_canonical(sealed: Seal, token: SignedDataRead, known: tuple[x509.Certific
         )
         == sealed.value
         for scheme in SCHEMES.values()
+    )
+
+
+def _is_canonical_token(token: SignedDataRead, encoded: bytes) -> bool:
+    """Everything around a token's TSTInfo and signed attributes is framing that no signature covers."""
+    digest = DIGESTS.get(_DIGEST_NAMES.get(token.digest_oid, ""))
+    if digest is None or token.content is None:
+        return False
+    return any(
+        tst.token(
+            info=token.content,
+            attributes=read_tlv(token.signed_encoded).content,
+            issuer_and_serial=token.issuer_and_serial,
+            digest_algorithm=digest,
+            signature_algorithm=algorithm,
+            signature=token.signature,
+            certificates=b"".join(sorted(token.certificates)),
+        )
+        == encoded
+        for algorithm in SIGNATURES.values()
     )
 
 

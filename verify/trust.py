@@ -89,7 +89,7 @@ def _certificates_in(folder: Path) -> tuple[x509.Certificate, ...]:
                 found.extend(x509.load_pem_x509_certificates(content))
             else:
                 found.append(x509.load_der_x509_certificate(content))
-        except ValueError as cause:
+        except (ValueError, x509.InvalidVersion) as cause:
             raise TrustFolderInvalid(f"{path} is not a certificate in PEM or DER form.") from cause
     return tuple(found)
 
@@ -104,7 +104,7 @@ def _crls_in(folder: Path) -> Iterable[bytes]:
                 content = x509.load_pem_x509_crl(content).public_bytes(Encoding.DER)
             else:
                 x509.load_der_x509_crl(content)
-        except ValueError as cause:
+        except (ValueError, x509.InvalidVersion) as cause:
             raise TrustFolderInvalid(f"{path} is not a certificate revocation list.") from cause
         yield content
 

@@ -79,6 +79,17 @@ def test_one_flipped_bit_anywhere_makes_the_file_differ_with_and_without_the_reg
             }, f"bit flipped at {position}: {verdict.outcome}"
 
 
+def test_no_other_digit_in_the_signature_value_is_valid_to_the_fast_way(document: SealedDocument) -> None:
+    """Every hexadecimal digit of the value, framing of certificates and of the token included, made another."""
+    draw = random.Random(2)
+    _, before, after, _ = byte_range(document.content)
+    for position in range(before + 1, after - 1):
+        forged = bytearray(document.content)
+        forged[position] = draw.choice([digit for digit in b"0123456789abcdef" if digit != forged[position]])
+        found = own_shape.validate(BytesIO(bytes(forged)), trust=trust(), now=LATER)
+        assert found is None or outcome_of(found) is Outcome.FILE_DIFFERS, f"digit changed at {position}"
+
+
 def test_the_signature_value_in_other_letters_is_another_file(
     document: SealedDocument, offline: VerificationService
 ) -> None:
