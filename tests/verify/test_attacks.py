@@ -80,7 +80,7 @@ def test_one_flipped_bit_anywhere_makes_the_file_differ_with_and_without_the_reg
 
 
 def test_no_other_digit_in_the_signature_value_is_valid_to_the_fast_way(document: SealedDocument) -> None:
-    """Every hexadecimal digit of the value, framing of certificates and of the token included, made another."""
+    """Every hexadecimal digit of the value, framing of certificates and of the token included."""
     draw = random.Random(2)
     _, before, after, _ = byte_range(document.content)
     for position in range(before + 1, after - 1):
