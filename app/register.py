@@ -17,7 +17,6 @@ from ca.tables import Certificates, Crls
 from identity.ports import Begin
 from signing.model import Release
 from signing.tables import DocumentTable
-from verify.ports import PublicRecord
 from verify.trust import TrustStore, read_trust_folder
 
 
@@ -27,36 +26,13 @@ class ReleasedDocuments:
     def __init__(self, read: Begin) -> None:
         self._read = read
 
-    def by_ids(self, ids: Sequence[str]) -> dict[str, PublicRecord]:
+    def by_ids(self, ids: Sequence[str]) -> dict[str, Release]:
         with self._read() as tx:
-            found = DocumentTable(tx).released(ids)
-        return {document_id: _public(release) for document_id, release in found.items()}
+            return DocumentTable(tx).released(ids)
 
-    def by_digest(self, sha256: bytes) -> PublicRecord | None:
+    def by_digest(self, sha256: bytes) -> Release | None:
         with self._read() as tx:
-            release = DocumentTable(tx).released_by_digest(sha256)
-        return _public(release) if release else None
-
-
-def _public(release: Release) -> PublicRecord:
-    return PublicRecord(
-        id=release.id,
-        type=release.type,
-        number=release.number,
-        title=release.title,
-        holder=release.holder,
-        issuer=release.issuer,
-        signatory=release.signatory,
-        issued_on=release.issued_on,
-        valid_until=release.valid_until,
-        state=release.state,
-        is_sample=release.is_sample,
-        issued_at=release.issued_at,
-        state_changed_at=release.state_changed_at,
-        state_reason=release.state_reason,
-        superseded_by=release.superseded_by,
-        sealed_digest=release.sealed_digest,
-    )
+            return DocumentTable(tx).released_by_digest(sha256)
 
 
 @dataclass(frozen=True, slots=True)

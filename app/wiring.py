@@ -26,7 +26,7 @@ from keys.model import KeyPurpose
 from keys.service import KeyService
 from keys.stores.software import SoftwareKeyStore
 from keys.tables import EncryptedKeyTable
-from signing.jobs import SealingPolicy
+from signing.jobs import SealingJobs, SealingPolicy
 from signing.register import DocumentRegister
 from signing.service import SealingService
 from signing.source import PdfLimits
@@ -113,7 +113,11 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
     register = DocumentRegister(
         begin=database.begin, clock=clock, audit=audit, files=files, public_url=settings.public_url
     )
-    sealing = SealingService(
+    policy = SealingPolicy(
+        lease=timedelta(seconds=settings.signing.lease_seconds),
+        pdf_limits=PdfLimits(max_bytes=settings.signing.max_bytes, max_pages=settings.signing.max_pages),
+    )
+    jobs = SealingJobs(
         begin=database.begin,
         clock=clock,
         audit=audit,
@@ -122,10 +126,16 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         identities=identities,
         timestamper=tsa,
         evidence=RegisterEvidence(read=database.read, revocation=revocation, clock=clock),
-        policy=SealingPolicy(
-            lease=timedelta(seconds=settings.signing.lease_seconds),
-            pdf_limits=PdfLimits(max_bytes=settings.signing.max_bytes, max_pages=settings.signing.max_pages),
-        ),
+        policy=policy,
+    )
+    sealing = SealingService(
+        begin=database.begin,
+        clock=clock,
+        files=files,
+        register=register,
+        identities=identities,
+        jobs=jobs,
+        policy=policy,
     )
     # 6. Verification.
     released = ReleasedDocuments(database.read)

@@ -24,16 +24,7 @@ from signing.model import (
     DocumentState,
     document_id_of_source,
 )
-from signing.ports import (
-    AuditTrail,
-    Begin,
-    Caller,
-    Clock,
-    DocumentFiles,
-    EvidenceSource,
-    SealingIdentities,
-    TimeStamper,
-)
+from signing.ports import Begin, Caller, Clock, DocumentFiles, SealingIdentities
 from signing.register import DocumentRegister
 from signing.source import prepare
 from signing.tables import DocumentTable
@@ -51,12 +42,10 @@ class SealingService:
         *,
         begin: Begin,
         clock: Clock,
-        audit: AuditTrail,
         files: DocumentFiles,
         register: DocumentRegister,
         identities: SealingIdentities,
-        timestamper: TimeStamper,
-        evidence: EvidenceSource,
+        jobs: SealingJobs,
         policy: SealingPolicy,
     ) -> None:
         self._begin = begin
@@ -64,18 +53,8 @@ class SealingService:
         self._files = files
         self._register = register
         self._identities = identities
+        self._jobs = jobs
         self._policy = policy
-        self._jobs = SealingJobs(
-            begin=begin,
-            clock=clock,
-            audit=audit,
-            files=files,
-            register=register,
-            identities=identities,
-            timestamper=timestamper,
-            evidence=evidence,
-            policy=policy,
-        )
 
     def seal(
         self,

@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from ca.trust import CertifiedUse, PathStatus, check_path
 from signing.errors import ReceiptNotAuthentic
+from signing.model import Release
 from signing.receipt import Receipt, SignedReceipt
 from signing.types import document_type_by_number
 from verify.evidence import name_of, revoked_since
-from verify.ports import PublicRecord
 from verify.trust import TrustStore
 from verify.verdict import Check, CheckResult, Outcome, Reason, end_of_day, is_past, worst
 
@@ -53,7 +53,7 @@ def not_done(name: str, reason: Reason, detail: str) -> Finding:
     return Finding(Check(name, CheckResult.NOT_DONE, detail), reason=reason)
 
 
-def state_of_record(record: PublicRecord) -> Finding:
+def state_of_record(record: Release) -> Finding:
     """What the register says about the document now."""
     match record.state:
         case "issued":
@@ -80,7 +80,7 @@ def state_of_record(record: PublicRecord) -> Finding:
     )
 
 
-def validity_of(document: PublicRecord | Receipt, now: datetime) -> Finding:
+def validity_of(document: Release | Receipt, now: datetime) -> Finding:
     """Whether the document's own period of validity is over; days end in Jakarta."""
     if document.valid_until is None:
         return passed("validity", detail="valid without an end date")
@@ -95,7 +95,7 @@ def validity_of(document: PublicRecord | Receipt, now: datetime) -> Finding:
     return passed("validity", detail="the last day of validity is not over")
 
 
-def sample_of(record: PublicRecord) -> Finding:
+def sample_of(record: Release) -> Finding:
     """Whether a sandbox client issued it."""
     if record.is_sample:
         return failed(
@@ -188,7 +188,7 @@ def receipt_signature(signed: SignedReceipt, trust: TrustStore, now: datetime) -
     return undecided("receipt-signature", Outcome.UNKNOWN_ISSUER, Reason.RECEIPT_KEY_UNKNOWN, problem)
 
 
-def receipt_against_record(receipt: Receipt, record: PublicRecord) -> Finding:
+def receipt_against_record(receipt: Receipt, record: Release) -> Finding:
     """The printed claims and the register must say the same: where they differ, one was forged."""
     kind = document_type_by_number(receipt.type_number)
     differing = [

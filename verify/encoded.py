@@ -13,7 +13,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from verify.ports import PublicRecord
+from signing.model import Release
 from verify.report import record_fields, shown_moment, verdict_fields
 from verify.verdict import Outcome, Verdict, end_of_day, is_past
 
@@ -25,12 +25,12 @@ _Shape = tuple[str, bool, bool, bool]
 class RecordAnswers:
     """Call it with a record that was just read: the same bytes as ``verdict_json(judge(record))``."""
 
-    def __init__(self, judge: Callable[[PublicRecord], Verdict], clock: Callable[[], datetime]) -> None:
+    def __init__(self, judge: Callable[[Release], Verdict], clock: Callable[[], datetime]) -> None:
         self._judge = judge
         self._clock = clock
         self._rests: dict[_Shape, tuple[Outcome, str]] = {}
 
-    def __call__(self, record: PublicRecord) -> bytes:
+    def __call__(self, record: Release) -> bytes:
         now = self._clock()
         past = is_past(record.valid_until, now)
         shape = (record.state, record.valid_until is None, past, record.is_sample)
@@ -43,7 +43,7 @@ class RecordAnswers:
         )
         return f'{times},"document":{_encode(record_fields(record))}{rest}'.encode()
 
-    def _rest(self, record: PublicRecord) -> tuple[Outcome, str]:
+    def _rest(self, record: Release) -> tuple[Outcome, str]:
         verdict = self._judge(record)
         fields = verdict_fields(verdict)
         for name in _OF_THIS_DOCUMENT:
@@ -51,7 +51,7 @@ class RecordAnswers:
         return verdict.outcome, "," + _encode(fields)[1:]
 
 
-def _since(record: PublicRecord, outcome: Outcome) -> datetime | None:
+def _since(record: Release, outcome: Outcome) -> datetime | None:
     match outcome:
         case Outcome.SUPERSEDED | Outcome.REVOKED:
             return record.state_changed_at

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from signing.ids import grouped
+from signing.model import Release
 from signing.receipt import Receipt
 from signing.types import DOCUMENT_TYPES, DocumentType, document_type_by_number
-from verify.ports import PublicRecord
 from verify.verdict import Verdict
 from verify.words import STATE_REASONS, TEXTS, Language, shown_date
 
@@ -27,7 +27,7 @@ class Row:
     as_printed: bool = False  # in the words of the document, whatever language the page has
 
 
-def printed_claims(record: PublicRecord) -> dict[str, str]:
+def printed_claims(record: Release) -> dict[str, str]:
     """What a genuine receipt of this record says, for the page's script to compare; dates are ISO 8601."""
     kind = _TYPES.get(record.type)
     return {
@@ -46,11 +46,11 @@ def shown_facts(verdict: Verdict, language: Language) -> list[Row]:
 
     Whoever compares line by line notices a code that was copied onto other paper. Empty without facts.
     """
-    facts: PublicRecord | Receipt | None = verdict.record or verdict.receipt
+    facts: Release | Receipt | None = verdict.record or verdict.receipt
     if facts is None:
         return []
     texts = TEXTS[language]
-    if isinstance(facts, PublicRecord):
+    if isinstance(facts, Release):
         kind = _TYPES.get(facts.type)
         document_id, title, signatory = facts.id, facts.title, facts.signatory
     else:

@@ -15,10 +15,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
+from signing.model import Release
 from verify.errors import VerifierBusy
-from verify.ports import PublicRecord
 
-ByIds = Callable[[Sequence[str]], dict[str, PublicRecord]]
+ByIds = Callable[[Sequence[str]], dict[str, Release]]
 
 
 class Lookups:
@@ -40,13 +40,13 @@ class Lookups:
         self._clock = clock
         self._max_batch = max_batch
         self._max_waiting = max_waiting
-        self._waiting: dict[str, list[asyncio.Future[PublicRecord | None]]] = {}
+        self._waiting: dict[str, list[asyncio.Future[Release | None]]] = {}
         self._waiters = 0
         self._asking: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="lookups")
         self.last_answer_at: datetime | None = None
 
-    async def find(self, document_id: str) -> PublicRecord | None:
+    async def find(self, document_id: str) -> Release | None:
         """The record with this canonical id, or None.
 
         Raises :class:`verify.errors.VerifierBusy` when too many callers wait, and whatever ``by_ids`` raises.
@@ -54,7 +54,7 @@ class Lookups:
         if self._waiters >= self._max_waiting:
             raise VerifierBusy
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[PublicRecord | None] = loop.create_future()
+        answer: asyncio.Future[Release | None] = loop.create_future()
         self._waiting.setdefault(document_id, []).append(answer)
         self._waiters += 1
         if self._asking is None:
@@ -86,7 +86,7 @@ class Lookups:
             self._waiting.clear()
             self._waiters = 0
 
-    def _next_batch(self) -> dict[str, list[asyncio.Future[PublicRecord | None]]]:
+    def _next_batch(self) -> dict[str, list[asyncio.Future[Release | None]]]:
         if len(self._waiting) <= self._max_batch:
             batch, self._waiting = self._waiting, {}
         else:
@@ -96,9 +96,9 @@ class Lookups:
 
     def _settle(
         self,
-        batch: dict[str, list[asyncio.Future[PublicRecord | None]]],
+        batch: dict[str, list[asyncio.Future[Release | None]]],
         *,
-        found: dict[str, PublicRecord] | None = None,
+        found: dict[str, Release] | None = None,
         error: Exception | None = None,
     ) -> None:
         for document_id, answers in batch.items():

@@ -10,9 +10,9 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from signing.model import Release
 from signing.receipt import Receipt
 from signing.types import DOCUMENT_TYPES, document_type_by_number
-from verify.ports import PublicRecord
 from verify.verdict import CheckResult, SignatureFinding, Verdict
 from verify.words import OUTCOMES, REASONS
 
@@ -55,7 +55,7 @@ def verdict_fields(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def record_fields(record: PublicRecord) -> dict[str, Any]:
+def record_fields(record: Release) -> dict[str, Any]:
     """What anyone may know about a document, as JSON values."""
     return {
         "id": record.id,

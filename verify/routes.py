@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from signing.ids import parse_id
+from signing.model import Release
 from verify.encoded import RecordAnswers
 from verify.errors import (
     UnknownDocument,
@@ -22,7 +23,6 @@ from verify.errors import (
 )
 from verify.lookups import Lookups
 from verify.pages import Pages
-from verify.ports import PublicRecord
 from verify.report import key_set, verdict_json
 from verify.schemas import VerdictBody
 from verify.service import VerificationService
@@ -86,7 +86,7 @@ def router(
     gate = gate or Gate()
     answer_for = RecordAnswers(service.of_record, service.clock)
 
-    async def record_of(shown: str) -> PublicRecord | Verdict:
+    async def record_of(shown: str) -> Release | Verdict:
         """The record, or the verdict that we cannot say while the register is down."""
         document_id = parse_id(shown)
         if document_id is None:
@@ -154,7 +154,7 @@ def _add_pages(
     pages: Pages,
     *,
     service: VerificationService,
-    record_of: Callable[[str], Awaitable[PublicRecord | Verdict]],
+    record_of: Callable[[str], Awaitable[Release | Verdict]],
     verdict_on: Callable[[Question], Awaitable[Verdict]],
     limit: int,
 ) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from signing.errors import ReceiptMalformed
 from signing.ids import parse_id
+from signing.model import Release
 from signing.receipt import Receipt, decode, from_digits
 from verify import checks
 from verify.checks import Finding
@@ -24,7 +25,7 @@ from verify.embedded import NOT_AS_RELEASED
 from verify.errors import UnknownDocument
 from verify.pdf import AnyShape, Limits, PdfFindings, PdfUnreadable, validate_pdf
 from verify.pictures import PictureUnreadable, read_codes
-from verify.ports import Clock, IssuedDocuments, PublicRecord
+from verify.ports import Clock, IssuedDocuments
 from verify.trust import TrustStore
 from verify.verdict import Check, CheckResult, Outcome, Reason, Subject, Verdict
 
@@ -72,7 +73,7 @@ class VerificationService:
             raise UnknownDocument(document_id)
         return self.of_record(record)
 
-    def of_record(self, record: PublicRecord) -> Verdict:
+    def of_record(self, record: Release) -> Verdict:
         """The verdict on a record that the caller has just read."""
         return self._verdict(Subject.RECORD, _of_record(record, self.clock()), record=record)
 
@@ -204,7 +205,7 @@ class VerificationService:
         return self._of_pdf(pdf, digest, record, unavailable)
 
     def _of_pdf(
-        self, pdf: PdfFindings, digest: bytes, record: PublicRecord | None, unavailable: Finding | None
+        self, pdf: PdfFindings, digest: bytes, record: Release | None, unavailable: Finding | None
     ) -> Verdict:
         findings = list(pdf.findings)
         if record is not None:
@@ -237,7 +238,7 @@ class VerificationService:
     ) -> Verdict:
         """Add what authentic claims say by themselves, and the register's word on the same document."""
         now = self.clock()
-        record: PublicRecord | None = None
+        record: Release | None = None
         if self._documents is None:
             findings += [checks.validity_of(claims, now), _offline()]
         else:
@@ -263,15 +264,15 @@ class VerificationService:
             "address", Outcome.FILE_DIFFERS, Reason.FOREIGN_ADDRESS, f"{host} is not an official host"
         )
 
-    def _look_up(self, document_id: str) -> tuple[PublicRecord | None, Finding | None]:
+    def _look_up(self, document_id: str) -> tuple[Release | None, Finding | None]:
         return self._ask(lambda documents: documents.by_ids([document_id]).get(document_id))
 
-    def _by_digest(self, digest: bytes) -> tuple[PublicRecord | None, Finding | None]:
+    def _by_digest(self, digest: bytes) -> tuple[Release | None, Finding | None]:
         return self._ask(lambda documents: documents.by_digest(digest))
 
     def _ask(
-        self, question: Callable[[IssuedDocuments], PublicRecord | None]
-    ) -> tuple[PublicRecord | None, Finding | None]:
+        self, question: Callable[[IssuedDocuments], Release | None]
+    ) -> tuple[Release | None, Finding | None]:
         if self._documents is None:
             return None, _unavailable(None)
         try:
@@ -292,7 +293,7 @@ class VerificationService:
         subject: Subject,
         findings: Iterable[Finding],
         *,
-        record: PublicRecord | None = None,
+        record: Release | None = None,
         receipt: Receipt | None = None,
         file_sha256: bytes | None = None,
         signatures: PdfFindings | None = None,
@@ -323,7 +324,7 @@ def _sha256(file: BinaryIO) -> bytes:
     return digest.digest()
 
 
-def _of_record(record: PublicRecord, now: datetime) -> list[Finding]:
+def _of_record(record: Release, now: datetime) -> list[Finding]:
     return [checks.state_of_record(record), checks.validity_of(record, now), checks.sample_of(record)]
 
 

@@ -12,8 +12,8 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 from enum import StrEnum
 from typing import Final
 
+from signing.model import Release
 from signing.receipt import Receipt
-from verify.ports import PublicRecord
 
 JAKARTA: Final = timezone(timedelta(hours=7), "WIB")
 """Western Indonesian Time. A document that is valid until a day is valid until that day ends here."""
@@ -200,7 +200,7 @@ class Verdict:
     indication: Indication | None = None
     sub_indication: SubIndication | None = None
     since: datetime | None = None
-    record: PublicRecord | None = None
+    record: Release | None = None
     receipt: Receipt | None = None
     signatures: tuple[SignatureFinding, ...] = field(default=())
     file_sha256: bytes | None = None

@@ -17,11 +17,11 @@ from reportlab.pdfgen.canvas import Canvas
 from ca.model import RECEIPT_SIGNING_USAGE
 from signing import receipt
 from signing.ids import id_from_bytes
+from signing.model import Release
 from signing.pdf import prepare, seal_pdf
 from signing.receipt import Receipt, key_id_of
 from signing.stamp import StampText
 from tests.signing.pki import NOW, Certified, TestTimeStamper, certify, hierarchy
-from verify.ports import PublicRecord
 from verify.trust import TrustStore
 
 HOST = "absah.example.go.id"
@@ -121,9 +121,9 @@ class SealedDocument:
     def digest(self) -> bytes:
         return hashlib.sha256(self.content).digest()
 
-    def record(self) -> PublicRecord:
+    def record(self) -> Release:
         """The register's entry on this document."""
-        return PublicRecord(
+        return Release(
             id=self.claims.document_id,
             type="business_licence",
             number=self.claims.number,
@@ -183,18 +183,18 @@ def sealed(number: int = 1) -> SealedDocument:
 class Register:
     """The register as a dictionary; ``asked`` lists the queries, ``failure`` is raised instead."""
 
-    def __init__(self, *records: PublicRecord) -> None:
+    def __init__(self, *records: Release) -> None:
         self.records = {record.id: record for record in records}
         self.asked: list[tuple[str, ...]] = []
         self.failure: Exception | None = None
 
-    def by_ids(self, ids: list[str] | tuple[str, ...]) -> dict[str, PublicRecord]:
+    def by_ids(self, ids: list[str] | tuple[str, ...]) -> dict[str, Release]:
         self.asked.append(tuple(ids))
         if self.failure is not None:
             raise self.failure
         return {entry: self.records[entry] for entry in ids if entry in self.records}
 
-    def by_digest(self, sha256: bytes) -> PublicRecord | None:
+    def by_digest(self, sha256: bytes) -> Release | None:
         if self.failure is not None:
             raise self.failure
         return next((entry for entry in self.records.values() if entry.sealed_digest == sha256), None)

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 import pytest
 
+from signing.model import Release
 from tests.support.clock import FrozenClock
 from tests.verify.documents import Register, SealedDocument
 from verify.errors import VerifierBusy
 from verify.lookups import Lookups
-from verify.ports import PublicRecord
 
 
 class Held:
@@ -23,7 +23,7 @@ class Held:
         self.let = threading.Event()
         self.threads: set[int] = set()
 
-    def __call__(self, ids: Sequence[str]) -> dict[str, PublicRecord]:
+    def __call__(self, ids: Sequence[str]) -> dict[str, Release]:
         self.let.wait(5)
         self.threads.add(threading.get_ident())
         return self.register.by_ids(list(ids))
@@ -40,7 +40,7 @@ def test_lookups_that_arrive_during_a_query_share_the_next(
     held = Held(register)
     lookups = Lookups(held, clock, max_batch=4)
 
-    async def scenario() -> list[PublicRecord | None]:
+    async def scenario() -> list[Release | None]:
         first = asyncio.create_task(lookups.find("A"))
         await _spin()
         others = [
