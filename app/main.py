@@ -11,7 +11,7 @@ from app.guards import BearerGuard
 from app.logs import configure_logging
 from app.pages import add_verification
 from app.settings import Settings
-from app.shell import new_application
+from app.shell import new_application, serve_with_short_turns
 from app.wiring import Core, build_core
 from ca.routes import router as ca_routes
 from identity.routes import router as identity_routes
@@ -22,6 +22,7 @@ def create_app() -> FastAPI:
     """For the HTTP server: settings from the environment."""
     settings = Settings.load()
     configure_logging(settings.log)
+    serve_with_short_turns()
     closing = ExitStack()
     core = build_core(settings, closing=closing)
     schema.require_current(core.database)

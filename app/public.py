@@ -16,7 +16,7 @@ from app.logs import configure_logging
 from app.pages import add_verification
 from app.register import RegisterTrust, ReleasedDocuments
 from app.settings import Settings
-from app.shell import new_application
+from app.shell import new_application, serve_with_short_turns
 from app.verification import verification_service
 from ca import published
 
@@ -25,6 +25,7 @@ def create_public_app() -> FastAPI:
     """For the HTTP server: settings from the environment."""
     settings = Settings.load(keyless=True)
     configure_logging(settings.log)
+    serve_with_short_turns()
     closing = ExitStack()
     database = Database.from_settings(settings)
     closing.callback(database.close)

@@ -175,7 +175,8 @@ class DatabaseSettings(_Section):
         default=None, description="File with the password of the database's user."
     )
     pool_size: PositiveInt = Field(
-        default=20, description="Connections that one process keeps open (PostgreSQL)."
+        default=20,
+        description="Connections that one process keeps open (PostgreSQL), half of them for reading only.",
     )
     busy_seconds: PositiveInt = Field(
         default=30, description="How long to wait for a lock or a free connection."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -23,9 +24,17 @@ from app.telemetry import Metrics, TelemetryMiddleware
 log = structlog.get_logger(__name__)
 
 _READINESS_SECONDS: Final = 1.0
+_TURN_SECONDS: Final = 0.0005
 
 Probe = Callable[[], object]
 """Asks one dependency whether it works now; raises when it does not."""
+
+
+def serve_with_short_turns() -> None:
+    """For a process that does nothing but serve. A thread that was waiting for the database gets the
+    interpreter within half a millisecond, instead of Python's five: most of a look-up was that wait.
+    """
+    sys.setswitchinterval(_TURN_SECONDS)
 
 
 class Readiness:

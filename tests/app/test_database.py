@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -72,6 +73,19 @@ def test_writers_that_read_first_queue_instead_of_failing(database: Database) ->
         for done in [pool.submit(write, worker) for worker in range(4)]:
             done.result()
     assert _count(database) == 40
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_connections_that_were_cut_while_idle_are_replaced(database: Database) -> None:
+    _insert(database, "kept")
+    assert _count(database) == 1
+    with database.begin() as tx:
+        tx.execute(
+            text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+        )
+    time.sleep(1.1)  # what answered within the last second is not asked again
+    assert _count(database) == 1
+    _insert(database, "after")
 
 
 def test_foreign_keys_are_enforced(database: Database) -> None:
