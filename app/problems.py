@@ -94,6 +94,7 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     identity.AgencyExists: _ADMIN,
     identity.AgencyUnknown: _ADMIN,
     identity.ClientUnknown: _ADMIN,
+    identity.RegistryUnavailable: UNAVAILABLE,
     # signing
     signing.RequestRefused: _FACTS,
     signing.UnknownDocumentType: Problem(

@@ -12,7 +12,8 @@ IdentityError
 │   └── TokenClientGone           the token is genuine, its client no longer is
 ├── ScopeInvalid · NameInvalid    what an administrator asked for breaks a rule
 ├── AgencyExists · AgencyUnknown
-└── ClientUnknown
+├── ClientUnknown
+└── RegistryUnavailable           the population registry does not answer
 """
 
 from __future__ import annotations
@@ -114,3 +115,7 @@ class AgencyUnknown(IdentityError):
 
 class ClientUnknown(IdentityError):
     """No client has this id."""
+
+
+class RegistryUnavailable(IdentityError):
+    """The population registry does not answer; nothing was decided."""

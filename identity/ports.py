@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol
 
 from sqlalchemy import Connection
@@ -48,4 +48,53 @@ class TokenKeys(Protocol):
 
         Cheap enough to be asked for every request.
         """
+        ...
+
+
+class Vault(Protocol):
+    """Encryption of personal data and secrets at rest. Thread-safe.
+
+    ``purpose`` names a data key (``person``, ``totp``, ``mail``); ``context`` is bound to the ciphertext, as
+    a rule the id of the row, so that sealed values cannot be swapped between rows.
+    """
+
+    def seal(self, purpose: str, plaintext: bytes, *, context: str) -> bytes: ...
+
+    def open(self, purpose: str, sealed: bytes, *, context: str) -> bytes:
+        """Values sealed under earlier versions of the data key open for as long as that version is kept."""
+        ...
+
+    def fingerprint(self, purpose: str, value: str) -> bytes:
+        """32 bytes that are equal for equal values and say nothing to whoever lacks the key."""
+        ...
+
+
+class Outbox(Protocol):
+    """Mails to be sent once the caller's transaction commits, and lost by nobody's crash."""
+
+    def queue(
+        self, tx: Connection, *, to: str, template: str, language: str, values: Mapping[str, str]
+    ) -> None:
+        """``template`` names a mail of :mod:`identity.mail`; ``values`` fill it. Sealed at rest."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryAnswer:
+    """What the population registry says about the facts that it was asked about."""
+
+    known: bool
+    name_matches: bool
+    birth_date_matches: bool
+
+    @property
+    def confirms(self) -> bool:
+        return self.known and self.name_matches and self.birth_date_matches
+
+
+class PopulationRegistry(Protocol):
+    """The register of residents. It confirms facts; it hands none out."""
+
+    def confirm(self, *, nik: str, name: str, birth_date: date) -> RegistryAnswer:
+        """Raises :class:`identity.errors.RegistryUnavailable`; waits no longer than a few seconds."""
         ...

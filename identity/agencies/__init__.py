@@ -1,0 +1,1 @@
+"""Agencies' systems: how they authenticate, and what their tokens are bound to."""

@@ -1,0 +1,1 @@
+"""What a person proves themselves with: passwords, one-time codes, passkeys, recovery codes."""

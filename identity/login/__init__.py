@@ -1,0 +1,1 @@
+"""From the first factor to a session, and the way back for those who lost a factor."""

@@ -1,0 +1,1 @@
+"""Mails to people: written down with the act that caused them, sent afterwards."""

@@ -1,0 +1,1 @@
+"""People with duties here: roles, and which of them exclude each other."""

@@ -1,0 +1,1 @@
+"""The OpenID provider: portals ask, a person agrees, tokens follow."""
