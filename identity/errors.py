@@ -10,6 +10,15 @@ IdentityError
 ├── AccessTokenError              answered as RFC 6750, 3.1 says: invalid_token
 │   ├── TokenMalformed · TokenNotOurs · TokenExpired · TokenClaimsInvalid
 │   └── TokenClientGone           the token is genuine, its client no longer is
+├── SignedTokenError              a JWS that must not be believed, ours or somebody else's; whoever reads one
+│   │                             for a protocol turns it into that protocol's own refusal
+│   ├── TokenFormWrong            not a compact JWS of the one right spelling, or not JSON objects in it
+│   ├── AlgorithmRefused          alg is not one of those asked for, or not the key's own
+│   ├── TokenTypeWrong            typ names another kind of token
+│   ├── CriticalHeader            crit is there; we know no extension
+│   ├── KeyNotFound               no key of the set has this kid
+│   └── SignatureWrong            the key did not make this signature
+├── JwkInvalid                    a public key that is not accepted, and why
 ├── ScopeInvalid · NameInvalid    what an administrator asked for breaks a rule
 ├── AgencyExists · AgencyUnknown
 ├── ClientUnknown
@@ -17,8 +26,6 @@ IdentityError
 """
 
 from __future__ import annotations
-
-from typing import ClassVar
 
 
 class IdentityError(Exception):
@@ -28,7 +35,7 @@ class IdentityError(Exception):
 class OAuthError(IdentityError):
     """A refusal at the token endpoint."""
 
-    code: ClassVar[str]
+    code: str
 
 
 class TokenRequestInvalid(OAuthError):
@@ -95,6 +102,38 @@ class TokenClaimsInvalid(AccessTokenError):
 
 class TokenClientGone(AccessTokenError):
     """The client that the token was made for was disabled since."""
+
+
+class SignedTokenError(IdentityError):
+    """A JWS that must not be believed."""
+
+
+class TokenFormWrong(SignedTokenError):
+    """Not a compact JWS in the only right spelling, or header and payload are not JSON objects."""
+
+
+class AlgorithmRefused(SignedTokenError):
+    """``alg`` is not one of those that are asked for here, or not the one of the key."""
+
+
+class TokenTypeWrong(SignedTokenError):
+    """``typ`` names another kind of token (RFC 8725, 3.11)."""
+
+
+class CriticalHeader(SignedTokenError):
+    """``crit`` demands that an extension be understood; there is none that is (RFC 7515, 4.1.11)."""
+
+
+class KeyNotFound(SignedTokenError):
+    """No key of the set that was asked has this ``kid``."""
+
+
+class SignatureWrong(SignedTokenError):
+    """The named key did not make this signature."""
+
+
+class JwkInvalid(IdentityError):
+    """A public key that is not accepted."""
 
 
 class ScopeInvalid(IdentityError):

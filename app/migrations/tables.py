@@ -7,8 +7,12 @@ from sqlalchemy import MetaData
 from app import audit
 from ca import tables as ca
 from identity import tables as identity
+from identity.provider import tables as provider
 from keys import tables as keys
 from signing import tables as signing
+
+_PARTS_OF_IDENTITY = (provider,)
+"""They hang their tables on identity's metadata by being imported."""
 
 
 def all_metadata() -> list[MetaData]:
