@@ -27,24 +27,27 @@ class AuditTrail(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TokenSigner:
-    """The key that signs new tokens. ``sign`` hashes with SHA-256 and returns a DER ``Ecdsa-Sig-Value``.
+    """The key that signs new tokens. The private key stays in its custody; only this act crosses the border.
 
-    The private key stays in its custody; only this act crosses the border.
+    ``sign`` hashes with SHA-256 and returns a DER ``Ecdsa-Sig-Value`` (ES256) or a PKCS #1 v1.5 signature
+    (RS256), as custody does. One key, one ``algorithm``.
     """
 
     key_id: str
     sign: Callable[[bytes], bytes]
+    algorithm: str = "ES256"
 
 
 class TokenKeys(Protocol):
-    """The keys of our own tokens."""
+    """The keys of our own tokens: P-256 for ES256 and RSA of at least 2048 bits for RS256."""
 
-    def signer(self) -> TokenSigner:
-        """The key in use now."""
+    def signer(self, algorithm: str = "ES256") -> TokenSigner:
+        """The key in use now for ``ES256`` or ``RS256``."""
         ...
 
     def public_keys(self) -> Mapping[str, bytes]:
-        """DER SubjectPublicKeyInfo (P-256) by key id: all whose tokens are still to be honoured.
+        """DER SubjectPublicKeyInfo by key id: those published ahead of their use, the ones in use, and all
+        whose tokens are still to be honoured.
 
         Cheap enough to be asked for every request.
         """
@@ -76,6 +79,26 @@ class Outbox(Protocol):
         self, tx: Connection, *, to: str, template: str, language: str, values: Mapping[str, str]
     ) -> None:
         """``template`` names a mail of :mod:`identity.mail`; ``values`` fill it. Sealed at rest."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """Where and how a person is written to. ``email`` is None unless the mailbox was shown to be theirs."""
+
+    email: str | None
+    name: str
+    language: str
+
+    def __repr__(self) -> str:
+        return "Contact(<hidden>)"
+
+
+class Contacts(Protocol):
+    """Where people are reached; what is announced to them is queued in the transaction that changed it."""
+
+    def of(self, tx: Connection, person_id: str) -> Contact | None:
+        """None when there is no such person, or the account was erased."""
         ...
 
 
