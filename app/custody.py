@@ -94,9 +94,9 @@ class CustodyTokenKeys:
         self._keys = keys
         self._public: Remembered[Mapping[str, bytes]] = Remembered(monotonic)
 
-    def signer(self) -> TokenSigner:
+    def signer(self, algorithm: str = "ES256") -> TokenSigner:
         key = self._keys.active(KeyPurpose.TOKEN)
-        return TokenSigner(key.record.id, key.sign)
+        return TokenSigner(key.record.id, key.sign, algorithm)
 
     def public_keys(self) -> Mapping[str, bytes]:
         return self._public.get("", self._look_up)

@@ -20,8 +20,8 @@ from ca.hierarchy import Hierarchy
 from ca.model import CertificationConfig
 from ca.revocation import Revocation
 from ca.timestamping import TimeStampingAuthority
+from identity.access import AccessTokens
 from identity.service import IdentityService
-from identity.tokens import AccessTokens
 from keys.model import KeyPurpose
 from keys.service import KeyService
 from keys.stores.software import SoftwareKeyStore

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy.exc import IntegrityError
 
+from identity.access import AccessTokens
 from identity.clients import (
     NO_CLIENT_HASH,
     Agency,
@@ -32,7 +33,6 @@ from identity.errors import (
 from identity.ports import AuditTrail, Begin, Clock
 from identity.tables import AgencyTable, ClientTable
 from identity.throttle import Throttle
-from identity.tokens import AccessTokens
 
 
 @dataclass(frozen=True, slots=True)

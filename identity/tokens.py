@@ -1,155 +1,166 @@
-"""Access tokens: ES256 JWTs in the profile of RFC 9068. The only file that imports python-jose.
+"""Signed tokens (JWS, RFC 7515): ours and other people's. The only file that imports python-jose.
 
 python-jose decides by the token's own header unless told otherwise, takes keys in any shape (a public key as
-an HMAC secret among them), reads base 64 leniently and ignores ``crit`` and ``kid``. So nothing reaches it
-that is not of the exact form that we write: the compact form and the header are held against that form
-first, the key comes from our own set as a ``Key`` object, and one algorithm is named literally.
+an HMAC secret among them), reads base 64 leniently and ignores ``crit``, ``typ`` and ``kid``. So nothing
+reaches it that was not held against the one right form first: canonical base64url, JSON objects with each
+member once, an algorithm that was asked for, no critical extension, the right type, and a ``Key`` object
+chosen by ``kid`` that knows a single algorithm. Its claims layer is not used at all: it lets a missing
+``exp`` or ``aud`` pass. What claims mean is decided by whoever asked for the token, by the injected clock.
 
-Only its signature layer is used for reading. The claims layer lets a missing ``exp`` or ``aud`` pass unless
-each ``require_*`` is set, which in turn forces its own time check by the system's clock and trips over a
-list where a number belongs; here every claim is required, typed and compared by our rules and our clock.
+RSASSA-PSS and Ed25519, which FAPI 2.0 asks for, are unknown to python-jose 3.5; it verifies them here through
+``Key`` classes of our own.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 import re
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 from jose import jwk, jws
 from jose.backends.base import Key
 from jose.exceptions import JOSEError
 
+from identity.encoding import strict_base64url, strict_json_object
 from identity.errors import (
-    TokenClaimsInvalid,
-    TokenExpired,
-    TokenMalformed,
-    TokenNotOurs,
+    AlgorithmRefused,
+    CriticalHeader,
+    JwkInvalid,
+    KeyNotFound,
+    SignatureWrong,
+    TokenFormWrong,
+    TokenTypeWrong,
 )
-from identity.ports import Clock, TokenKeys, TokenSigner
+from identity.jwks import (
+    ES256,
+    FAPI_ALGORITHMS,
+    RS256,
+    Jwk,
+    canonical_algorithm,
+    jwk_of,
+    parse_jwk,
+)
+from identity.ports import TokenKeys, TokenSigner
 
-ALGORITHM: Final = "ES256"
-TYPE: Final = "at+jwt"
-MAX_CHARACTERS: Final = 4096
-LEEWAY: Final = timedelta(seconds=5)
-"""How far the clocks of two of our own processes may differ."""
+OWN_ALGORITHMS: Final = (ES256, RS256)
+LONGEST_TOKEN: Final = 8192
+"""Characters. What fits into a header of HTTP servers, and far more than any token of ours."""
 
-_COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{86}")
-_HEADER = {"alg", "kid", "typ"}
-_TEXT_CLAIMS = {"iss", "sub", "client_id", "scope", "jti"}
-_CLAIMS = {*_TEXT_CLAIMS, "aud", "iat", "exp"}
+_COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+_MEDIA_TYPE = "application/"
 
 
 @dataclass(frozen=True, slots=True)
-class AccessClaims:
-    """What an access token says (RFC 9068, 2.2)."""
+class VerificationKey:
+    """A public key that verifies one algorithm. Made by :func:`verification_key`."""
 
-    subject: str
-    client_id: str
-    scopes: frozenset[str]
-    token_id: str
-    issued_at: int
-    expires_at: int
+    jwk: Jwk
+    verifier: Key = field(repr=False, compare=False)
+
+    @property
+    def algorithm(self) -> str:
+        return self.jwk.algorithm
 
 
-class AccessTokens:
-    """Makes and reads access tokens. Safe to share between threads.
+@dataclass(frozen=True, slots=True)
+class UnverifiedToken:
+    """What a token says of itself. Nothing of it may be believed; it may only choose whose keys are asked."""
 
-    ``issuer`` and ``audience`` are compared as text. Tokens live ``lifetime``.
+    header: Mapping[str, Any]
+    claims: Mapping[str, Any]
+
+
+def sign(claims: Mapping[str, Any], *, typ: str, signer: TokenSigner) -> str:
+    """Sign ``claims`` as a token of type ``typ`` (``at+jwt``, ``JWT``, ``logout+jwt``), in custody."""
+    if signer.algorithm not in OWN_ALGORITHMS:
+        raise ValueError(f"our tokens are signed with {' or '.join(OWN_ALGORITHMS)}")
+    headers = {"typ": typ, "kid": signer.key_id}
+    return jws.sign(dict(claims), _CustodyKey(signer), headers=headers, algorithm=signer.algorithm)
+
+
+def verify(
+    token: str,
+    *,
+    typ: str | Collection[str | None],
+    keys: Mapping[str, VerificationKey],
+    algorithms: Collection[str],
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Header and claims of a token, once one of ``keys`` (by ``kid``) is known to have signed them.
+
+    ``typ`` is the type, or those, that will do; None among them lets the member be absent. A token without a
+    ``kid`` is judged by the only key there is; where there are several it is refused. Claims are not judged
+    here. Raises a leaf of :class:`identity.errors.SignedTokenError`, never anything else.
     """
+    # 1. One spelling: size, canonical base64url, JSON objects without doubled members.
+    header, claims = _parsed(token)
+    # 2. The header against what was asked for.
+    algorithm = _algorithm(header, algorithms)
+    _require_type(header, typ)
+    # 3. The key comes from the given set, and has this one algorithm.
+    key = _chosen(header, keys)
+    if key.algorithm != algorithm:
+        raise AlgorithmRefused(f"The token's alg is {algorithm}, its key is for {key.algorithm} only.")
+    # 4. The signature.
+    _require_signature(token, header, key)
+    return header, claims
 
-    def __init__(
-        self, *, keys: TokenKeys, clock: Clock, issuer: str, audience: str, lifetime: timedelta
-    ) -> None:
-        self._keys = keys
-        self._clock = clock
-        self._issuer = issuer
-        self._audience = audience
-        self.lifetime = lifetime
-        self._verifiers: dict[bytes, Key] = {}
 
-    def issue(self, *, client_id: str, scopes: frozenset[str], token_id: str) -> str:
-        """A signed token for a client acting for itself: ``sub`` is the client (RFC 9068, 2.2)."""
-        now = int(self._clock().timestamp())
-        signer = self._keys.signer()
-        claims = {
-            "iss": self._issuer,
-            "aud": self._audience,
-            "sub": client_id,
-            "client_id": client_id,
-            "scope": " ".join(sorted(scopes)),
-            "jti": token_id,
-            "iat": now,
-            "exp": now + int(self.lifetime.total_seconds()),
-        }
-        return jws.sign(
-            claims, _CustodyKey(signer), algorithm=ALGORITHM, headers={"typ": TYPE, "kid": signer.key_id}
-        )
+def verify_embedded(
+    token: str, *, typ: str, algorithms: Collection[str] = FAPI_ALGORITHMS
+) -> tuple[dict[str, Any], dict[str, Any], Jwk]:
+    """Header, claims and key of a token that brings its own public key (a DPoP proof, RFC 9449, 4.2).
 
-    def read(self, token: str) -> AccessClaims:
-        """Verify a token. Raises a leaf of :class:`identity.errors.AccessTokenError`, never anything else."""
-        # 1. Exactly the compact form and the header that we write; crit, jku, x5c and the like are refused.
-        header = _header(token)
-        # 2. The key comes from our own set, chosen by kid.
-        key = self._verifier(header["kid"])
-        # 3. The signature.
-        try:
-            payload = jws.verify(token, key, [ALGORITHM])
-        except JOSEError as cause:
-            raise TokenNotOurs("The access token's signature does not verify. Get a new token.") from cause
-        # 4. Every claim, by our own rules.
-        try:
-            claims = json.loads(payload)
-        except (ValueError, RecursionError) as cause:
-            raise TokenClaimsInvalid("The access token's payload is not JSON. Get a new token.") from cause
-        return self._claims(claims)
+    It proves that its sender has the private half, and nothing else: compare the key's thumbprint with one
+    that is known. Raises a leaf of :class:`identity.errors.SignedTokenError`, never anything else.
+    """
+    header, claims = _parsed(token)
+    algorithm = _algorithm(header, algorithms)
+    _require_type(header, typ)
+    try:
+        embedded = parse_jwk(header.get("jwk"), algorithms=algorithms, header_algorithm=algorithm)
+    except JwkInvalid as cause:
+        raise KeyNotFound(f"The key in the token's header cannot be used. {cause}") from cause
+    _require_signature(token, header, verification_key(embedded))
+    return header, claims, embedded
 
-    def jwks(self) -> dict[str, list[dict[str, str]]]:
-        """The public keys as a JWK Set (RFC 7517), for resource servers of others."""
-        keys = sorted(self._keys.public_keys().items())
-        return {
-            "keys": [_public_jwk(spki) | {"kid": kid, "use": "sig", "alg": ALGORITHM} for kid, spki in keys]
-        }
 
-    def _verifier(self, key_id: str) -> Key:
-        spki = self._keys.public_keys().get(key_id)
-        if spki is None:
-            raise TokenNotOurs("The access token names a key that is not one of ours. Get a new token.")
-        verifier = self._verifiers.get(spki)
-        if verifier is None:
-            verifier = self._verifiers[spki] = jwk.construct(_public_jwk(spki), ALGORITHM)
-        return verifier
+def unverified(token: str) -> UnverifiedToken:
+    """Read a token's words without believing them. Raises :class:`identity.errors.TokenFormWrong`."""
+    return UnverifiedToken(*_parsed(token))
 
-    def _claims(self, claims: Any) -> AccessClaims:
-        if not isinstance(claims, dict) or claims.keys() != _CLAIMS:
-            raise TokenClaimsInvalid("The access token lacks a claim or has one too many. Get a new token.")
-        if not all(isinstance(claims[name], str) for name in _TEXT_CLAIMS):
-            raise TokenClaimsInvalid("A claim of the access token is not text. Get a new token.")
-        if claims["iss"] != self._issuer or claims["aud"] != self._audience:
-            raise TokenClaimsInvalid("The access token is from or for another service. Get one for this one.")
-        issued_at, expires_at = claims["iat"], claims["exp"]
-        if type(issued_at) is not int or type(expires_at) is not int:
-            raise TokenClaimsInvalid("The access token's times are not whole seconds. Get a new token.")
-        now, leeway = self._clock().timestamp(), LEEWAY.total_seconds()
-        if now >= expires_at + leeway:
-            raise TokenExpired("The access token has expired. Get a new one from /oauth2/token.")
-        if issued_at > now + leeway or expires_at - issued_at > self.lifetime.total_seconds():
-            raise TokenExpired("The access token is not from this time. Check the clock, and get a new one.")
-        return AccessClaims(
-            subject=claims["sub"],
-            client_id=claims["client_id"],
-            scopes=frozenset(claims["scope"].split()),
-            token_id=claims["jti"],
-            issued_at=issued_at,
-            expires_at=expires_at,
-        )
+
+def verification_key(public: Jwk) -> VerificationKey:
+    """A key ready to verify."""
+    if public.algorithm in OWN_ALGORITHMS:
+        return VerificationKey(public, jwk.construct(dict(public.members), public.algorithm))
+    if isinstance(public.public_key, rsa.RSAPublicKey):
+        return VerificationKey(public, _PssKey(public.public_key))
+    assert isinstance(public.public_key, ed25519.Ed25519PublicKey)
+    return VerificationKey(public, _Ed25519Key(public.public_key))
+
+
+def own_keys(keys: TokenKeys) -> dict[str, VerificationKey]:
+    """All keys whose tokens of ours are honoured, by key id. Cheap: each key is constructed once."""
+    return {key_id: _own_key(key_id, spki) for key_id, spki in keys.public_keys().items()}
+
+
+def own_jwks(keys: TokenKeys) -> dict[str, list[dict[str, str]]]:
+    """Our public keys as a JWK Set (RFC 7517), for resource servers and portals."""
+    return {"keys": [key.jwk.as_json() for _, key in sorted(own_keys(keys).items())]}
+
+
+@lru_cache(maxsize=64)
+def _own_key(key_id: str, spki: bytes) -> VerificationKey:
+    public_key = load_der_public_key(spki)
+    algorithm = RS256 if isinstance(public_key, rsa.RSAPublicKey) else ES256
+    return verification_key(jwk_of(public_key, key_id=key_id, algorithm=algorithm))
 
 
 class _CustodyKey(Key):
@@ -159,49 +170,94 @@ class _CustodyKey(Key):
         self._signer = signer
 
     def sign(self, msg: bytes) -> bytes:
-        """The raw form of RFC 7518, 3.4: r and s, 32 bytes each."""
-        r, s = decode_dss_signature(self._signer.sign(msg))
+        """For ES256 the raw form of RFC 7518, 3.4: r and s, 32 bytes each."""
+        signature = self._signer.sign(msg)
+        if self._signer.algorithm != ES256:
+            return signature
+        r, s = decode_dss_signature(signature)
         return r.to_bytes(32) + s.to_bytes(32)
 
 
-def _header(token: str) -> dict[str, str]:
-    """The header, if the token is the one spelling of a JWS that we could have written."""
-    malformed = TokenMalformed("Not an access token of this service. Get one from /oauth2/token.")
-    if len(token) > MAX_CHARACTERS or not _COMPACT.fullmatch(token):
-        raise malformed
+class _PssKey(Key):
+    """PS256 (RFC 7518, 3.5): the salt is as long as the hash."""
+
+    def __init__(self, public_key: rsa.RSAPublicKey) -> None:
+        self._public_key = public_key
+
+    def verify(self, msg: bytes, sig: bytes) -> bool:
+        scheme = padding.PSS(padding.MGF1(hashes.SHA256()), hashes.SHA256.digest_size)
+        try:
+            self._public_key.verify(sig, msg, scheme, hashes.SHA256())
+        except InvalidSignature:
+            return False
+        return True
+
+
+class _Ed25519Key(Key):
+    """EdDSA over Curve25519 (RFC 8037, 3.1)."""
+
+    def __init__(self, public_key: ed25519.Ed25519PublicKey) -> None:
+        self._public_key = public_key
+
+    def verify(self, msg: bytes, sig: bytes) -> bool:
+        try:
+            self._public_key.verify(sig, msg)
+        except InvalidSignature:
+            return False
+        return True
+
+
+def _parsed(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    if len(token) > LONGEST_TOKEN:
+        raise TokenFormWrong(f"The token is longer than {LONGEST_TOKEN} characters.")
+    if not _COMPACT.fullmatch(token):
+        raise TokenFormWrong("Not a signed token in its compact form: three parts in base64url, with dots.")
     try:
-        decoded = [_strict_base64url(segment) for segment in token.split(".")]
-        header = json.loads(decoded[0])
-    except (ValueError, RecursionError):
-        raise malformed from None
-    if not isinstance(header, dict) or header.keys() != _HEADER:
-        raise malformed
-    if not all(isinstance(value, str) for value in header.values()):
-        raise malformed
-    if header["alg"] != ALGORITHM or header["typ"] != TYPE:
-        raise malformed
-    return header
+        header, claims, _ = (strict_base64url(part) for part in token.split("."))
+        return strict_json_object(header), strict_json_object(claims)
+    except ValueError as cause:
+        raise TokenFormWrong(
+            f"The token is not in the one spelling that is read (RFC 7515, 7.1): {cause}."
+        ) from cause
 
 
-def _strict_base64url(segment: str) -> bytes:
-    """Refuses a second spelling of the same bytes: leftover bits must be zero."""
+def _algorithm(header: Mapping[str, Any], algorithms: Collection[str]) -> str:
+    if "crit" in header:
+        raise CriticalHeader("The token demands an extension by crit; none is known here. Leave crit out.")
+    algorithm = canonical_algorithm(header.get("alg"))
+    if algorithm is None or algorithm not in algorithms:
+        raise AlgorithmRefused(f"The token's alg is not one of {', '.join(algorithms)}.")
+    return algorithm
+
+
+def _require_type(header: Mapping[str, Any], typ: str | Collection[str | None]) -> None:
+    """Types are compared without case and without the prefix that may be left out (RFC 7515, 4.1.9)."""
+    wanted = {typ} if isinstance(typ, str) else typ
+    given = header.get("typ")
+    if isinstance(given, str):
+        given = given.lower().removeprefix(_MEDIA_TYPE)
+        if any(name is not None and name.lower() == given for name in wanted):
+            return
+    elif "typ" not in header and None in wanted:
+        return
+    names = ", ".join(sorted(name for name in wanted if name is not None))
+    raise TokenTypeWrong(f"The token's typ is not {names}.")
+
+
+def _chosen(header: Mapping[str, Any], keys: Mapping[str, VerificationKey]) -> VerificationKey:
+    if "kid" not in header:
+        if len(keys) == 1:
+            return next(iter(keys.values()))
+        raise KeyNotFound("The token names no key by kid, and there is not just one that it could mean.")
+    key_id = header["kid"]
+    key = keys.get(key_id) if isinstance(key_id, str) else None
+    if key is None:
+        raise KeyNotFound("The token's kid is not one of the keys that are asked here.")
+    return key
+
+
+def _require_signature(token: str, header: Mapping[str, Any], key: VerificationKey) -> None:
     try:
-        decoded = base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
-    except binascii.Error as cause:
-        raise ValueError("not base64url") from cause
-    if _base64url(decoded) != segment:
-        raise ValueError("not the canonical base64url")
-    return decoded
-
-
-def _base64url(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
-def _public_jwk(spki: bytes) -> dict[str, str]:
-    key = load_der_public_key(spki)
-    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise TypeError("token keys are P-256 keys; ES256 knows no other (RFC 7518, 3.4)")
-    point = key.public_numbers()
-    x, y = _base64url(point.x.to_bytes(32)), _base64url(point.y.to_bytes(32))
-    return {"kty": "EC", "crv": "P-256", "x": x, "y": y}
+        jws.verify(token, key.verifier, [header["alg"]])
+    except JOSEError as cause:
+        raise SignatureWrong("The token's signature does not verify.") from cause

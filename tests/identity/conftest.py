@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from app import audit
 from app.audit import Audit
 from identity import tables
+from identity.access import AccessTokens
 from identity.ports import TokenSigner
 from identity.service import IdentityService, NewClient
-from identity.tokens import AccessTokens
 from tests.support.clock import FrozenClock
 from tests.support.databases import Begin
 
