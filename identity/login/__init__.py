@@ -1,1 +1,1 @@
-"""From the first factor to a session, and the way back for those who lost a factor."""
+"""Logging in: half sessions, sessions, step-up, delays for wrong answers, known devices, and recovery."""
