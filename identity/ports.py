@@ -17,6 +17,14 @@ Begin = Callable[[], AbstractContextManager[Connection]]
 """Opens a transaction that commits when its block ends and rolls back when it raises."""
 
 
+HeldData = Callable[[str], Mapping[str, object]]
+"""All that one part holds about a person (by id), as JSON-able values with names that people understand."""
+
+PersonHook = Callable[[Connection, str], None]
+"""Something that another part does to what it holds about a person (by id), inside the caller's transaction:
+end their sessions, forget them. Doing it to somebody of whom nothing is held is no error."""
+
+
 class AuditTrail(Protocol):
     """Append-only record of what happened. Part of the caller's transaction, and its last act."""
 

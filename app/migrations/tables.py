@@ -7,11 +7,13 @@ from sqlalchemy import MetaData
 from app import audit
 from ca import tables as ca
 from identity import tables as identity
+from identity.login import tables as login
+from identity.people import tables as people
 from identity.provider import tables as provider
 from keys import tables as keys
 from signing import tables as signing
 
-_PARTS_OF_IDENTITY = (provider,)
+_PARTS_OF_IDENTITY = (login, provider)
 """They hang their tables on identity's metadata by being imported."""
 
 

@@ -13,7 +13,8 @@
 * SUSPENDED: nothing opens until an operator resumes it.
 * ERASED: an id without a person, so that the audit trail and the records of others still point somewhere.
 
-How sure we are of the identity (``ProofingLevel``, claim ``ial``) is apart from how somebody logs in (``acr``).
+How sure we are of the identity (``ProofingLevel``, claim ``ial``) is one thing, how somebody logs in (claim
+``acr``) another.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ class Person:
     activated_at: datetime | None = None
 
     def require_move(self, target: PersonState) -> None:
-        """Raises :class:`identity.people.errors.PersonStateForbids` when :data:`TRANSITIONS` has no such move."""
+        """Raises :class:`identity.people.errors.PersonStateForbids` when there is no such transition."""
         if target not in TRANSITIONS[self.state]:
             raise PersonStateForbids(
                 f"An account that is {self.state} cannot become {target}. Look at its state again."

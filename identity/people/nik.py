@@ -18,9 +18,15 @@ from typing import Final, Self
 from identity.people.errors import NikInvalid
 
 PROVINCES: Final = frozenset(
-    "11 12 13 14 15 16 17 18 19 21 31 32 33 34 35 36 51 52 53 54 61 62 63 64 65 71 72 73 74 75 76 81 82 "
-    "91 92 93 94 95 96".split()
-)
+    str(code)
+    for codes in (
+        range(11, 20), (21,),  # Sumatra and its islands
+        range(31, 37), range(51, 55),  # Java; Bali, Nusa Tenggara
+        range(61, 66), range(71, 77),  # Kalimantan; Sulawesi
+        (81, 82), range(91, 97),  # Maluku; Papua
+    )
+    for code in codes
+)  # fmt: skip
 """Codes of the Ministry of Home Affairs (Permendagri 72/2019 and the laws on the new provinces of Papua).
 54 was East Timor until 1999; people who were registered there kept their numbers."""
 

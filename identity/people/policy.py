@@ -23,7 +23,7 @@ class PeoplePolicy:
 
 @dataclass(frozen=True, slots=True)
 class PrivacyPolicy:
-    """``answer_within`` is the law's 3 x 24 hours (UU 27/2022); a setting may shorten it, never stretch it."""
+    """``answer_within`` is the law's 3 x 24 hours (UU 27/2022); settings may shorten it only."""
 
     answer_within: timedelta = timedelta(hours=72)
     warn_before: timedelta = timedelta(hours=24)
