@@ -13,7 +13,7 @@ from identity.provider import tables as provider
 from keys import tables as keys
 from signing import tables as signing
 
-_PARTS_OF_IDENTITY = (login, provider)
+_PARTS_OF_IDENTITY = (login, people, provider)
 """They hang their tables on identity's metadata by being imported."""
 
 
