@@ -12,10 +12,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from app.remembered import Remembered
 from app.settings import Settings
+from app.vault import PURPOSES
 from ca.chains import chain_of
 from ca.model import ProfileName
 from ca.tables import Certificates
 from identity.ports import TokenSigner
+from keys.envelope import Envelope
 from keys.errors import KeyCustodyError
 from keys.model import KeyAlgorithm, KeyPurpose, KeyState
 from keys.ports import Begin, Clock
@@ -110,12 +112,23 @@ class CustodyTokenKeys:
 
 
 def ensure_token_key(keys: KeyService, *, actor: str) -> None:
-    """Make sure that access tokens can be signed. Repeatable; finishes what an interrupted run left."""
-    mine = [record for record in keys.list() if record.purpose is KeyPurpose.TOKEN]
+    """Make sure that access tokens can be signed."""
+    _ensure_active(keys, KeyPurpose.TOKEN, KeyAlgorithm.EC_P256, actor)
+
+
+def ensure_data_keys(keys: KeyService, envelope: Envelope, *, actor: str) -> None:
+    """Make sure that personal data can be sealed: the wrapping key, and every data key that is missing."""
+    _ensure_active(keys, KeyPurpose.WRAPPING, KeyAlgorithm.AES_256, actor)
+    envelope.ensure(PURPOSES, actor=actor)
+
+
+def _ensure_active(keys: KeyService, purpose: KeyPurpose, algorithm: KeyAlgorithm, actor: str) -> None:
+    """Repeatable; finishes what an interrupted run left."""
+    mine = [record for record in keys.list() if record.purpose is purpose]
     if any(record.state is KeyState.ACTIVE for record in mine):
         return
     waiting = [record for record in mine if record.state is KeyState.PRE_ACTIVATION]
-    record = waiting[0] if waiting else keys.generate(KeyPurpose.TOKEN, KeyAlgorithm.EC_P256, actor=actor)
+    record = waiting[0] if waiting else keys.generate(purpose, algorithm, actor=actor)
     keys.activate(record.id, actor=actor)
 
 

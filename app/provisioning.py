@@ -9,7 +9,7 @@ from datetime import datetime
 
 from app import schema
 from app.clock import Clock, system_clock
-from app.custody import ensure_token_key, ensure_wrapping_key
+from app.custody import ensure_data_keys, ensure_token_key, ensure_wrapping_key
 from app.database import Database
 from app.register import export_trust, read_published_trust
 from app.settings import Settings
@@ -34,7 +34,7 @@ def initialise(settings: Settings, *, closing: ExitStack, actor: str, clock: Clo
     1. The data directory and the database's schema.
     2. The key-encryption key, if nobody provided one.
     3. Under the lock for changing the schema, because two hierarchies must never be born: root, issuing CA,
-       time-stamping unit, OCSP responder, receipt signer, and the key of access tokens.
+       time-stamping unit, OCSP responder, receipt signer, the key of access tokens, and the data keys.
     4. The trust folder that verification uses while the service is stopped.
     """
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -49,10 +49,11 @@ def initialise(settings: Settings, *, closing: ExitStack, actor: str, clock: Clo
 
 
 def complete_hierarchy(core: Core, *, actor: str) -> None:
-    """Certify what is missing or about to end: hierarchy, service certificates, the key of access tokens."""
+    """Make what is missing and renew what ends: hierarchy, service certificates, token and data keys."""
     with core.database.exclusively():
         core.hierarchy.init(actor=actor)
         ensure_token_key(core.keys, actor=actor)
+        ensure_data_keys(core.keys, core.envelope, actor=actor)
 
 
 def publish_trust(core: Core) -> datetime | None:

@@ -29,6 +29,7 @@ def run_once(core: Core) -> int:
         "finish_abandoned": core.sealing.finish_abandoned,
         "discard_leftovers": core.sealing.discard_leftovers,
         "renew_certificates": lambda: complete_hierarchy(core, actor=ACTOR),
+        "rewrap_data_keys": lambda: core.envelope.rewrap(actor=ACTOR),
         "publish_trust": lambda: publish_trust(core),
     }
     failed = 0

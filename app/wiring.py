@@ -15,6 +15,7 @@ from app.evidence import RegisterEvidence
 from app.register import RegisterTrust, ReleasedDocuments
 from app.settings import Settings
 from app.storage import ObjectFiles
+from app.vault import CustodyVault
 from app.verification import verification_service
 from ca.hierarchy import Hierarchy
 from ca.model import CertificationConfig
@@ -22,6 +23,7 @@ from ca.revocation import Revocation
 from ca.timestamping import TimeStampingAuthority
 from identity.access import AccessTokens
 from identity.service import IdentityService
+from keys.envelope import Envelope
 from keys.model import KeyPurpose
 from keys.service import KeyService
 from keys.stores.software import SoftwareKeyStore
@@ -43,6 +45,8 @@ class Core:
     audit: Audit
     files: ObjectFiles
     keys: KeyService
+    envelope: Envelope
+    vault: CustodyVault
     hierarchy: Hierarchy
     revocation: Revocation
     tsa: TimeStampingAuthority
@@ -83,13 +87,14 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
     database = Database.from_settings(settings)
     closing.callback(database.close)
     audit = Audit(clock=clock)
-    files = ObjectFiles(settings.storage_url)
+    files = ObjectFiles(settings.storage_url, settings.storage)
     # 2. Custody.
-    encrypted = EncryptedKeyTable(database.begin)
+    encrypted = EncryptedKeyTable(database.begin, database.read)
     store = SoftwareKeyStore(encrypted_keys=encrypted, kek=wrapping_key(settings))
     keys = KeyService(
         begin=database.begin, read=database.read, stores={store.name: store}, clock=clock, audit=audit
     )
+    envelope = Envelope(keys=keys, begin=database.begin, read=database.read, clock=clock, audit=audit)
     # 3. Certification and time.
     config = certification_config(settings)
     hierarchy = Hierarchy(begin=database.begin, keys=keys, clock=clock, audit=audit, config=config)
@@ -150,6 +155,8 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         audit=audit,
         files=files,
         keys=keys,
+        envelope=envelope,
+        vault=CustodyVault(envelope),
         hierarchy=hierarchy,
         revocation=revocation,
         tsa=tsa,

@@ -4,7 +4,9 @@ KeyCustodyError
 ├── KeyUnknown · NoActiveKey · StoreUnknown
 ├── KeyUnavailable            the store cannot open it
 ├── KeyNotUsable              ├── KeyNotActive · KeyExpired · WrongPurpose · WrongScheme · KeyNotExportable
-├── TransitionForbidden
+├── TransitionForbidden · KeyStillNeeded
+├── DataKeyMissing · DataKeyUnknown · DataKeyFixed
+├── SealedValueInvalid        what was sealed was altered, or sealed for another purpose or place
 └── KeyEncryptionKeyUnsafe · KeyEncryptionKeyInvalid
 """
 
@@ -57,6 +59,26 @@ class KeyNotExportable(KeyNotUsable):
 
 class TransitionForbidden(KeyCustodyError):
     """The move between key states does not exist (SP 800-57 part 1, section 7)."""
+
+
+class KeyStillNeeded(KeyCustodyError):
+    """Destroying the wrapping key would destroy every data key that it still wraps."""
+
+
+class DataKeyMissing(KeyCustodyError):
+    """No data key was ever made for this purpose."""
+
+
+class DataKeyUnknown(KeyCustodyError):
+    """A sealed value names a version of its data key that is not here."""
+
+
+class DataKeyFixed(KeyCustodyError):
+    """This data key cannot be rotated: what was computed with it is found by being equal."""
+
+
+class SealedValueInvalid(KeyCustodyError):
+    """Not what was sealed for this purpose and context: altered, swapped, or of another form."""
 
 
 class KeyEncryptionKeyUnsafe(KeyCustodyError):

@@ -31,6 +31,11 @@ class KeyAlgorithm(StrEnum):
     EC_P256 = "ec-p256"  # ECDSA with SHA-256
     EC_P384 = "ec-p384"  # ECDSA with SHA-384
     RSA_3072 = "rsa-3072"  # RSASSA-PKCS1-v1_5 with SHA-256
+    AES_256 = "aes-256"  # wraps data keys with an authenticated mode (SP 800-38F, 3.1); no signatures
+
+    @property
+    def signs(self) -> bool:
+        return self is not KeyAlgorithm.AES_256
 
     @property
     def hash_name(self) -> str:
@@ -63,6 +68,13 @@ TRANSITIONS: Mapping[KeyState, frozenset[KeyState]] = MappingProxyType(
 in one step, so that its retirement is always a recorded decision of its own."""
 
 
+MAY_PROCESS = frozenset({KeyState.ACTIVE, KeyState.SUSPENDED, KeyState.DEACTIVATED, KeyState.COMPROMISED})
+"""States in which a key still unwraps what it wrapped before (SP 800-57 part 1, 7.2 to 7.5). A compromised
+one too: how else would its data keys move under another?"""
+
+SIGNATURE_ALGORITHMS = tuple(algorithm for algorithm in KeyAlgorithm if algorithm.signs)
+
+
 def may_move(origin: KeyState, target: KeyState) -> bool:
     """Whether a key in state ``origin`` may be put into state ``target``."""
     return target in TRANSITIONS[origin]
@@ -73,7 +85,7 @@ class KeyRecord:
     """What is known about a key outside its store. Holds nothing secret.
 
     ``owner`` is the agency whose seal this is, empty for keys of the service itself.
-    ``public_key`` is a DER SubjectPublicKeyInfo. Times are aware UTC.
+    ``public_key`` is a DER SubjectPublicKeyInfo, empty for a secret key. Times are aware UTC.
     """
 
     id: str
@@ -85,3 +97,17 @@ class KeyRecord:
     public_key: bytes
     created_at: datetime
     not_after: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WrappedDataKey:
+    """One version of a data key at rest: only ``wrapping_key``, a key in custody, makes it usable.
+
+    ``wrapped`` is in the form of the store that holds the wrapping key.
+    """
+
+    purpose: str
+    version: int
+    wrapping_key: str
+    wrapped: bytes
+    created_at: datetime

@@ -29,6 +29,22 @@ class SigningKey(Protocol):
         ...
 
 
+class KeyWrapper(Protocol):
+    """A secret key in its store. The only thing it can do is encrypt other keys (SP 800-38F)."""
+
+    def wrap(self, key: bytes, associated_data: bytes) -> bytes:
+        """Encrypt and authenticate ``key``, bound to ``associated_data``.
+
+        The result is the store's own: a nonce, where its mode has one, is in it, because some hardware only
+        takes nonces that it made itself. Safe to call from several threads.
+        """
+        ...
+
+    def unwrap(self, wrapped: bytes, associated_data: bytes) -> bytes:
+        """Raises :class:`keys.errors.KeyUnavailable` for anything but what :meth:`wrap` returned."""
+        ...
+
+
 class KeyStore(Protocol):
     """A place where private keys are generated, kept, used and destroyed: software, or an HSM.
 
@@ -42,11 +58,15 @@ class KeyStore(Protocol):
     name: str
 
     def generate(self, key_id: str, algorithm: KeyAlgorithm) -> bytes:
-        """Create the key pair and return the public key as DER SubjectPublicKeyInfo."""
+        """Create the key. Returns the public key as DER SubjectPublicKeyInfo; nothing for a secret key."""
         ...
 
     def open(self, record: KeyRecord) -> SigningKey:
         """Return a handle that signs. Raises :class:`keys.errors.KeyUnavailable`."""
+        ...
+
+    def open_wrapper(self, record: KeyRecord) -> KeyWrapper:
+        """The same for a secret key: a handle that wraps. Raises :class:`keys.errors.KeyUnavailable`."""
         ...
 
     def destroy(self, record: KeyRecord) -> None:

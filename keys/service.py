@@ -12,6 +12,8 @@ from threading import Lock
 from keys.errors import (
     KeyExpired,
     KeyNotActive,
+    KeyNotUsable,
+    KeyStillNeeded,
     KeyUnknown,
     NoActiveKey,
     StoreUnknown,
@@ -19,9 +21,9 @@ from keys.errors import (
     WrongPurpose,
 )
 from keys.handle import KeyHandle
-from keys.model import KeyAlgorithm, KeyPurpose, KeyRecord, KeyState, may_move
-from keys.ports import AuditTrail, Begin, Clock, KeyStore
-from keys.tables import KeyRecords
+from keys.model import MAY_PROCESS, KeyAlgorithm, KeyPurpose, KeyRecord, KeyState, may_move
+from keys.ports import AuditTrail, Begin, Clock, KeyStore, KeyWrapper
+from keys.tables import DataKeys, KeyRecords
 
 SERVICE = "service"
 """The actor of acts that no person asked for."""
@@ -33,7 +35,8 @@ class KeyService:
     A state change takes effect in every process after at most ``max_staleness`` seconds: so long a record may
     be remembered, which keeps the hot path free of a query per signature. Opened handles are kept for the
     process's life. ``read`` opens transactions that only read (default: ``begin``), for databases on which
-    writers wait for each other. No method may be called inside an open transaction of the same database.
+    writers wait for each other. Methods that change a key may not be called inside an open transaction of the
+    same database; those that use one may, if ``read`` is another way than ``begin``.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class KeyService:
         self._monotonic = monotonic
         self._opening = Lock()
         self._handles: dict[str, KeyHandle] = {}
+        self._wrappers: dict[str, KeyWrapper] = {}
         self._records: dict[str, tuple[float, KeyRecord]] = {}
         self._active: dict[tuple[KeyPurpose, str], tuple[float, str]] = {}
 
@@ -128,6 +132,13 @@ class KeyService:
         """
         record = self._fetch(key_id)
         _require_move(record, KeyState.DESTROYED)
+        with self._read() as tx:
+            wrapped = DataKeys(tx).wrapped_by(key_id)
+        if wrapped:
+            raise KeyStillNeeded(
+                f"{wrapped} data keys are wrapped by {key_id} and would be lost with it: "
+                "rotate the wrapping key and let `absah worker` move them first"
+            )
         self._store_of(record).destroy(record)
         return self._move(key_id, KeyState.DESTROYED, "key.destroyed", actor, reason)
 
@@ -150,6 +161,7 @@ class KeyService:
         self._active.pop((record.purpose, record.owner), None)
         if target is KeyState.DESTROYED:
             self._handles.pop(key_id, None)
+            self._wrappers.pop(key_id, None)
         return moved
 
     # --- the use of a key ----------------------------------------------------------------------------
@@ -159,14 +171,7 @@ class KeyService:
         now = self._monotonic()
         read_at, key_id = self._active.get((purpose, owner), (float("-inf"), ""))
         if now - read_at >= self._max_staleness:
-            with self._read() as tx:
-                record = KeyRecords(tx).newest(purpose, owner, KeyState.ACTIVE)
-            if record is None:
-                raise NoActiveKey(
-                    f"no active {purpose} key"
-                    + (f" of {owner!r}" if owner else "")
-                    + ": generate and activate one"
-                )
+            record = self.newest(purpose, owner)
             key_id = record.id
             self._active[purpose, owner] = (now, key_id)
             self._records[key_id] = (now, record)
@@ -191,6 +196,47 @@ class KeyService:
                     handle = self._open(record)
                     self._handles[key_id] = handle
         return handle
+
+    def wrap(self, key: bytes, *, associated_data: bytes) -> tuple[str, bytes]:
+        """Encrypt ``key`` under the newest active wrapping key: that key's id, and the wrapped bytes.
+
+        Raises :class:`keys.errors.NoActiveKey`.
+        """
+        wrapping_key = self.newest(KeyPurpose.WRAPPING)
+        return wrapping_key.id, self._wrapper(wrapping_key).wrap(key, associated_data)
+
+    def unwrap(self, key_id: str, wrapped: bytes, *, associated_data: bytes) -> bytes:
+        """What :meth:`wrap` was given. A retired wrapping key goes on unwrapping until it is destroyed.
+
+        Raises :class:`keys.errors.KeyUnknown`, ``WrongPurpose``, ``KeyNotUsable`` or ``KeyUnavailable``.
+        """
+        record = self._fetch(key_id)
+        if record.purpose is not KeyPurpose.WRAPPING:
+            raise WrongPurpose(
+                f"key {key_id} is for {record.purpose}, not for wrapping: one key, one purpose"
+            )
+        if record.state not in MAY_PROCESS:
+            raise KeyNotUsable(f"key {key_id} is {record.state}: it unwraps nothing")
+        return self._wrapper(record).unwrap(wrapped, associated_data)
+
+    def _wrapper(self, record: KeyRecord) -> KeyWrapper:
+        with self._opening:
+            wrapper = self._wrappers.get(record.id)
+            if wrapper is None:
+                wrapper = self._wrappers[record.id] = self._store_of(record).open_wrapper(record)
+        return wrapper
+
+    def newest(self, purpose: KeyPurpose, owner: str = "") -> KeyRecord:
+        """What is recorded of the key that is in use now, asked anew. Raises :class:`NoActiveKey`."""
+        with self._read() as tx:
+            record = KeyRecords(tx).newest(purpose, owner, KeyState.ACTIVE)
+        if record is None:
+            raise NoActiveKey(
+                f"no active {purpose} key"
+                + (f" of {owner!r}" if owner else "")
+                + ": generate and activate one"
+            )
+        return record
 
     def get(self, key_id: str) -> KeyRecord:
         """What is recorded of the key now. Raises :class:`keys.errors.KeyUnknown`."""

@@ -9,19 +9,22 @@ from sqlalchemy import (
     Column,
     Connection,
     DateTime,
+    ForeignKey,
     Index,
+    Integer,
     LargeBinary,
     MetaData,
     Row,
     String,
     Table,
     delete,
+    func,
     insert,
     select,
     update,
 )
 
-from keys.model import KeyAlgorithm, KeyPurpose, KeyRecord, KeyState
+from keys.model import KeyAlgorithm, KeyPurpose, KeyRecord, KeyState, WrappedDataKey
 from keys.ports import Begin
 from keys.stores.software import EncryptedKey
 
@@ -50,6 +53,16 @@ encrypted_keys = Table(
     Column("salt", LargeBinary, nullable=False),
     Column("nonce", LargeBinary, nullable=False),
     Column("ciphertext", LargeBinary, nullable=False),
+)
+
+data_keys = Table(
+    "data_keys",
+    metadata,
+    Column("purpose", String(32), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("wrapping_key", String(64), ForeignKey("keys.id"), nullable=False, index=True),
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
 )
 
 
@@ -125,12 +138,79 @@ class KeyRecords:
         return moved.rowcount == 1
 
 
-class EncryptedKeyTable:
-    """:class:`keys.stores.software.EncryptedKeys` in the database. Every call is a transaction of its own,
-    so callers must not hold one open on SQLite, where a second writer waits for the first."""
+class DataKeys:
+    """Wrapped data keys, inside the caller's transaction."""
 
-    def __init__(self, begin: Begin) -> None:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(self, key: WrappedDataKey) -> None:
+        """Raises ``IntegrityError`` when another process made this version first."""
+        self._connection.execute(
+            insert(data_keys).values(
+                purpose=key.purpose,
+                version=key.version,
+                wrapping_key=key.wrapping_key,
+                wrapped=key.wrapped,
+                created_at=key.created_at,
+            )
+        )
+
+    def get(self, purpose: str, version: int) -> WrappedDataKey | None:
+        query = select(data_keys).where(data_keys.c.purpose == purpose, data_keys.c.version == version)
+        row = self._connection.execute(query).one_or_none()
+        return None if row is None else _data_key(row)
+
+    def newest(self, purpose: str) -> WrappedDataKey | None:
+        query = (
+            select(data_keys)
+            .where(data_keys.c.purpose == purpose)
+            .order_by(data_keys.c.version.desc())
+            .limit(1)
+        )
+        row = self._connection.execute(query).one_or_none()
+        return None if row is None else _data_key(row)
+
+    def all(self) -> list[WrappedDataKey]:
+        """Every version of every purpose, in that order."""
+        query = select(data_keys).order_by(data_keys.c.purpose, data_keys.c.version)
+        return [_data_key(row) for row in self._connection.execute(query)]
+
+    def wrapped_by(self, key_id: str) -> int:
+        """How many versions only this key can make usable."""
+        query = select(func.count()).select_from(data_keys).where(data_keys.c.wrapping_key == key_id)
+        return self._connection.execute(query).scalar_one()
+
+    def rewrap(self, key: WrappedDataKey, *, instead_of: str) -> bool:
+        """Put the same data key under another wrapping key; False when another process was first."""
+        moved = self._connection.execute(
+            update(data_keys)
+            .where(
+                data_keys.c.purpose == key.purpose,
+                data_keys.c.version == key.version,
+                data_keys.c.wrapping_key == instead_of,
+            )
+            .values(wrapping_key=key.wrapping_key, wrapped=key.wrapped)
+        )
+        return moved.rowcount == 1
+
+
+def _data_key(row: Row[Any]) -> WrappedDataKey:
+    created_at = _aware(row.created_at)
+    assert created_at is not None
+    return WrappedDataKey(row.purpose, row.version, row.wrapping_key, bytes(row.wrapped), created_at)
+
+
+class EncryptedKeyTable:
+    """:class:`keys.stores.software.EncryptedKeys` in the database. Every call is a transaction of its own.
+
+    Writing calls must not be made inside an open transaction on SQLite, where a second writer waits for the
+    first; with ``read`` for transactions that only read (default: ``begin``), the others may.
+    """
+
+    def __init__(self, begin: Begin, read: Begin | None = None) -> None:
         self._begin = begin
+        self._read = read or begin
 
     def put(self, key: EncryptedKey) -> None:
         with self._begin() as tx:
@@ -156,7 +236,7 @@ class EncryptedKeyTable:
 
     def _first(self, condition: Any) -> EncryptedKey | None:
         query = select(encrypted_keys).where(condition).order_by(encrypted_keys.c.key_id).limit(1)
-        with self._begin() as tx:
+        with self._read() as tx:
             row = tx.execute(query).one_or_none()
         if row is None:
             return None

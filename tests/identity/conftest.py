@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import hashes
@@ -12,12 +13,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from app import audit
 from app.audit import Audit
+from app.vault import CustodyVault
 from identity import tables
 from identity.access import AccessTokens
 from identity.ports import TokenSigner
 from identity.service import IdentityService, NewClient
 from tests.support.clock import FrozenClock
 from tests.support.databases import Begin
+from tests.support.vault import vault_in
 
 
 class TokenKeys:
@@ -35,6 +38,13 @@ class TokenKeys:
 @pytest.fixture
 def begin(begin_with: Callable[..., Begin]) -> Begin:
     return begin_with(audit.metadata, tables.metadata)
+
+
+@pytest.fixture
+def vault(tmp_path: Path, clock: FrozenClock) -> Iterator[CustodyVault]:
+    """The real one, whose keys rest in a database of its own."""
+    with vault_in(tmp_path, clock) as made:
+        yield made
 
 
 @pytest.fixture

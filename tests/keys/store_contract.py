@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from keys.errors import KeyUnavailable
+from keys.errors import KeyUnavailable, WrongScheme
 from keys.handle import KeyHandle
-from keys.model import KeyAlgorithm, KeyPurpose, KeyRecord, KeyState
+from keys.model import SIGNATURE_ALGORITHMS, KeyAlgorithm, KeyPurpose, KeyRecord, KeyState
 from keys.ports import KeyStore
 
 
@@ -47,14 +47,14 @@ def verify(record: KeyRecord, signature: bytes, data: bytes) -> None:
 
 
 class KeyStoreContract:
-    @pytest.mark.parametrize("algorithm", KeyAlgorithm)
+    @pytest.mark.parametrize("algorithm", SIGNATURE_ALGORITHMS)
     def test_a_generated_key_signs_with_its_only_scheme(
         self, store: KeyStore, algorithm: KeyAlgorithm
     ) -> None:
         record = made(store, f"k-{algorithm}", algorithm)
         verify(record, store.open(record).sign(b"isi dokumen"), b"isi dokumen")
 
-    @pytest.mark.parametrize("algorithm", KeyAlgorithm)
+    @pytest.mark.parametrize("algorithm", SIGNATURE_ALGORITHMS)
     def test_a_handle_builds_certificates_with_the_library(
         self, store: KeyStore, algorithm: KeyAlgorithm
     ) -> None:
@@ -107,3 +107,43 @@ class KeyStoreContract:
         store.destroy(record)
         with pytest.raises(KeyUnavailable):
             store.open(record)
+
+    def test_a_secret_key_wraps_and_only_it_unwraps_and_only_with_the_same_data(
+        self, store: KeyStore, reopened: Callable[[], KeyStore]
+    ) -> None:
+        record = made(store, "wrapping", KeyAlgorithm.AES_256)
+        other = made(store, "other", KeyAlgorithm.AES_256)
+        assert record.public_key == b""
+        wrapped = store.open_wrapper(record).wrap(bytes(32), b"person/1")
+        assert reopened().open_wrapper(record).unwrap(wrapped, b"person/1") == bytes(32)
+        with pytest.raises(KeyUnavailable):
+            store.open_wrapper(record).unwrap(wrapped, b"person/2")
+        with pytest.raises(KeyUnavailable):
+            store.open_wrapper(other).unwrap(wrapped, b"person/1")
+
+    def test_the_same_key_wrapped_twice_shows_no_sameness(self, store: KeyStore) -> None:
+        wrapper = store.open_wrapper(made(store, "wrapping", KeyAlgorithm.AES_256))
+        assert wrapper.wrap(bytes(32), b"") != wrapper.wrap(bytes(32), b"")
+
+    def test_altered_and_shortened_wrapped_keys_are_refused(self, store: KeyStore) -> None:
+        wrapper = store.open_wrapper(made(store, "wrapping", KeyAlgorithm.AES_256))
+        wrapped = wrapper.wrap(bytes(32), b"")
+        for place in range(len(wrapped)):
+            altered = bytearray(wrapped)
+            altered[place] ^= 1
+            with pytest.raises(KeyUnavailable):
+                wrapper.unwrap(bytes(altered), b"")
+            with pytest.raises(KeyUnavailable):
+                wrapper.unwrap(wrapped[:place], b"")
+
+    def test_a_key_that_wraps_does_not_sign_and_the_other_way_round(self, store: KeyStore) -> None:
+        with pytest.raises(WrongScheme):
+            store.open(made(store, "wrapping", KeyAlgorithm.AES_256))
+        with pytest.raises(WrongScheme):
+            store.open_wrapper(made(store, "signing"))
+
+    def test_a_destroyed_secret_key_is_gone(self, store: KeyStore) -> None:
+        record = made(store, "wrapping", KeyAlgorithm.AES_256)
+        store.destroy(record)
+        with pytest.raises(KeyUnavailable):
+            store.open_wrapper(record)

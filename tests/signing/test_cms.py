@@ -11,7 +11,7 @@ from asn1crypto import cms as asn1_cms
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ca.errors import MalformedDer
-from keys.model import KeyAlgorithm
+from keys.model import SIGNATURE_ALGORITHMS, KeyAlgorithm
 from signing.cms import SCHEMES, read_signed_data, signed_attributes, signed_data, size_of_signed_data
 from tests.signing.pdfs import letter, seal, tool
 from tests.signing.pki import hierarchy
@@ -36,7 +36,7 @@ def sign(algorithm: KeyAlgorithm, token: bytes | None = None) -> bytes:
     )
 
 
-@pytest.mark.parametrize("algorithm", list(KeyAlgorithm))
+@pytest.mark.parametrize("algorithm", SIGNATURE_ALGORITHMS)
 def test_openssl_verifies_the_signature_and_the_path(algorithm: KeyAlgorithm, tmp_path: Path) -> None:
     (tmp_path / "signature.der").write_bytes(sign(algorithm))
     (tmp_path / "content").write_bytes(CONTENT)
@@ -56,7 +56,7 @@ def test_openssl_verifies_the_signature_and_the_path(algorithm: KeyAlgorithm, tm
     assert (tmp_path / "verified").read_bytes() == CONTENT
 
 
-@pytest.mark.parametrize("algorithm", list(KeyAlgorithm))
+@pytest.mark.parametrize("algorithm", SIGNATURE_ALGORITHMS)
 def test_the_encoding_is_der_with_the_attributes_that_pades_asks_for_and_no_signing_time(
     algorithm: KeyAlgorithm,
 ) -> None:
@@ -72,7 +72,7 @@ def test_the_encoding_is_der_with_the_attributes_that_pades_asks_for_and_no_sign
     assert signer["digest_algorithm"]["algorithm"].native == SCHEMES[algorithm].digest_name
 
 
-@pytest.mark.parametrize("algorithm", list(KeyAlgorithm))
+@pytest.mark.parametrize("algorithm", SIGNATURE_ALGORITHMS)
 def test_the_space_foreseen_is_enough_and_not_wasted(algorithm: KeyAlgorithm) -> None:
     identity = hierarchy().seal(algorithm)
     token = hierarchy().timestamper().token(bytes(32))

@@ -15,7 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from PIL import ImageChops
 from pyhanko.pdf_utils.reader import PdfFileReader
 
-from keys.model import KeyAlgorithm
+from keys.model import SIGNATURE_ALGORITHMS, KeyAlgorithm
 from signing.errors import LockedByEarlierSignature
 from signing.model import StampPlace
 from signing.stamp import MM, StampForm
@@ -40,7 +40,7 @@ def decoded(content: bytes, page: int, folder: Path, **how: Any) -> list[str]:
     return [found.text for found in zxingcpp.read_barcodes(picture(content, page, folder, **how))]
 
 
-@pytest.mark.parametrize("algorithm", list(KeyAlgorithm))
+@pytest.mark.parametrize("algorithm", SIGNATURE_ALGORITHMS)
 def test_a_seal_validates_for_pyhanko_poppler_and_qpdf_with_every_key_type(
     algorithm: KeyAlgorithm, tmp_path: Path
 ) -> None:
