@@ -9,7 +9,7 @@ import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from fastapi import APIRouter
@@ -20,6 +20,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import Scope
 
+from identity.login.errors import SessionGone, StepUpNeeded
+from identity.login.model import Device, Opened, Session
 from identity.web.cookies import Cookie, Jar
 from identity.web.errors import FormRefused, FormUnreadable, LoginNeeded, PageUnknown
 from identity.web.forms import TOKEN_FIELD, Form, check_origin, check_token, new_token, read_form
@@ -34,13 +36,6 @@ _CARRIED: Final = ("flow", "next")
 _HANDLE: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _LOCAL_PATH: Final = re.compile(r"/(?:[A-Za-z0-9_~-][A-Za-z0-9._~/-]*)?(?:\?[A-Za-z0-9._~=&%:+-]*)?")
 _NO_WORDS: Final[Words] = {"id": {}, "en": {}}
-
-
-class Session(Protocol):
-    """As far as the shell needs one."""
-
-    @property
-    def person_id(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +121,18 @@ class Visit:
         return self.request.url.path
 
     @property
-    def address(self) -> str:
-        return self.request.client.host if self.request.client else ""
+    def device(self) -> Device:
+        """What is told to throttling and to the list of sessions."""
+        return Device(
+            address=self.request.client.host if self.request.client else "",
+            user_agent=self.request.headers.get("user-agent", "")[:400],
+            known=self.jar.get(Cookie.DEVICE),
+        )
 
     @property
-    def user_agent(self) -> str:
-        return self.request.headers.get("user-agent", "")[:400]
+    def here(self) -> str:
+        """This page with its query, to come back to."""
+        return local_path(f"{self.path}?{self.request.url.query}".rstrip("?")) or HOME
 
     def parameter(self, name: str) -> str:
         """A part of the path."""
@@ -154,11 +155,12 @@ class Visit:
         return self._session[0]
 
     @property
-    def session(self) -> Any:
+    def session(self) -> Session:
         """Raises :class:`identity.web.errors.LoginNeeded`."""
-        if self.session_or_none is None:
+        session = self.session_or_none
+        if session is None:
             raise LoginNeeded
-        return self.session_or_none
+        return session
 
     # Answers
 
@@ -224,17 +226,23 @@ class Visit:
 
     # The browser's memory
 
-    def open_session(self, secret: str) -> None:
-        """A new session; what led to it is over."""
-        self.jar.set(Cookie.SESSION, secret)
+    def open_session(self, opened: Opened) -> None:
+        """A new session, or one with a new secret; what led to it is over."""
+        self.jar.set(Cookie.SESSION, opened.secret)
+        if opened.device_secret is not None:
+            self.jar.set(Cookie.DEVICE, opened.device_secret)
         self.jar.drop(Cookie.HALF_SESSION)
         self.jar.drop(Cookie.FORM)
-        self._session.clear()
+        self._session[:] = [opened.session]
 
     def end_session(self) -> None:
         """Nothing stays but the language and the knowledge that this device was here before."""
         for cookie in (Cookie.SESSION, Cookie.HALF_SESSION, Cookie.FORM):
             self.jar.drop(cookie)
+        self._session[:] = [None]
+
+    def forget_lookups(self) -> None:
+        """The page is drawn as for a stranger."""
         self._session[:] = [None]
 
     def _bound_to(self) -> str | None:
@@ -354,9 +362,11 @@ class Section:
 
     def _refusal(self, visit: Visit, error: Exception) -> Response:
         match error:
-            case LoginNeeded():
-                back = f"{visit.path}?{visit.request.url.query}".rstrip("?")
-                return visit.go("/login", next=local_path(back) or HOME)
+            case LoginNeeded() | SessionGone():
+                return visit.go("/login", next=visit.here)
+            case StepUpNeeded():
+                age = {"max_age": str(int(error.max_age.total_seconds()))} if error.max_age else {}
+                return visit.go("/step-up", next=visit.here, acr=error.acr, **age)
             case FormRefused():
                 return visit.show("refused.html", title="refused_heading", status=403)
             case FormUnreadable():
@@ -364,6 +374,7 @@ class Section:
             case PageUnknown():
                 return visit.show("problem.html", title="page_unknown_heading", status=404, incident=None)
         explained = self._shell.explain(visit.request.scope, error)
+        visit.forget_lookups()  # what failed may have been the very look-up that the page's frame makes
         title = explained.judul if visit.language == "id" else explained.title
         return visit.show("problem.html", title=title, status=explained.status, incident=explained.incident)
 

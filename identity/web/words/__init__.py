@@ -1,4 +1,4 @@
-"""The words of the pages, one catalogue per language, Indonesian first: plain typed modules, as in `verify`."""
+"""The words of the pages, one catalogue per language, Indonesian first: plain typed modules, as in verify."""
 
 from __future__ import annotations
 
