@@ -125,7 +125,7 @@ def _wrapping_key(settings: Settings) -> Finding:
 
 
 def _storage(settings: Settings) -> Finding:
-    ObjectFiles(settings.storage_url).ping()
+    ObjectFiles(settings.storage_url, settings.storage).ping()
     return Finding(Health.OK, "storage", settings.storage_url)
 
 

@@ -190,6 +190,22 @@ class StorageSettings(_Section):
         default=None,
         description="file:///PATH or s3://BUCKET/PREFIX; a folder in the data directory when unset.",
     )
+    endpoint: Origin | None = Field(
+        default=None,
+        description="Origin of an S3 server, such as https://s3.example; Amazon's when unset.",
+    )
+    region: str | None = Field(
+        default=None, description="Region of the bucket; us-east-1 or the platform's when unset."
+    )
+    credentials_file: Path | None = Field(
+        default=None,
+        description="File whose [default] section has aws_access_key_id and aws_secret_access_key; "
+        "the platform's own identity (instance, container, pod) when unset.",
+    )
+    ca_file: Path | None = Field(
+        default=None,
+        description="File with the certificates (PEM) of the private authority behind the endpoint's TLS.",
+    )
 
 
 class WorkerSettings(_Section):
@@ -326,6 +342,10 @@ class Settings(BaseSettings):
         if self.issuer.startswith("http://"):
             found.append(
                 "access tokens name a plain-http issuer; set ABSAH_IDENTITY_ISSUER to an https address"
+            )
+        if (self.storage.endpoint or "").startswith("http://"):
+            found.append(
+                "documents travel to the storage unencrypted; set ABSAH_STORAGE_ENDPOINT to an https address"
             )
         return found
 

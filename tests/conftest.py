@@ -15,12 +15,13 @@ from tests.support.clock import FrozenClock
 from tests.support.databases import Begin, tables_in
 from tests.support.needs import ROOT, skip_is_failure, tool_path
 from tests.support.postgres import PostgresCluster, running_cluster
+from tests.support.s3 import S3Server, running_s3
 from tests.support.server import RunningServer, free_port
 from tests.support.sockets import SocketGuard
 
 _GUARD = SocketGuard()
 # Fixtures that speak to a process of our own; a test that uses one may open loopback sockets.
-_LOOPBACK_FIXTURES = frozenset({"serve", "chromium", "page"})
+_LOOPBACK_FIXTURES = frozenset({"serve", "chromium", "page", "s3"})
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -82,6 +83,13 @@ def postgres_url(postgres: PostgresCluster) -> Iterator[str]:
     """SQLAlchemy URL of a fresh, empty PostgreSQL database."""
     with postgres.database() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """An S3 server of this test process's own."""
+    with running_s3() as server:
+        yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
