@@ -6,7 +6,7 @@ tell whoever reads the table nothing. Times are aware UTC at this edge.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -122,6 +122,19 @@ class PersonRecord:
     activated_at: datetime | None
     erased_at: datetime | None
     version: int
+
+    def erased(self, at: datetime) -> PersonRecord:
+        """What is left when everything personal is gone: the id, and when."""
+        return replace(
+            self,
+            state=PersonState.ERASED,
+            proofing=ProofingLevel.IAL0,
+            profile=None,
+            email_fingerprint=None,
+            nik_fingerprint=None,
+            email_confirmed_at=None,
+            erased_at=at,
+        )
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -263,6 +276,9 @@ class AttemptTable:
 
     def add(self, attempt_id: str, person_id: str, at: datetime) -> None:
         self._tx.execute(insert(proofing_attempts).values(id=attempt_id, person_id=person_id, at=at))
+
+    def remove(self, attempt_id: str) -> None:
+        self._tx.execute(delete(proofing_attempts).where(proofing_attempts.c.id == attempt_id))
 
     def since(self, person_id: str, since: datetime) -> list[datetime]:
         """Oldest first."""

@@ -1,0 +1,153 @@
+"""What all jobs on people share: their ports, one transaction that settles races, codes and mails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from identity.people.codes import CodePurpose, hash_code, new_code
+from identity.people.errors import CodeInvalid, PersonChanged, PersonUnknown
+from identity.people.model import Person, PersonState
+from identity.people.policy import PeoplePolicy
+from identity.people.profiles import Profiles
+from identity.people.tables import AttemptTable, CodeRecord, CodeTable, PersonRecord, PersonTable
+from identity.ports import AuditTrail, Begin, Clock, Outbox, PersonHook, PopulationRegistry, Vault
+
+Result = TypeVar("Result")
+_ATTEMPTS: Final = 4
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class MadeCode:
+    """A code in its two forms. ``text`` goes to its reader and is kept nowhere."""
+
+    text: str
+    hash: bytes
+
+
+class PeopleJobs:
+    """``read`` opens read-only transactions. Safe to share between threads.
+
+    ``registry`` None means that nobody can be confirmed without a counter. ``endings`` take away what is open
+    in somebody's name (sessions, tokens of portals) when the account is suspended or invited again.
+    """
+
+    def __init__(
+        self,
+        *,
+        begin: Begin,
+        read: Begin,
+        clock: Clock,
+        audit: AuditTrail,
+        vault: Vault,
+        outbox: Outbox,
+        registry: PopulationRegistry | None = None,
+        policy: PeoplePolicy | None = None,
+        endings: Sequence[PersonHook] = (),
+    ) -> None:
+        self._begin = begin
+        self._read = read
+        self._clock = clock
+        self._audit = audit
+        self._profiles = Profiles(vault)
+        self._outbox = outbox
+        self._registry = registry
+        self._policy = policy or PeoplePolicy()
+        self._endings = tuple(endings)
+
+    # --- for the jobs --------------------------------------------------------------------------------
+
+    def _settle(self, job: Callable[[Connection], Result]) -> Result:
+        """Run ``job`` in a transaction, again when somebody else's came in between.
+
+        A second run sees what the other left and decides anew: a fingerprint that was free belongs to
+        somebody now. Nothing of a run that failed is left, mails and audit entries included. Raises
+        :class:`identity.people.errors.PersonChanged` when that goes on and on.
+        """
+        for _ in range(_ATTEMPTS):
+            try:
+                with self._begin() as tx:
+                    return job(tx)
+            except (PersonChanged, IntegrityError):
+                continue
+        raise PersonChanged
+
+    def _load(self, tx: Connection, person_id: str) -> tuple[PersonRecord, Person]:
+        """Raises :class:`identity.people.errors.PersonUnknown`; erased people are unknown."""
+        record = PersonTable(tx).get(person_id)
+        if record is None or record.state is PersonState.ERASED:
+            raise PersonUnknown
+        return record, self._profiles.person(record)
+
+    def _store(self, tx: Connection, over: PersonRecord, person: Person) -> None:
+        if not PersonTable(tx).change(self._profiles.record(person, over)):
+            raise PersonChanged
+
+    def _erase(self, tx: Connection, record: PersonRecord) -> None:
+        """Everything personal of an account is gone: the sealed profile, its fingerprints, its codes."""
+        if not PersonTable(tx).change(record.erased(self._clock())):
+            raise PersonChanged
+        CodeTable(tx).forget(record.id)
+        AttemptTable(tx).forget(record.id)
+
+    def _made_code(self) -> MadeCode:
+        text = new_code()
+        code_hash = hash_code(text)
+        assert code_hash is not None
+        return MadeCode(text, code_hash)
+
+    def _code_record(
+        self,
+        code: MadeCode,
+        purpose: CodePurpose,
+        payload: Mapping[str, str],
+        *,
+        lifetime: timedelta,
+        person_id: str | None = None,
+        address: bytes | None = None,
+    ) -> CodeRecord:
+        now = self._clock()
+        return CodeRecord(
+            code_hash=code.hash,
+            purpose=purpose,
+            person_id=person_id,
+            address=address,
+            payload=self._profiles.sealed(payload, context=code.hash.hex()),
+            created_at=now,
+            expires_at=now + lifetime,
+        )
+
+    def _claimed(
+        self, tx: Connection, typed: str, *purposes: CodePurpose
+    ) -> tuple[CodeRecord, dict[str, str]]:
+        """Use a code up and open what it brings about. Raises :class:`identity.people.errors.CodeInvalid`."""
+        code_hash = hash_code(typed)
+        record = None if code_hash is None else CodeTable(tx).claim(code_hash, self._clock(), *purposes)
+        if record is None or record.payload is None:
+            raise CodeInvalid
+        return record, self._profiles.opened(record.payload, context=record.code_hash.hex())
+
+    def _sent_enough(self, tx: Connection, address: bytes) -> bool:
+        """Whether a mailbox got as many codes as it may for now, so that nobody floods it in our name."""
+        since = self._clock() - self._policy.mails_window
+        return CodeTable(tx).sent_since(address, since) >= self._policy.mails_per_address
+
+    def _mail(
+        self,
+        tx: Connection,
+        to: str | None,
+        template: str,
+        language: str,
+        values: Mapping[str, str] | None = None,
+    ) -> None:
+        if to is not None:
+            self._outbox.queue(tx, to=to, template=template, language=language, values=dict(values or {}))
+
+    def _end_access(self, tx: Connection, person_id: str) -> None:
+        for ending in self._endings:
+            ending(tx, person_id)

@@ -1,0 +1,172 @@
+"""Accounts that begin with a mailbox, and mailboxes that change.
+
+Whether an address is known is told to its mailbox only. Both answers do the same work: the same look-ups, one
+sealed code, one row, one mail, one audit entry; the code of a known address is thrown away unseen.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+
+from sqlalchemy import Connection
+
+from identity.people.codes import CodePurpose
+from identity.people.details import email_address, person_name, preferred_language
+from identity.people.errors import CodeInvalid, PersonStateForbids
+from identity.people.jobs import PeopleJobs
+from identity.people.model import Person, PersonState, ProofingLevel, new_person_id
+from identity.people.tables import CodeRecord, CodeTable, PersonTable
+
+
+class Mailboxes(PeopleJobs):
+    """A part of :class:`identity.people.service.People`."""
+
+    def register(self, *, name: str, email: str, language: str) -> None:
+        """Somebody without proof wants an account: send the mailbox a code, or the news that it has one.
+
+        Same answer, status and time whether the address is known. Nothing is kept about an unknown address
+        but the sealed request, until the code comes back. Raises ``PersonDataInvalid``.
+        """
+        # 1. The form.
+        name, email, language = person_name(name), email_address(email), preferred_language(language)
+        # 2. All the costly work, before anything is looked up.
+        code, unseen = self._made_code(), self._made_code()
+        address = self._profiles.email_fingerprint(email)
+        request_id = f"registration-{secrets.token_hex(8)}"
+        payload = {"request": request_id, "name": name, "email": email, "language": language}
+
+        def job(tx: Connection) -> None:
+            # 3. The same questions for everybody.
+            known = PersonTable(tx).by_email(address)
+            if self._sent_enough(tx, address):
+                return
+            may_begin = known is None or known.state is PersonState.REGISTERED
+            # 4. The same work for everybody.
+            made = self._code_record(
+                code if may_begin else unseen,
+                CodePurpose.REGISTRATION,
+                payload,
+                lifetime=self._policy.email_code_lifetime,
+                address=address,
+            )
+            CodeTable(tx).add(made)
+            # The name stays out of it: whoever filled in the form could write to strangers in our name.
+            template = "registration" if may_begin else "registration_known"
+            self._mail(tx, email, template, language, {"code": code.text} if may_begin else {})
+            self._audit.append(tx, action="registration.requested", actor="anyone", subject=request_id)
+
+        self._settle(job)
+
+    def confirm_email(self, code: str) -> Person:
+        """The code from a mail: makes the account, or the address of an existing account theirs.
+
+        **Look at the state of the answer**: REGISTERED means that factors are to be set up now, by whoever
+        holds this code; any other state means that an address was confirmed and nothing else may follow from
+        it. Of many at once exactly one succeeds. Raises :class:`identity.people.errors.CodeInvalid`.
+        """
+
+        def job(tx: Connection) -> Person:
+            record, payload = self._claimed(tx, code, CodePurpose.REGISTRATION, CodePurpose.EMAIL)
+            if record.purpose is CodePurpose.EMAIL:
+                return self._change_address(tx, record, payload["email"])
+            return self._begin_account(tx, payload)
+
+        return self._settle(job)
+
+    def change_email(self, person_id: str, email: str) -> None:
+        """Send the new mailbox a code and the old one a notice; the address changes when the code comes back.
+
+        Same answer and time whether the address is somebody else's. Raises ``PersonDataInvalid``,
+        ``PersonUnknown`` or ``PersonStateForbids``.
+        """
+        email = email_address(email)
+        code, unseen = self._made_code(), self._made_code()
+        address = self._profiles.email_fingerprint(email)
+
+        def job(tx: Connection) -> None:
+            _, person = self._load(tx, person_id)
+            _require_open(person)
+            holder = PersonTable(tx).by_email(address)
+            if self._sent_enough(tx, address):
+                return
+            is_free = holder is None or holder.id == person_id
+            CodeTable(tx).add(
+                self._code_record(
+                    code if is_free else unseen,
+                    CodePurpose.EMAIL,
+                    {"email": email},
+                    lifetime=self._policy.email_code_lifetime,
+                    person_id=person_id,
+                    address=address,
+                )
+            )
+            template = "email_change" if is_free else "email_change_known"
+            self._mail(tx, email, template, person.language, {"code": code.text} if is_free else {})
+            self._mail(tx, person.confirmed_email, "email_change_notice", person.language)
+            self._audit.append(tx, action="email.change_requested", actor=person_id, subject=person_id)
+
+        self._settle(job)
+
+    def _begin_account(self, tx: Connection, payload: dict[str, str]) -> Person:
+        now = self._clock()
+        found = PersonTable(tx).by_email(self._profiles.email_fingerprint(payload["email"]))
+        if found is None:
+            person = Person(
+                id=new_person_id(),
+                state=PersonState.REGISTERED,
+                proofing=ProofingLevel.IAL0,
+                language=payload["language"],
+                name=payload["name"],
+                email=payload["email"],
+                email_confirmed_at=now,
+                nik=None,
+                birth_date=None,
+                created_at=now,
+            )
+            PersonTable(tx).add(self._profiles.record(person))
+            self._audit.append(
+                tx,
+                action="person.registered",
+                actor=person.id,
+                subject=person.id,
+                facts={"request": payload["request"]},
+            )
+            return person
+        # They began before and did not finish: a second code leads back to where they left off.
+        if found.state is not PersonState.REGISTERED:
+            raise CodeInvalid
+        person = self._profiles.person(found)
+        if person.proofing is ProofingLevel.IAL0:  # the name of others was proofed
+            person = replace(person, name=payload["name"], language=payload["language"])
+            self._store(tx, found, person)
+        self._audit.append(
+            tx,
+            action="person.registration_continued",
+            actor=person.id,
+            subject=person.id,
+            facts={"request": payload["request"]},
+        )
+        return person
+
+    def _change_address(self, tx: Connection, code: CodeRecord, email: str) -> Person:
+        assert code.person_id is not None
+        record, person = self._load(tx, code.person_id)
+        holder = PersonTable(tx).by_email(self._profiles.email_fingerprint(email))
+        if (holder is not None and holder.id != person.id) or person.state not in _OPEN:
+            raise CodeInvalid
+        changed = replace(person, email=email, email_confirmed_at=self._clock())
+        self._store(tx, record, changed)
+        CodeTable(tx).withdraw(person.id, CodePurpose.EMAIL, self._clock())
+        if person.confirmed_email != email:
+            self._mail(tx, person.confirmed_email, "email_changed", person.language)
+        self._audit.append(tx, action="email.changed", actor=person.id, subject=person.id)
+        return changed
+
+
+_OPEN = frozenset({PersonState.REGISTERED, PersonState.ACTIVE})
+
+
+def _require_open(person: Person) -> None:
+    if person.state not in _OPEN:
+        raise PersonStateForbids("This account is not open at the moment. Ask at a counter what holds it up.")
