@@ -116,7 +116,12 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
     # 5. Sealing.
     identities = CertifiedIdentities(begin=database.read, keys=keys, clock=clock)
     register = DocumentRegister(
-        begin=database.begin, clock=clock, audit=audit, files=files, public_url=settings.public_url
+        begin=database.begin,
+        read=database.read,
+        clock=clock,
+        audit=audit,
+        files=files,
+        public_url=settings.public_url,
     )
     policy = SealingPolicy(
         lease=timedelta(seconds=settings.signing.lease_seconds),

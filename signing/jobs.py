@@ -120,6 +120,14 @@ class SealingJobs:
                 until=lease.until,
                 retry_at=now + self._policy.lease * 2 ** min(document.attempts + 1, _MOST_DOUBLINGS),
             )
+            if claimed:
+                self._audit.append(
+                    tx,
+                    action="document.taken_over",
+                    actor=document.client_id,
+                    subject=document.id,
+                    facts={"attempt": str(document.attempts + 1)},
+                )
         return lease if claimed else None
 
     def _new_lease(self, now: datetime, *, is_takeover: bool = False) -> Lease:

@@ -30,12 +30,23 @@ class DocumentLinks:
 
 
 class DocumentRegister:
-    """Reads and withdraws documents. Every method sees only the caller's agency's documents."""
+    """Reads and withdraws documents. Every method sees only the caller's agency's documents.
+
+    ``read`` opens transactions that only read, and wait for no writer.
+    """
 
     def __init__(
-        self, *, begin: Begin, clock: Clock, audit: AuditTrail, files: DocumentFiles, public_url: str
+        self,
+        *,
+        begin: Begin,
+        read: Begin,
+        clock: Clock,
+        audit: AuditTrail,
+        files: DocumentFiles,
+        public_url: str,
     ) -> None:
         self._begin = begin
+        self._read = read
         self._clock = clock
         self._audit = audit
         self._files = files
@@ -71,7 +82,7 @@ class DocumentRegister:
             document_type(type_code)
         if number is not None:
             check_filter("number", number)
-        with self._begin() as tx:
+        with self._read() as tx:
             return DocumentTable(tx).page(
                 caller.agency_id,
                 before=before,
@@ -84,11 +95,14 @@ class DocumentRegister:
             )
 
     def revoke(self, caller: Caller, document_id: str, reason: StateReason) -> Document:
-        """Take a document out of force for good. Repeating it with the same reason changes nothing."""
+        """Take a document out of force for good, one that was superseded too: it may turn out to be wrong
+        from the beginning. Repeating it with the same reason changes nothing.
+        """
         caller.require("documents.revoke")
         with self._held(caller, document_id) as (tx, (document,)):
             if document.state is not DocumentState.REVOKED or document.state_reason is not reason:
-                document.require_issued("revoked")
+                if document.state is not DocumentState.SUPERSEDED:
+                    document.require_issued("revoked")
                 self._withdraw(tx, caller, document, state=DocumentState.REVOKED, reason=reason)
         return self.owned(caller, document_id)
 
@@ -134,7 +148,7 @@ class DocumentRegister:
         """The document if it is the caller's agency's; raises :class:`DocumentNotFound`."""
         if not is_document_id(document_id):  # a database may refuse what no id can hold
             raise DocumentNotFound(document_id)
-        with self._begin() as tx:
+        with self._read() as tx:
             document = DocumentTable(tx).by_id(document_id)
         if document is None or document.agency_id != caller.agency_id:
             raise DocumentNotFound(document_id)

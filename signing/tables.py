@@ -220,10 +220,13 @@ class DocumentTable:
         at: datetime,
         superseded_by: str | None = None,
     ) -> bool:
-        """Revoke or supersede an issued document. False when it is not in force any more."""
+        """Revoke or supersede a document. False when its state does not allow that any more."""
+        origins = [DocumentState.ISSUED]
+        if state is DocumentState.REVOKED:
+            origins.append(DocumentState.SUPERSEDED)
         result = self._tx.execute(
             update(documents)
-            .where(documents.c.id == document_id, documents.c.state == DocumentState.ISSUED)
+            .where(documents.c.id == document_id, documents.c.state.in_(origins))
             .values(state=state, state_reason=reason, state_changed_at=at, superseded_by=superseded_by)
         )
         return bool(result.rowcount)

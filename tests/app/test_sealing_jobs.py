@@ -179,7 +179,7 @@ def test_a_worker_that_was_overtaken_changes_nothing(
     assert _keys(core, "sealed/") == {winner.sealed_key}
     with core.database.read() as tx:
         actions = [entry.action for entry in core.audit.entries(tx) if entry.subject == winner.id]
-    assert actions == ["document.intended", "document.issued"]
+    assert actions == ["document.intended", "document.taken_over", "document.issued"]
 
 
 def test_an_overtaken_refusal_takes_neither_the_outcome_nor_the_source(

@@ -151,9 +151,16 @@ def test_documents_are_listed_revoked_and_superseded(house: House) -> None:
     verdict = house.http.get(f"/v1/verifications/{second['id']}").json()
     assert verdict["outcome"] == "revoked"
     refused = house.http.post(
+        f"/v1/documents/{second['id']}/supersession",
+        headers=house.client.bearer,
+        json={"successor": first["id"]},
+    )
+    assert refused.status_code == 409, "a revoked document stays revoked"
+    withdrawn = house.http.post(
         f"/v1/documents/{first['id']}/revocation", headers=house.client.bearer, json={"reason": "fraud"}
     )
-    assert refused.status_code == 409
+    assert withdrawn.status_code == 200, "what was replaced may turn out to be forged"
+    assert house.upload(first_pdf).json()["outcome"] == "revoked"
 
 
 def test_the_public_process_alone_answers_and_shows_revocation_at_once(house: House, serve: Serve) -> None:
