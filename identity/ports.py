@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -23,6 +23,10 @@ HeldData = Callable[[str], Mapping[str, object]]
 PersonHook = Callable[[Connection, str], None]
 """Something that another part does to what it holds about a person (by id), inside the caller's transaction:
 end their sessions, forget them. Doing it to somebody of whom nothing is held is no error."""
+
+
+SessionsEnded = Callable[[Connection, Sequence[str]], None]
+"""Told which sessions (by id, which is ``sid``) end within the caller's transaction, whatever the reason."""
 
 
 class AuditTrail(Protocol):

@@ -10,6 +10,7 @@ LoginError
 ├── StepUpNeeded          the session is genuine, its last authentication too weak or too old
 ├── LinkGone              a link or code from a mail: unknown, used, or too old
 ├── SetupIncomplete       a factor is still missing
+├── PlacesUnreadable      the operator's table of places breaks a rule
 └── RecoveryError
     ├── RecoveryNotYet        the waiting time is not over
     └── RecoveryNeedsOfficer  at this proofing level only an officer gives access back
@@ -90,6 +91,10 @@ class SetupIncomplete(LoginError):
 
     def __init__(self) -> None:
         super().__init__("A factor is still missing. Finish setting up the account.")
+
+
+class PlacesUnreadable(LoginError):
+    """Found at start-up, not at a login."""
 
 
 class RecoveryError(LoginError):

@@ -1,0 +1,205 @@
+"""All SQL of recoveries and of the links that say "this wasn't me". Codes are here only as hashes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    DateTime,
+    Index,
+    LargeBinary,
+    Row,
+    String,
+    Table,
+    delete,
+    insert,
+    select,
+    update,
+)
+
+from identity.login.model import Recovery, RecoveryState
+from identity.login.tables import aware, person_column
+from identity.tables import metadata
+
+repudiations = Table(
+    "repudiations",
+    metadata,
+    Column("token_hash", LargeBinary(32), primary_key=True),
+    person_column("repudiations"),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    Column("used_at", DateTime(timezone=True)),
+    Index("ix_repudiations_person_id", "person_id"),
+    Index("ix_repudiations_expires_at", "expires_at"),
+)
+
+recoveries = Table(
+    "recoveries",
+    metadata,
+    Column("id", String(22), primary_key=True),
+    person_column("recoveries"),
+    Column("state", String(16), nullable=False),
+    Column("code_hash", LargeBinary(32), unique=True),  # of the code that leads on from this state
+    Column("cancel_hash", LargeBinary(32), unique=True),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    Column("ready_at", DateTime(timezone=True)),
+    Column("remind_at", DateTime(timezone=True)),
+    Index("ix_recoveries_person_id", "person_id"),
+    Index("ix_recoveries_remind_at", "remind_at"),
+    Index("ix_recoveries_expires_at", "expires_at"),
+)
+
+
+class RepudiationTable:
+    """Links for "this wasn't me", within one transaction."""
+
+    def __init__(self, tx: Connection) -> None:
+        self._tx = tx
+
+    def add(self, token_hash: bytes, person_id: str, *, now: datetime, expires_at: datetime) -> None:
+        self._tx.execute(
+            insert(repudiations).values(
+                token_hash=token_hash, person_id=person_id, created_at=now, expires_at=expires_at
+            )
+        )
+
+    def person(self, token_hash: bytes, now: datetime) -> str | None:
+        """Whose link it is, if it can still be used."""
+        query = select(repudiations.c.person_id).where(
+            repudiations.c.token_hash == token_hash,
+            repudiations.c.used_at.is_(None),
+            repudiations.c.expires_at > now,
+        )
+        return self._tx.execute(query).scalar_one_or_none()
+
+    def use(self, token_hash: bytes, now: datetime) -> bool:
+        """True for exactly one caller."""
+        result = self._tx.execute(
+            update(repudiations)
+            .where(
+                repudiations.c.token_hash == token_hash,
+                repudiations.c.used_at.is_(None),
+                repudiations.c.expires_at > now,
+            )
+            .values(used_at=now)
+        )
+        return result.rowcount == 1
+
+    def forget_over(self, now: datetime) -> int:
+        return self._tx.execute(delete(repudiations).where(repudiations.c.expires_at <= now)).rowcount
+
+
+class RecoveryTable:
+    """Recoveries within one transaction. Every step is conditional: one winner among parallel requests."""
+
+    def __init__(self, tx: Connection) -> None:
+        self._tx = tx
+
+    def add(self, recovery: Recovery, *, code_hash: bytes, cancel_hash: bytes) -> None:
+        self._tx.execute(
+            insert(recoveries).values(
+                id=recovery.id,
+                person_id=recovery.person_id,
+                state=recovery.state.value,
+                code_hash=code_hash,
+                cancel_hash=cancel_hash,
+                created_at=recovery.created_at,
+                expires_at=recovery.expires_at,
+            )
+        )
+
+    def get(self, recovery_id: str) -> Recovery | None:
+        row = self._tx.execute(select(recoveries).where(recoveries.c.id == recovery_id)).one_or_none()
+        return _recovery(row) if row else None
+
+    def by_code(self, code_hash: bytes) -> Recovery | None:
+        row = self._tx.execute(select(recoveries).where(recoveries.c.code_hash == code_hash)).one_or_none()
+        return _recovery(row) if row else None
+
+    def by_cancel(self, cancel_hash: bytes) -> Recovery | None:
+        row = self._tx.execute(
+            select(recoveries).where(recoveries.c.cancel_hash == cancel_hash)
+        ).one_or_none()
+        return _recovery(row) if row else None
+
+    def open_of(self, person_id: str) -> list[Recovery]:
+        """Latest first; whether their time is over is for the caller to see."""
+        query = (
+            select(recoveries)
+            .where(recoveries.c.person_id == person_id, recoveries.c.state.in_(_OPEN))
+            .order_by(recoveries.c.created_at.desc(), recoveries.c.id)
+        )
+        return [_recovery(row) for row in self._tx.execute(query)]
+
+    def move(
+        self,
+        recovery: Recovery,
+        to: RecoveryState,
+        *,
+        code_hash: bytes | None = None,
+        ready_at: datetime | None = None,
+        expires_at: datetime | None = None,
+        remind_at: datetime | None = None,
+        cancel_hash: bytes | None = None,
+    ) -> bool:
+        """From the state it was read in, else False. A code that is not given anew is dead."""
+        values: dict[str, Any] = {"state": to.value, "code_hash": code_hash, "remind_at": remind_at}
+        for name, value in (("ready_at", ready_at), ("expires_at", expires_at), ("cancel_hash", cancel_hash)):
+            if value is not None:
+                values[name] = value
+        result = self._tx.execute(
+            update(recoveries)
+            .where(recoveries.c.id == recovery.id, recoveries.c.state == recovery.state.value)
+            .values(**values)
+        )
+        return result.rowcount == 1
+
+    def due(self, now: datetime, most: int) -> list[tuple[Recovery, datetime]]:
+        """Waiting ones with a reminder due by ``now``, and when it was due."""
+        query = (
+            select(recoveries)
+            .where(recoveries.c.remind_at <= now, recoveries.c.state == RecoveryState.WAITING.value)
+            .order_by(recoveries.c.remind_at)
+            .limit(most)
+        )
+        return [(_recovery(row), aware(row.remind_at)) for row in self._tx.execute(query)]
+
+    def remind_next(self, recovery_id: str, *, due: datetime, then: datetime, cancel_hash: bytes) -> bool:
+        """True for exactly one worker."""
+        result = self._tx.execute(
+            update(recoveries)
+            .where(recoveries.c.id == recovery_id, recoveries.c.remind_at == due)
+            .values(remind_at=then, cancel_hash=cancel_hash)
+        )
+        return result.rowcount == 1
+
+    def cancel_open(self, person_id: str) -> int:
+        """All that are open."""
+        result = self._tx.execute(
+            update(recoveries)
+            .where(recoveries.c.person_id == person_id, recoveries.c.state.in_(_OPEN))
+            .values(state=RecoveryState.CANCELLED.value, code_hash=None, remind_at=None)
+        )
+        return result.rowcount
+
+    def forget_over(self, before: datetime) -> int:
+        """Those whose time was over ``before``."""
+        return self._tx.execute(delete(recoveries).where(recoveries.c.expires_at <= before)).rowcount
+
+
+_OPEN = [state.value for state in RecoveryState if state not in {RecoveryState.DONE, RecoveryState.CANCELLED}]
+
+
+def _recovery(row: Row[Any]) -> Recovery:
+    return Recovery(
+        id=row.id,
+        person_id=row.person_id,
+        state=RecoveryState(row.state),
+        created_at=aware(row.created_at),
+        expires_at=aware(row.expires_at),
+        ready_at=None if row.ready_at is None else aware(row.ready_at),
+    )
