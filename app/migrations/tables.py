@@ -9,13 +9,14 @@ from ca import tables as ca
 from identity import tables as identity
 from identity.login import delay_tables as delays
 from identity.login import recovery_tables as recoveries
+from identity.factors import tables as factors
 from identity.login import tables as login
 from identity.people import tables as people
 from identity.provider import tables as provider
 from keys import tables as keys
 from signing import tables as signing
 
-_PARTS_OF_IDENTITY = (delays, login, recoveries, people, provider)
+_PARTS_OF_IDENTITY = (factors, delays, login, recoveries, people, provider)
 """They hang their tables on identity's metadata by being imported."""
 
 

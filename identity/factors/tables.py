@@ -35,6 +35,7 @@ from identity.factors.model import (
     RecoveryCode,
     Totp,
 )
+from identity.people.tables import people
 from identity.tables import metadata
 
 
@@ -129,14 +130,13 @@ class HolderTable:
         self._tx = tx
 
     def lock(self, person_id: str) -> bool:
-        """Keep others from changing this person's factors until the transaction ends; False: no such person.
+        """Keep others from changing this person's factors until the transaction ends. False: nobody's.
 
         What may be removed depends on what remains, so two removals must not look at the same moment.
         SQLite has one writer at a time and ignores the clause.
         """
-        people = metadata.tables["people"]
-        query = select(people.c.id).where(people.c.id == person_id).with_for_update(key_share=True)
-        return self._tx.execute(query).one_or_none() is not None
+        query = select(people.c.id).where(people.c.id == person_id, people.c.erased_at.is_(None))
+        return self._tx.execute(query.with_for_update(key_share=True)).one_or_none() is not None
 
 
 class PasswordTable:
@@ -313,8 +313,12 @@ class PasskeyTable:
         )
         return result.rowcount == 1
 
-    def suspect(self, passkey_id: str, now: datetime) -> None:
-        self._tx.execute(update(passkeys).where(passkeys.c.id == passkey_id).values(suspected_at=now))
+    def suspect(self, passkey_id: str, now: datetime) -> bool:
+        """Note that its counter went back. False when it was removed meanwhile."""
+        result = self._tx.execute(
+            update(passkeys).where(passkeys.c.id == passkey_id).values(suspected_at=now)
+        )
+        return result.rowcount == 1
 
     def rename(self, passkey_id: str, *, person_id: str, name: str) -> bool:
         result = self._tx.execute(

@@ -1,0 +1,58 @@
+"""The jobs on passwords."""
+
+from __future__ import annotations
+
+from identity.factors.errors import PasswordRefused
+from identity.factors.jobs import FactorJobs
+from identity.factors.model import FactorKind, PasswordHash
+from identity.factors.passwords import prepare
+from identity.factors.tables import PasswordTable
+
+
+class PasswordJobs(FactorJobs):
+    """Hashing happens outside transactions: it is slow on purpose, and may have to wait for its turn."""
+
+    def set_password(self, person_id: str, password: str, *, actor: str | None = None) -> None:
+        """Set or change it; all sessions end with the change.
+
+        Raises a leaf of :class:`identity.factors.errors.PasswordRefused`, ``HolderUnknown`` or
+        ``PasswordsBusy``.
+        """
+        # 1. May it be a password at all, and this person's?
+        prepared = prepare(password)
+        self._contact_of(person_id)
+        # 2. The slow part, outside any transaction.
+        hashed = self._hasher.hash(prepared)
+        # 3. Keep it, and end what the old one opened.
+        with self._begin() as tx:
+            self._lock(tx, person_id)
+            PasswordTable(tx).put(PasswordHash(person_id, hashed, self._clock()))
+            for changed in self._password_changed:
+                changed(tx, person_id)
+            self._announce(
+                tx, person_id, "password.set", actor=actor, facts={"factor": FactorKind.PASSWORD.value}
+            )
+
+    def check_password(self, person_id: str | None, password: str) -> bool:
+        """None, a person without a password, and a text that cannot be one cost the same work.
+
+        Raises :class:`identity.factors.errors.PasswordsBusy`.
+        """
+        # 1. The same look-up for everybody.
+        with self._read() as tx:
+            stored = PasswordTable(tx).get(person_id or "")
+        try:
+            prepared = prepare(password)
+        except PasswordRefused:
+            prepared = None
+        # 2. The slow part, outside any transaction.
+        if not self._hasher.matches(stored.hash if stored else None, prepared):
+            return False
+        assert stored is not None
+        assert prepared is not None
+        # 3. It still is the password; and its hash moves on with our parameters.
+        rehashed = self._hasher.hash(prepared) if self._hasher.is_outdated(stored.hash) else None
+        with self._begin() as tx:
+            return PasswordTable(tx).used(
+                stored.person_id, checked=stored.hash, now=self._clock(), rehashed=rehashed
+            )
