@@ -7,9 +7,9 @@ from sqlalchemy import MetaData
 from app import audit
 from ca import tables as ca
 from identity import tables as identity
+from identity.factors import tables as factors
 from identity.login import delay_tables as delays
 from identity.login import recovery_tables as recoveries
-from identity.factors import tables as factors
 from identity.login import tables as login
 from identity.people import tables as people
 from identity.provider import tables as provider
