@@ -29,7 +29,7 @@ from identity.factors.totp_jobs import TotpJobs
 
 
 class Factors(PasswordJobs, TotpJobs, PasskeyJobs, RecoveryCodeJobs):
-    """All jobs on what people prove themselves with; :class:`~identity.factors.jobs.FactorJobs` says what they need."""
+    """All jobs on factors. Its ports are those of :class:`identity.factors.jobs.FactorJobs`."""
 
     def of(self, person_id: str) -> tuple[Factor, ...]:
         """Password, app, passkeys (oldest first), recovery codes."""
