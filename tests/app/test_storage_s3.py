@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,10 +15,11 @@ import pytest
 
 from app import s3 as s3_module
 from app.errors import SettingsInvalid, StorageNotReady
-from app.settings import StorageSettings
+from app.settings import StorageSettings, describe
 from app.storage import ObjectFiles
 from tests.support.line import line_to
-from tests.support.s3 import BUCKET, SERVICE, SUCCESSOR, Account, S3Server
+from tests.support.needs import ROOT
+from tests.support.s3 import BUCKET, SERVICE, SUCCESSOR, VERSIONED, Account, S3Server
 
 pytestmark = pytest.mark.network
 
@@ -127,6 +129,22 @@ def test_a_line_that_breaks_under_a_reader_is_an_outage_and_is_used_again_when_i
         assert [entry.key for entry in files.under("")] == ["a"]
 
 
+def test_a_bucket_that_keeps_versions_serves_like_any_other(s3: S3Server) -> None:
+    s3.keep_versions()
+    files = ObjectFiles(s3.fresh_url(VERSIONED), s3.settings())
+    files.ping()
+    for content in (b"first", bytes(9 * MIB), b"last"):
+        files.put("a", io.BytesIO(content))
+        with files.open("a") as stream:
+            assert stream.read() == content
+    assert [entry.key for entry in files.under("")] == ["a"]
+    files.delete("a")
+    files.delete("a")
+    with pytest.raises(FileNotFoundError), files.open("a"):
+        pass
+    assert list(files.under("")) == []
+
+
 def test_tls_is_checked_against_the_authority_that_the_operator_names(s3: S3Server, tmp_path: Path) -> None:
     private = _with(s3.settings(), endpoint=s3.tls_endpoint)
     ObjectFiles(s3.fresh_url(), _with(private, ca_file=s3.ca_file)).ping()
@@ -222,3 +240,18 @@ def test_a_secret_in_the_url_is_refused_and_not_repeated() -> None:
 def test_settings_of_a_bucket_beside_a_folder_stop_the_start(tmp_path: Path) -> None:
     with pytest.raises(SettingsInvalid, match="ABSAH_STORAGE_URL"):
         ObjectFiles(tmp_path.as_uri(), StorageSettings(endpoint="https://s3.example"))
+
+
+def test_the_deployment_guide_names_every_setting_of_the_storage_and_no_other() -> None:
+    guide = (ROOT / "docs" / "deploy" / "README.md").read_text(encoding="utf-8")
+    there = {setting.variable for setting in describe() if setting.variable.startswith("ABSAH_STORAGE_")}
+    assert set(re.findall(r"ABSAH_STORAGE_[A-Z_]+", guide)) == there
+
+
+def test_the_credentials_file_of_the_deployment_guide_is_one(tmp_path: Path) -> None:
+    guide = (ROOT / "docs" / "deploy" / "README.md").read_text(encoding="utf-8")
+    found = re.search(r"```ini\n(\[default\].*?)```", guide, re.DOTALL)
+    assert found is not None
+    file = tmp_path / "credentials"
+    file.write_text(found[1])
+    ObjectFiles("s3://bucket", StorageSettings(credentials_file=file))

@@ -35,6 +35,8 @@ from app.settings import StorageSettings
 from tests.support.processes import tied_to_us
 
 BUCKET: Final = "documents"
+VERSIONED: Final = "archive"
+"""The same with versioning, as docs/deploy advises; :meth:`S3Server.keep_versions` makes it."""
 _START_SECONDS = 60.0
 _PORTS = (
     *("s3.port", "s3.port.https", "s3.port.grpc", "filer.port", "filer.port.grpc"),
@@ -58,11 +60,10 @@ class Account(NamedTuple):
 OPERATOR: Final = Account("operator-key", "operator-secret-9f2c")
 SERVICE: Final = Account("service-key", "service-secret-1b7e")
 SUCCESSOR: Final = Account("successor-key", "successor-secret-44d0")
-_RIGHTS: Final = {
-    OPERATOR: ["Admin"],
-    SERVICE: [f"Read:{BUCKET}", f"Write:{BUCKET}", f"List:{BUCKET}"],
-    SUCCESSOR: [f"Read:{BUCKET}", f"Write:{BUCKET}", f"List:{BUCKET}"],
-}
+_SERVING: Final = [
+    f"{right}:{bucket}" for bucket in (BUCKET, VERSIONED) for right in ("Read", "Write", "List")
+]
+_RIGHTS: Final = {OPERATOR: ["Admin"], SERVICE: _SERVING, SUCCESSOR: _SERVING}
 
 
 @dataclass
@@ -87,9 +88,9 @@ class S3Server:
         """Certificate of the authority behind :attr:`tls_endpoint`."""
         return self.folder / "ca.pem"
 
-    def fresh_url(self) -> str:
+    def fresh_url(self, bucket: str = BUCKET) -> str:
         """``s3://`` URL of a prefix that nobody has used yet."""
-        return f"s3://{BUCKET}/service/{next(self._serial)}"
+        return f"s3://{bucket}/service/{next(self._serial)}"
 
     def settings(self, account: Account = SERVICE) -> StorageSettings:
         credentials = account.file(self.folder / f"{account.key_id}.ini")
@@ -109,8 +110,26 @@ class S3Server:
         """Every key of the bucket that begins with ``prefix``, as the operator sees it."""
         return {entry["path"] for page in obstore.list(self._operator(), prefix) for entry in page}
 
+    def keep_versions(self) -> None:
+        """Make the bucket :data:`VERSIONED`."""
+        obstore.put(self._operator(VERSIONED), "started", b"")
+        address = {
+            name: f"127.0.0.1:{self.ports[f'{name}.port']}.{self.ports[f'{name}.port.grpc']}"
+            for name in ("master", "filer")
+        }
+        told = subprocess.run(
+            [weed(), "shell", *(f"-{name}={value}" for name, value in address.items())],
+            input=f"lock\ns3.bucket.versioning -name {VERSIONED} -enable\nunlock\n",
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+            env={"PATH": os.environ["PATH"], "HOME": str(self.folder)},
+        )
+        assert "versioning set to Enabled" in told.stdout, told.stderr
+
     def start(self) -> None:
-        """Start, or start again after :meth:`kill`, and wait until an object can be stored."""
+        """Start, and wait until an object can be stored."""
         options = {name: str(port) for name, port in self.ports.items()} | {
             "dir": str(self.folder / "data"),
             "ip": "127.0.0.1",
@@ -154,9 +173,9 @@ class S3Server:
             self._process.kill()
             self._process.wait(timeout=10)
 
-    def _operator(self) -> S3Store:
+    def _operator(self, bucket: str = BUCKET) -> S3Store:
         return S3Store(
-            BUCKET,
+            bucket,
             aws_endpoint_url_s3=self.endpoint,
             access_key_id=OPERATOR.key_id,
             secret_access_key=OPERATOR.secret,
