@@ -10,11 +10,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from identity.agencies.model import Method
+from identity.login.model import Acr
+
 OPENID: Final = "openid"
 OFFLINE: Final = "offline_access"
 SCOPES: Final = {
     OPENID: frozenset({"sub", "ial"}),
-    "profile": frozenset({"name", "locale", "updated_at"}),
+    "profile": frozenset({"name", "locale"}),
     "email": frozenset({"email", "email_verified"}),
     "birthdate": frozenset({"birthdate"}),
     "nik": frozenset({"nik"}),
@@ -22,6 +25,8 @@ SCOPES: Final = {
 }
 """Each scope with the claims that it opens (OpenID Connect Core, 5.4). ``birthdate`` and ``nik`` are scopes
 of their own, because a portal that needs a name rarely needs them."""
+
+LONGEST_URI: Final = 512
 
 _PORTAL_ID = re.compile(r"portal-[0-9a-f]{16}")
 
@@ -31,15 +36,6 @@ class PortalKind(StrEnum):
 
     WEB = "web"  # on a server: authenticates itself
     NATIVE = "native"  # on a person's device: keeps no secret, is protected by PKCE alone
-
-
-class ClientAuthentication(StrEnum):
-    """How a portal proves who it is at the token endpoint (OpenID Connect Core, 9)."""
-
-    PRIVATE_KEY_JWT = "private_key_jwt"
-    SECRET_BASIC = "client_secret_basic"  # noqa: S105 - the name of a method; development only
-    SECRET_POST = "client_secret_post"  # noqa: S105 - as above
-    NONE = "none"
 
 
 class IdTokenAlgorithm(StrEnum):
@@ -61,7 +57,7 @@ class Portal:
     agency_id: str
     name: str
     kind: PortalKind
-    authentication: ClientAuthentication
+    authentication: Method
     redirect_uris: tuple[str, ...]
     post_logout_redirect_uris: tuple[str, ...]
     backchannel_logout_uri: str | None
@@ -95,7 +91,7 @@ class Prompt(StrEnum):
 class AuthorizationRequest:
     """A request whose every parameter was checked. ``max_age`` in seconds.
 
-    ``acr_values`` holds known values only, in the portal's order. ``hinted_subject`` is the ``sub`` of a
+    ``acr_values`` holds known values only: any of them will do. ``hinted_subject`` is the ``sub`` of a
     verified ``id_token_hint``. ``proof_key`` is the thumbprint that ``dpop_jkt`` bound the code to.
     """
 
@@ -108,7 +104,7 @@ class AuthorizationRequest:
     nonce: str | None = None
     prompts: frozenset[Prompt] = frozenset()
     max_age: int | None = None
-    acr_values: tuple[str, ...] = ()
+    acr_values: tuple[Acr, ...] = ()
     ui_locales: tuple[str, ...] = ()
     login_hint: str | None = None
     hinted_subject: str | None = None
@@ -119,14 +115,13 @@ class AuthorizationRequest:
 class Flow:
     """A request that waits for a person: kept on our side, so that only a handle travels.
 
-    A login counts for this flow if it happened at ``fresh_after`` or later, where that is set.
+    ``created_at`` is when its browser came: a login since then is a fresh one.
     """
 
     handle_hash: bytes
     request: AuthorizationRequest
     created_at: datetime
     expires_at: datetime
-    fresh_after: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +152,7 @@ class Grant:
     redirect_uri: str
     code_challenge: str
     nonce: str | None
-    acr: str
+    acr: Acr
     amr: tuple[str, ...]
     auth_time: datetime
     proof_key: str | None
@@ -166,6 +161,10 @@ class Grant:
     expires_at: datetime
     redeemed_at: datetime | None = None
     revoked_at: datetime | None = None
+
+    @property
+    def stands(self) -> bool:
+        return self.revoked_at is None
 
     @property
     def is_offline(self) -> bool:

@@ -32,9 +32,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from identity.agencies.model import Method
+from identity.login.model import Acr
 from identity.provider.model import (
     AuthorizationRequest,
-    ClientAuthentication,
     Consent,
     Flow,
     IdTokenAlgorithm,
@@ -113,7 +114,6 @@ portal_flows = Table(
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("expires_at", DateTime(timezone=True), nullable=False),
     Column("pushed", Boolean, nullable=False),  # waits for its browser (RFC 9126)
-    Column("fresh_after", DateTime(timezone=True)),
     Column("answered_at", DateTime(timezone=True)),
     Index("ix_portal_flows_expires_at", "expires_at"),
 )
@@ -128,6 +128,7 @@ portal_grants = Table(
     Column("subject", String(43), nullable=False),
     Column("sid", String(43), nullable=False),
     Column("scopes", Text, nullable=False),
+    Column("is_offline", Boolean, nullable=False),
     Column("redirect_uri", Text, nullable=False),
     Column("code_challenge", String(43), nullable=False),
     Column("nonce", Text),
@@ -140,6 +141,7 @@ portal_grants = Table(
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("expires_at", DateTime(timezone=True), nullable=False),
     Column("redeemed_at", DateTime(timezone=True)),
+    Column("last_used_at", DateTime(timezone=True)),
     Column("revoked_at", DateTime(timezone=True)),
     Column("revoked_because", String(40)),
     Index("ix_portal_grants_person_id", "person_id"),
@@ -357,7 +359,6 @@ class FlowTable:
                 created_at=flow.created_at,
                 expires_at=flow.expires_at,
                 pushed=pushed,
-                fresh_after=flow.fresh_after,
             )
         )
 
@@ -387,11 +388,6 @@ class FlowTable:
                 portal_flows.c.expires_at > now,
             )
             .values(pushed=False, created_at=now, expires_at=expires_at)
-        )
-
-    def require_login_after(self, handle_hash: bytes, moment: datetime) -> None:
-        self._tx.execute(
-            update(portal_flows).where(portal_flows.c.handle_hash == handle_hash).values(fresh_after=moment)
         )
 
     def answer(self, handle_hash: bytes, now: datetime) -> bool:
@@ -443,7 +439,7 @@ def _portal(row: Row[Any]) -> Portal:
         agency_id=row.agency_id,
         name=row.name,
         kind=PortalKind(row.kind),
-        authentication=ClientAuthentication(row.authentication),
+        authentication=Method(row.authentication),
         redirect_uris=tuple(json.loads(row.redirect_uris)),
         post_logout_redirect_uris=tuple(json.loads(row.post_logout_redirect_uris)),
         backchannel_logout_uri=row.backchannel_logout_uri,
@@ -468,7 +464,6 @@ def _flow(row: Row[Any]) -> Flow:
         request=_request(json.loads(row.request)),
         created_at=aware(row.created_at),
         expires_at=aware(row.expires_at),
-        fresh_after=aware_or_none(row.fresh_after),
     )
 
 
@@ -486,7 +481,7 @@ def _request(values: dict[str, Any]) -> AuthorizationRequest:
             "response_mode": ResponseMode(values["response_mode"]),
             "scopes": frozenset(values["scopes"]),
             "prompts": frozenset(Prompt(word) for word in values["prompts"]),
-            "acr_values": tuple(values["acr_values"]),
+            "acr_values": tuple(Acr(value) for value in values["acr_values"]),
             "ui_locales": tuple(values["ui_locales"]),
         }
     )
