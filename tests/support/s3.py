@@ -196,8 +196,9 @@ def weed() -> Path:
 def running_s3() -> Iterator[S3Server]:
     """Make a server with the bucket :data:`BUCKET`, run it, and remove it at the end."""
     weed()
+    ports = _free_ports()
     folder = Path(tempfile.mkdtemp(prefix="absah-s3-"))  # short: a socket's path has at most 107 bytes
-    server = S3Server(folder, _free_ports())
+    server = S3Server(folder, ports)
     try:
         (folder / "data").mkdir()
         (folder / "accounts.json").write_text(json.dumps({"identities": [_identity(one) for one in _RIGHTS]}))
