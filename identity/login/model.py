@@ -98,6 +98,36 @@ class SessionPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class LoginPolicy:
+    """``half_lifetime`` for the second factor, ``setup_lifetime`` for setting up factors for the first time.
+
+    A device is known for ``device_lifetime`` after its last login. The link "this wasn't me" works for
+    ``repudiation_lifetime``.
+    """
+
+    half_lifetime: timedelta = timedelta(minutes=10)
+    setup_lifetime: timedelta = timedelta(hours=1)
+    device_lifetime: timedelta = timedelta(days=180)
+    repudiation_lifetime: timedelta = timedelta(days=14)
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryPolicy:
+    """The mailed code works for ``code_lifetime``. Whoever lost both factors waits ``waiting``, hears of it
+    every ``reminder``, and has ``ready_lifetime`` to finish. At the ``officer_only`` proofing levels (values
+    of ``ial``) losing both takes an officer. Closed recoveries are kept for ``keep``.
+    """
+
+    code_lifetime: timedelta = timedelta(hours=1)
+    proving_lifetime: timedelta = timedelta(minutes=30)
+    waiting: timedelta = timedelta(hours=72)
+    reminder: timedelta = timedelta(hours=24)
+    ready_lifetime: timedelta = timedelta(days=7)
+    officer_only: frozenset[str] = frozenset({"ial2"})
+    keep: timedelta = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """Somebody logged in. ``id`` names it in lists and in ``sid``; it opens nothing.
 

@@ -29,6 +29,7 @@ repudiations = Table(
     metadata,
     Column("token_hash", LargeBinary(32), primary_key=True),
     person_column("repudiations"),
+    Column("amr", String(80), nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("expires_at", DateTime(timezone=True), nullable=False),
     Column("used_at", DateTime(timezone=True)),
@@ -60,21 +61,35 @@ class RepudiationTable:
     def __init__(self, tx: Connection) -> None:
         self._tx = tx
 
-    def add(self, token_hash: bytes, person_id: str, *, now: datetime, expires_at: datetime) -> None:
+    def add(
+        self,
+        token_hash: bytes,
+        person_id: str,
+        methods: tuple[str, ...],
+        *,
+        now: datetime,
+        expires_at: datetime,
+    ) -> None:
+        """``methods`` is the ``amr`` of the login that was announced."""
         self._tx.execute(
             insert(repudiations).values(
-                token_hash=token_hash, person_id=person_id, created_at=now, expires_at=expires_at
+                token_hash=token_hash,
+                person_id=person_id,
+                amr=" ".join(methods),
+                created_at=now,
+                expires_at=expires_at,
             )
         )
 
-    def person(self, token_hash: bytes, now: datetime) -> str | None:
-        """Whose link it is, if it can still be used."""
-        query = select(repudiations.c.person_id).where(
+    def find(self, token_hash: bytes, now: datetime) -> tuple[str, tuple[str, ...]] | None:
+        """Whose link it is and how that login was done, if the link can still be used."""
+        query = select(repudiations.c.person_id, repudiations.c.amr).where(
             repudiations.c.token_hash == token_hash,
             repudiations.c.used_at.is_(None),
             repudiations.c.expires_at > now,
         )
-        return self._tx.execute(query).scalar_one_or_none()
+        row = self._tx.execute(query).one_or_none()
+        return (row.person_id, tuple(row.amr.split())) if row else None
 
     def use(self, token_hash: bytes, now: datetime) -> bool:
         """True for exactly one caller."""
@@ -88,6 +103,9 @@ class RepudiationTable:
             .values(used_at=now)
         )
         return result.rowcount == 1
+
+    def forget(self, person_id: str) -> None:
+        self._tx.execute(delete(repudiations).where(repudiations.c.person_id == person_id))
 
     def forget_over(self, now: datetime) -> int:
         return self._tx.execute(delete(repudiations).where(repudiations.c.expires_at <= now)).rowcount
@@ -185,6 +203,9 @@ class RecoveryTable:
             .values(state=RecoveryState.CANCELLED.value, code_hash=None, remind_at=None)
         )
         return result.rowcount
+
+    def forget(self, person_id: str) -> None:
+        self._tx.execute(delete(recoveries).where(recoveries.c.person_id == person_id))
 
     def forget_over(self, before: datetime) -> int:
         """Those whose time was over ``before``."""

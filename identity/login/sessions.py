@@ -16,13 +16,15 @@ from identity.login.model import (
     Acr,
     Device,
     Opened,
+    Purpose,
     Secret,
     Session,
     SessionPolicy,
     new_id,
     secret_hash,
 )
-from identity.login.tables import Origins, SessionTable
+from identity.login.recovery_tables import RecoveryTable, RepudiationTable
+from identity.login.tables import HalfSessionTable, KnownDeviceTable, Origins, SessionTable
 from identity.ports import AuditTrail, Begin, Clock, SessionsEnded, Vault
 
 _BATCH: Final = 500
@@ -159,6 +161,27 @@ class Sessions:
         if old is None or not SessionTable(tx, self._origins).replace(old, new.hash, session):
             raise SessionGone
         return new.text
+
+    # --- what other parts do to somebody's access: identity.ports.PersonHook --------------------------
+
+    def password_changed(self, tx: Connection, person_id: str) -> None:
+        """Nothing that the old password opened stays: sessions, logins under way, known devices."""
+        self.end_within(tx, person_id)
+        HalfSessionTable(tx).end_all(person_id, Purpose.SECOND_FACTOR)
+        KnownDeviceTable(tx).forget(person_id)
+
+    def end_access(self, tx: Connection, person_id: str) -> None:
+        """For suspension: nothing at all stays open, not even what is only under way."""
+        self.end_within(tx, person_id)
+        HalfSessionTable(tx).end_all(person_id)
+        KnownDeviceTable(tx).forget(person_id)
+        RecoveryTable(tx).cancel_open(person_id)
+
+    def forget(self, tx: Connection, person_id: str) -> None:
+        """For erasure: whatever is kept here about a person."""
+        self.end_access(tx, person_id)
+        RepudiationTable(tx).forget(person_id)
+        RecoveryTable(tx).forget(person_id)
 
     # --- upkeep --------------------------------------------------------------------------------------
 

@@ -238,8 +238,12 @@ class HalfSessionTable:
         """True for exactly one caller."""
         return self._tx.execute(delete(half_sessions).where(half_sessions.c.id == half_id)).rowcount == 1
 
-    def end_all(self, person_id: str) -> None:
-        self._tx.execute(delete(half_sessions).where(half_sessions.c.person_id == person_id))
+    def end_all(self, person_id: str, *purposes: Purpose) -> None:
+        """Those of these purposes, or of all."""
+        query = delete(half_sessions).where(half_sessions.c.person_id == person_id)
+        if purposes:
+            query = query.where(half_sessions.c.purpose.in_([purpose.value for purpose in purposes]))
+        self._tx.execute(query)
 
     def end_over(self, now: datetime) -> int:
         return self._tx.execute(delete(half_sessions).where(half_sessions.c.expires_at <= now)).rowcount

@@ -1,0 +1,456 @@
+"""A person logs in: password, half session, second factor, session. Or a passkey, session. And proves it anew.
+
+Whoever has no account and whoever mistyped a password get one answer after the same work: the same look-ups,
+one Argon2 hash, the same writes. Mails are written down with the act and sent by somebody else, later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+from sqlalchemy import Connection
+
+from identity.factors.errors import PasskeyRefused, PasswordsBusy
+from identity.factors.model import FactorKind
+from identity.factors.service import Factors
+from identity.login.errors import (
+    AccountSuspended,
+    AnswerRefused,
+    HalfSessionGone,
+    LinkGone,
+    LoginRefused,
+    SessionGone,
+    SetupIncomplete,
+)
+from identity.login.model import (
+    SECOND_FACTORS,
+    Acr,
+    Answer,
+    Device,
+    HalfSession,
+    LoginPolicy,
+    Opened,
+    Purpose,
+    Secret,
+    Session,
+    new_id,
+    require_fresh,
+    secret_hash,
+)
+from identity.login.recovery_tables import RepudiationTable
+from identity.login.sessions import Sessions, upgraded
+from identity.login.tables import HalfSessionTable, KnownDeviceTable
+from identity.login.throttle import Charge, Key, Throttle, Ticket, address_charge
+from identity.people.errors import PersonUnknown
+from identity.people.model import Person, PersonState
+from identity.people.service import People
+from identity.ports import AuditTrail, Begin, Clock, Contacts, Outbox, Vault
+
+log = structlog.get_logger(__name__)
+
+REPUDIATION_PATH: Final = "/not-me"
+"""Where the link in a notice leads, with the token as ``code``."""
+_LONGEST_IDENTIFIER: Final = 320
+_BEGINS: Final = {"pwd": FactorKind.PASSWORD, "pop": FactorKind.PASSKEY}
+"""The factors that a login can begin with, by their method of RFC 8176."""
+
+
+class Login:
+    """Safe to share between threads and processes. ``public_url`` is all that links are made from."""
+
+    def __init__(
+        self,
+        *,
+        begin: Begin,
+        read: Begin,
+        clock: Clock,
+        audit: AuditTrail,
+        vault: Vault,
+        outbox: Outbox,
+        contacts: Contacts,
+        people: People,
+        factors: Factors,
+        sessions: Sessions,
+        throttle: Throttle,
+        public_url: str,
+        policy: LoginPolicy | None = None,
+    ) -> None:
+        self._begin = begin
+        self._read = read
+        self._clock = clock
+        self._audit = audit
+        self._vault = vault
+        self._outbox = outbox
+        self._contacts = contacts
+        self._people = people
+        self._factors = factors
+        self._sessions = sessions
+        self._throttle = throttle
+        self._public_url = public_url.rstrip("/")
+        self._policy = policy or LoginPolicy()
+
+    # --- the way in ----------------------------------------------------------------------------------
+
+    def start(self, identifier: str, password: str, device: Device) -> str:
+        """Check the password; returns the secret of a half session, for :meth:`second`.
+
+        Raises :class:`identity.login.errors.LoginRefused` or ``LoginDelayed``, and
+        :class:`identity.factors.errors.PasswordsBusy`.
+        """
+        # 1. Whose account, if it is one. Unknown ones are counted like known ones.
+        person = self._people.find(identifier[:_LONGEST_IDENTIFIER])
+        account = person.id if person else self._nobody(identifier)
+        # 2. Pay for the attempt before anything is looked at.
+        ticket = self._throttle.take(*self._charges(account, FactorKind.PASSWORD, device))
+        # 3. The password; without an account, the same work.
+        try:
+            matches = self._factors.check_password(person.id if person else None, password)
+        except PasswordsBusy:
+            self._give_back(ticket)
+            raise
+        if person is None or not matches or not self._may_go_on(person):
+            self._refused(FactorKind.PASSWORD)
+            raise LoginRefused
+        # 4. A half session: it says that the password was right, and opens nothing.
+        with self._begin() as tx:
+            self._throttle.give_back(tx, ticket, clear={Key.FACTOR})
+            return self._open_half(tx, person.id, Purpose.SECOND_FACTOR, self._policy.half_lifetime)
+
+    def offered(self, half_secret: str | None) -> tuple[FactorKind, ...]:
+        """What the person may answer the half session with. Raises ``HalfSessionGone``."""
+        half = self.half_session(half_secret, Purpose.SECOND_FACTOR)
+        held = {factor.kind for factor in self._factors.of(half.person_id) if factor.left != 0}
+        return tuple(kind for kind in SECOND_FACTORS if kind in held)
+
+    def second(self, half_secret: str | None, answer: Answer, device: Device) -> Opened:
+        """Check the second answer, which ends the half session and opens a session.
+
+        A passkey's challenge comes from ``Factors.passkey_options(half_session(...).person_id)``. Raises
+        ``HalfSessionGone``, ``AnswerRefused``, ``LoginDelayed``, ``AccountSuspended`` or ``PasswordsBusy``.
+        """
+        # 1. The half session, and whose it is.
+        half = self.half_session(half_secret, Purpose.SECOND_FACTOR)
+        # 2. Pay, and look at the answer; a code that was right is used up.
+        ticket = self.answered(half.person_id, answer, device)
+        # 3. Only now, to its proven holder, an account may say that it is suspended.
+        self._require_active(half.person_id)
+        with self._begin() as tx:
+            # 4. One session for one half session, however many answers were right.
+            if not HalfSessionTable(tx).use(half.id):
+                raise HalfSessionGone
+            # 5. Both factors were right: what wrong ones cost is forgotten.
+            self._throttle.give_back(tx, ticket, clear={Key.FACTOR, Key.ACCOUNT, Key.DEVICE})
+            # 6. A session with an id that nobody saw before, on a device that is known from now on.
+            return self._open(tx, half.person_id, {FactorKind.PASSWORD, answer.kind}, device)
+
+    def with_passkey(self, challenge_id: str, response_json: str, device: Device) -> Opened:
+        """Log in by passkey alone: it is two factors. The challenge comes from ``passkey_options(None)``.
+
+        Raises ``LoginRefused``, ``LoginDelayed`` or ``AccountSuspended``.
+        """
+        # 1. A signature cannot be guessed; what is kept short here is the work, per address.
+        ticket = self._throttle.take(address_charge(device.address))
+        # 2. Whose passkey answered.
+        try:
+            person_id = self._factors.check_passkey(challenge_id, response_json, None)
+        except PasskeyRefused as cause:
+            self._refused(FactorKind.PASSKEY)
+            raise LoginRefused from cause
+        self._require_active(person_id)
+        with self._begin() as tx:
+            # 3. A session.
+            self._throttle.give_back(tx, ticket)
+            return self._open(tx, person_id, {FactorKind.PASSKEY}, device)
+
+    def logout(self, secret: str | None) -> None:
+        """End the session that ``secret`` opens; without one there is nothing to do."""
+        session = self._sessions.find(secret)
+        if session is None:
+            return
+        try:
+            self._sessions.end(session.person_id, session.id, actor=session.person_id)
+        except SessionGone:  # by another request, a moment ago
+            return
+
+    # --- freshness -----------------------------------------------------------------------------------
+
+    def require_fresh(
+        self, session: Session, *, acr: str = Acr.AAL2, max_age: timedelta | None = None
+    ) -> None:
+        """Raises :class:`identity.login.errors.StepUpNeeded` (RFC 9470, 3)."""
+        require_fresh(session, now=self._clock(), acr=Acr(acr), max_age=max_age)
+
+    def step_up(self, secret: str | None, answer: Answer, device: Device) -> Opened:
+        """Prove it anew within a session, which goes on under a new secret; the old one is dead.
+
+        Raises ``SessionGone``, ``AnswerRefused``, ``LoginDelayed``, ``AccountSuspended``, ``PasswordsBusy``.
+        """
+        # 1. The session.
+        session = self._sessions.find(secret)
+        if session is None or secret is None:
+            raise SessionGone
+        # 2. Pay, and look at the answer.
+        ticket = self.answered(session.person_id, answer, device)
+        self._require_active(session.person_id)
+        with self._begin() as tx:
+            # 3. What was proven just now, under a new secret.
+            renewed = upgraded(session, answer.kind, self._clock())
+            opened = Opened(self._sessions.renew_within(tx, secret, renewed), renewed)
+            self._throttle.give_back(tx, ticket, clear={Key.FACTOR, Key.DEVICE})
+            self._audit.append(
+                tx,
+                action="session.stepped_up",
+                actor=session.person_id,
+                subject=session.person_id,
+                facts={"session": session.id, "acr": renewed.acr.value, "factor": answer.kind.value},
+            )
+        return opened
+
+    # --- setting up factors for the first time -------------------------------------------------------
+
+    def begin_setup(self, person_id: str) -> str:
+        """A half session in which factors may be set up, for somebody whose code was just accepted.
+
+        Returns its secret. It ends with :meth:`finish_setup`.
+        """
+        with self._begin() as tx:
+            HalfSessionTable(tx).end_all(person_id)
+            return self._open_half(tx, person_id, Purpose.SETUP, self._policy.setup_lifetime)
+
+    def finish_setup(self, half_secret: str | None) -> Person:
+        """The factors are complete. Nobody is logged in by that: the first login shows that they work.
+
+        Raises ``HalfSessionGone`` or ``SetupIncomplete``.
+        """
+        half = self.half_session(half_secret, Purpose.SETUP)
+        if not self._factors.is_complete(half.person_id):
+            raise SetupIncomplete
+        person = self._people.complete(half.person_id)
+        with self._begin() as tx:
+            HalfSessionTable(tx).end_all(half.person_id)
+        return person
+
+    def half_session(self, half_secret: str | None, *purposes: Purpose) -> HalfSession:
+        """The half session that ``half_secret`` stands for, begun for one of ``purposes``.
+
+        Raises :class:`identity.login.errors.HalfSessionGone`.
+        """
+        hashed = secret_hash(half_secret)
+        if hashed is None:
+            raise HalfSessionGone
+        with self._read() as tx:
+            half = HalfSessionTable(tx).by_secret(hashed)
+        if half is None or half.expires_at <= self._clock() or half.purpose not in purposes:
+            raise HalfSessionGone
+        return half
+
+    # --- "this wasn't me" ----------------------------------------------------------------------------
+
+    def is_repudiable(self, token: str) -> bool:
+        """Whether the link from a notice still works, for the page that asks before it acts."""
+        hashed = secret_hash(token)
+        if hashed is None:
+            return False
+        with self._read() as tx:
+            return RepudiationTable(tx).find(hashed, self._clock()) is not None
+
+    def repudiate(self, token: str) -> None:
+        """Somebody else logged in: end everything, and let the password open nothing until it is replaced.
+
+        Raises :class:`identity.login.errors.LinkGone`.
+        """
+        hashed, now = secret_hash(token), self._clock()
+        if hashed is None:
+            raise LinkGone
+        with self._begin() as tx:
+            # 1. The link works once.
+            table = RepudiationTable(tx)
+            found = table.find(hashed, now)
+            if found is None or not table.use(hashed, now):
+                raise LinkGone
+            person_id, methods = found
+            # 2. Whatever is open ends, on their devices and on ours.
+            self._sessions.end_access(tx, person_id)
+            # 3. What opened that login is in somebody else's hands: it must not even begin another one.
+            self._factors.drop(tx, person_id, [_BEGINS[method] for method in methods if method in _BEGINS])
+            # 4. Say what to do now.
+            self._notice(tx, person_id, "login_repudiated", {"link": f"{self._public_url}/recovery"})
+            self._audit.append(
+                tx,
+                action="login.repudiated",
+                actor=person_id,
+                subject=person_id,
+                facts={"amr": " ".join(methods)},
+            )
+
+    # --- for recovery --------------------------------------------------------------------------------
+
+    def answered(self, person_id: str, answer: Answer, device: Device) -> Ticket:
+        """Pay for and look at a second answer; the ticket is to be given back where it leads on.
+
+        Raises ``AnswerRefused``, ``LoginDelayed`` or ``PasswordsBusy``.
+        """
+        if answer.kind is FactorKind.PASSKEY:
+            ticket = self._throttle.take(address_charge(device.address))
+        else:
+            ticket = self._throttle.take(*self._charges(person_id, answer.kind, device))
+        try:
+            right = self._is_right(person_id, answer)
+        except PasswordsBusy:
+            self._give_back(ticket)
+            raise
+        if not right:
+            self._refused(answer.kind)
+            raise AnswerRefused
+        return ticket
+
+    # --- upkeep --------------------------------------------------------------------------------------
+
+    def forget_over(self) -> int:
+        """Half sessions, unused devices and links whose time is over. Returns how many."""
+        now = self._clock()
+        with self._begin() as tx:
+            return (
+                HalfSessionTable(tx).end_over(now)
+                + KnownDeviceTable(tx).forget_unused(now - self._policy.device_lifetime)
+                + RepudiationTable(tx).forget_over(now)
+            )
+
+    # --- inside --------------------------------------------------------------------------------------
+
+    def _nobody(self, identifier: str) -> str:
+        """Stands in for the id of an account that does not exist; the same for the same identifier."""
+        spelled = identifier[:_LONGEST_IDENTIFIER].strip().casefold().encode("utf-8", "replace").decode()
+        return self._vault.fingerprint("login", spelled).hex()
+
+    def _charges(self, account: str, kind: FactorKind, device: Device) -> tuple[Charge, ...]:
+        hashed = secret_hash(device.known)
+        if hashed is not None and self._is_known(hashed, account):
+            return (Charge(Key.DEVICE, f"{account} {hashed.hex()}"),)
+        return (
+            Charge(Key.ACCOUNT, account),
+            Charge(Key.FACTOR, f"{account} {kind}"),
+            address_charge(device.address),
+        )
+
+    def _is_known(self, device_hash: bytes, person_id: str) -> bool:
+        since = self._clock() - self._policy.device_lifetime
+        with self._read() as tx:
+            return KnownDeviceTable(tx).knows(device_hash, person_id, used_since=since)
+
+    def _may_go_on(self, person: Person) -> bool:
+        """Suspended people learn of it behind the second factor, others not at all."""
+        return person.state in {PersonState.ACTIVE, PersonState.SUSPENDED}
+
+    def _require_active(self, person_id: str) -> Person:
+        try:
+            person = self._people.get(person_id)
+        except PersonUnknown as cause:
+            raise LoginRefused from cause
+        if person.state is PersonState.SUSPENDED:
+            raise AccountSuspended
+        if person.state is not PersonState.ACTIVE:
+            raise LoginRefused
+        return person
+
+    def _is_right(self, person_id: str, answer: Answer) -> bool:
+        match answer.kind:
+            case FactorKind.TOTP:
+                return self._factors.check_totp(person_id, answer.value)
+            case FactorKind.RECOVERY_CODE:
+                return self._factors.check_recovery_code(person_id, answer.value)
+            case FactorKind.PASSKEY:
+                try:
+                    self._factors.check_passkey(answer.challenge_id, answer.value, person_id)
+                except PasskeyRefused:
+                    return False
+                return True
+            case FactorKind.PASSWORD:
+                return False
+
+    def _open_half(self, tx: Connection, person_id: str, purpose: Purpose, lifetime: timedelta) -> str:
+        now, secret = self._clock(), Secret.new()
+        half = HalfSession(new_id(), person_id, purpose, now, now + lifetime)
+        HalfSessionTable(tx).add(half, secret.hash)
+        return secret.text
+
+    def _open(self, tx: Connection, person_id: str, used: Collection[FactorKind], device: Device) -> Opened:
+        opened = self._sessions.open_within(tx, person_id, used, device)
+        device_secret = self._remember(tx, person_id, device)
+        session = opened.session
+        if device_secret is not None:
+            self._announce(tx, session)
+        self._audit.append(
+            tx,
+            action="session.opened",
+            actor=person_id,
+            subject=person_id,
+            facts={
+                "session": session.id,
+                "acr": session.acr.value,
+                "amr": " ".join(session.amr),
+                "known_device": str(device_secret is None).lower(),
+            },
+        )
+        return Opened(opened.secret, session, device_secret)
+
+    def _remember(self, tx: Connection, person_id: str, device: Device) -> str | None:
+        """None for a device that is known already, else its new secret.
+
+        A secret that came along is never adopted: somebody could have put theirs into the browser, and would
+        share the trust from then on. The browser's other people move to the new one.
+        """
+        table, now, old = KnownDeviceTable(tx), self._clock(), secret_hash(device.known)
+        if old is not None and table.knows(old, person_id, used_since=now - self._policy.device_lifetime):
+            table.touch(old, person_id, now)
+            return None
+        new = Secret.new()
+        if old is not None:
+            table.move(old, new.hash, but=person_id)
+        table.add(new_id(), new.hash, person_id, now)
+        return new.text
+
+    def _announce(self, tx: Connection, session: Session) -> None:
+        """A login from a device that was not seen before, and the way to say that it was somebody else."""
+        link, now = Secret.new(), self._clock()
+        RepudiationTable(tx).add(
+            link.hash,
+            session.person_id,
+            session.amr,
+            now=now,
+            expires_at=now + self._policy.repudiation_lifetime,
+        )
+        contact = self._contacts.of(tx, session.person_id)
+        language = contact.language if contact else "id"
+        self._notice(
+            tx,
+            session.person_id,
+            "new_device",
+            {
+                "link": f"{self._public_url}{REPUDIATION_PATH}?code={link.text}",
+                "device": session.device.in_words(language),
+                "place": session.place.in_words(language),
+                "at": _moment(session.created_at),
+            },
+        )
+
+    def _notice(self, tx: Connection, person_id: str, template: str, values: dict[str, str]) -> None:
+        contact = self._contacts.of(tx, person_id)
+        if contact is not None and contact.email is not None:
+            self._outbox.queue(
+                tx, to=contact.email, template=template, language=contact.language, values=values
+            )
+
+    def _give_back(self, ticket: Ticket) -> None:
+        with self._begin() as tx:
+            self._throttle.give_back(tx, ticket)
+
+    def _refused(self, kind: FactorKind) -> None:
+        log.info("login_refused", factor=kind.value)
+
+
+def _moment(at: datetime) -> str:
+    return at.isoformat(timespec="seconds")
