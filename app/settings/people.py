@@ -1,0 +1,94 @@
+"""The sections of identity: people, how they log in, portals, agencies' systems, and mail.
+
+Where a section has a policy of the slice behind it, their names agree: ``idle_minutes`` here is ``idle``
+there (:mod:`app.policies`). Defaults are the policy's own.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import Field, PositiveInt
+
+from app.settings.values import Networks, Origin, Section
+
+
+class IdentitySettings(Section):
+    """Clients and tokens."""
+
+    issuer: Origin | None = Field(
+        default=None, description="Issuer of access tokens; the public URL when unset."
+    )
+    token_seconds: int = Field(default=600, ge=60, le=3600, description="Life of an access token in seconds.")
+    certificate_header: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9-]{1,64}$",
+        description="Header in which the TLS proxy hands on client certificates (RFC 9440), such as "
+        "Client-Cert.",
+    )
+    trusted_proxies: Networks = Field(
+        default="127.0.0.1/32 ::1/128",
+        description="Networks, separated by spaces, whose certificate header is believed.",
+    )
+    key_days: PositiveInt = Field(
+        default=90, description="Age in days at which a key that signs tokens is replaced."
+    )
+    key_publish_minutes: PositiveInt = Field(
+        default=1440,
+        description="Minutes that a new key of tokens is published before it signs; longer than anyone keeps "
+        "our key set.",
+    )
+    key_keep_minutes: PositiveInt = Field(
+        default=1440,
+        description="Minutes that a replaced key of tokens stays published; longer than any token lives.",
+    )
+
+
+class MailSecurity(StrEnum):
+    """How the way to the mail server is protected."""
+
+    STARTTLS = "starttls"
+    TLS = "tls"
+    NONE = "none"
+
+
+class MailSettings(Section):
+    """Mail to people."""
+
+    host: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9.:-]{1,253}$",
+        description="SMTP server; when unset, mails land in a folder of the data directory (development).",
+    )
+    port: int = Field(default=587, ge=1, le=65535, description="Its port: 587 with starttls, 465 with tls.")
+    security: MailSecurity = Field(
+        default=MailSecurity.STARTTLS,
+        description="starttls (RFC 3207, demanded), tls from the first byte (RFC 8314), or none.",
+    )
+    ca_file: Path | None = Field(
+        default=None, description="Certificates (PEM) of a private authority behind the server's TLS."
+    )
+    user: str | None = Field(default=None, description="User at the mail server; no login when unset.")
+    password_file: Path | None = Field(default=None, description="File with that user's password, mode 0600.")
+    sender: str = Field(
+        default="absah@localhost.localdomain",
+        pattern=r"^[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+$",
+        description="Address that mails come from; its domain's SPF and DKIM must cover the server.",
+    )
+    sender_name: str = Field(
+        default="Absah", max_length=64, pattern=r"^[^\x00-\x1f]*$", description="Name beside that address."
+    )
+    poll_seconds: PositiveInt = Field(default=2, description="Time between two looks into the outbox.")
+    connect_seconds: PositiveInt = Field(default=10, description="Time for the mail server to answer at all.")
+    attempts: PositiveInt = Field(default=12, description="Attempts after which a mail is given up.")
+    first_pause_seconds: PositiveInt = Field(
+        default=30, description="Time until the second attempt; it doubles with each."
+    )
+    longest_pause_minutes: PositiveInt = Field(default=360, description="Longest time between two attempts.")
+    keep_sent_days: PositiveInt = Field(
+        default=7, description="How long it is kept that a mail was sent; its content goes at once."
+    )
+    keep_dead_days: PositiveInt = Field(
+        default=30, description="How long mails are kept that could not be sent, to send them again."
+    )

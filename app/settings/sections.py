@@ -1,0 +1,156 @@
+"""The sections of what seals, verifies, stores and serves. Those of identity: :mod:`app.settings.people`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, PositiveInt
+
+from app.settings.values import LogFormat, LogLevel, Origin, Section
+
+
+class KeysSettings(Section):
+    """Custody."""
+
+    kek_file: Path | None = Field(
+        default=None, description="File with the 32-byte key-encryption key of the software store, mode 0600."
+    )
+    passphrase_file: Path | None = Field(
+        default=None,
+        description="File with the passphrase that the key-encryption key is derived from, mode 0600.",
+    )
+    data_key_days: PositiveInt = Field(
+        default=365,
+        description="Age in days at which a data key is replaced; what older ones sealed goes on opening.",
+    )
+
+
+class CaSettings(Section):
+    """Certification and time."""
+
+    organisation: str = Field(
+        default="Absah Development", max_length=64, description="Organisation in the names of the CAs."
+    )
+    organization_identifier: str = Field(
+        default="NTRID-0000000000001",
+        description="Its organizationIdentifier by EN 319 412-1, 5.1.4, such as NTRID-1234567890.",
+    )
+    country: str = Field(
+        default="ID", pattern="^[A-Z]{2}$", description="Country in the names of the CAs, ISO 3166."
+    )
+    arc: str = Field(
+        default="2.999.360",
+        pattern=r"^[0-2](\.[0-9]{1,10})+$",
+        description="Object identifier under which the deployment's policies are numbered.",
+    )
+    crl_hours: PositiveInt = Field(
+        default=72, description="Validity of the issuing CA's CRL in hours; the worker renews it at half."
+    )
+    ocsp_hours: PositiveInt = Field(default=12, description="Validity of an OCSP answer in hours.")
+
+
+class SigningSettings(Section):
+    """Sealing."""
+
+    max_pages: PositiveInt = Field(default=2_000, description="A PDF with more pages is refused.")
+    max_bytes: PositiveInt = Field(default=256 * 1024**2, description="A PDF with more bytes is refused.")
+    lease_seconds: PositiveInt = Field(
+        default=120,
+        description="After this long another worker takes over a document; more than the slowest one needs.",
+    )
+
+
+class VerifySettings(Section):
+    """Verification."""
+
+    max_bytes: PositiveInt = Field(
+        default=256 * 1024**2, description="An uploaded file with more bytes is refused."
+    )
+
+
+class ServerSettings(Section):
+    """The HTTP server of `absah serve`."""
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=8000, ge=1, le=65535, description="Port to listen on.")
+    workers: PositiveInt = Field(default=1, description="Processes. One per core is a good start.")
+    upkeep: bool = Field(
+        default=True,
+        description="Finish abandoned documents and renew lists in this process; off where a worker does.",
+    )
+    threads: PositiveInt = Field(
+        default=16, description="Requests that one process works on at the same time."
+    )
+
+
+class LimitsSettings(Section):
+    """What a request may cost."""
+
+    body_bytes: PositiveInt = Field(
+        default=1024**2, description="Largest request body where no file is expected."
+    )
+    upload_overhead_bytes: PositiveInt = Field(
+        default=64 * 1024, description="Room for metadata and multipart framing above the largest file."
+    )
+    body_seconds: PositiveInt = Field(
+        default=120, description="Time for a request's body to arrive, in seconds."
+    )
+
+
+class DatabaseSettings(Section):
+    """The connection pool (PostgreSQL) and waiting (both)."""
+
+    url: str | None = Field(
+        default=None,
+        description="sqlite:///PATH or postgresql://USER@HOST/NAME; SQLite in the data directory when unset.",
+    )
+    password_file: Path | None = Field(
+        default=None, description="File with the password of the database's user."
+    )
+    pool_size: PositiveInt = Field(
+        default=20,
+        description="Connections that one process keeps open (PostgreSQL), half of them for reading only.",
+    )
+    busy_seconds: PositiveInt = Field(
+        default=30, description="How long to wait for a lock or a free connection."
+    )
+
+
+class StorageSettings(Section):
+    """Documents at rest."""
+
+    url: str | None = Field(
+        default=None,
+        description="file:///PATH or s3://BUCKET/PREFIX; a folder in the data directory when unset.",
+    )
+    endpoint: Origin | None = Field(
+        default=None,
+        description="Origin of an S3 server, such as https://s3.example; Amazon's when unset.",
+    )
+    region: str | None = Field(
+        default=None, description="Region of the bucket; us-east-1 or the platform's when unset."
+    )
+    credentials_file: Path | None = Field(
+        default=None,
+        description="File whose [default] section has aws_access_key_id and aws_secret_access_key; "
+        "the platform's own identity (instance, container, pod) when unset.",
+    )
+    ca_file: Path | None = Field(
+        default=None,
+        description="File with the certificates (PEM) of the private authority behind the endpoint's TLS.",
+    )
+
+
+class WorkerSettings(Section):
+    """Upkeep: abandoned documents, revocation lists, service certificates."""
+
+    interval_seconds: PositiveInt = Field(default=30, description="Time between two rounds of upkeep.")
+
+
+class LogSettings(Section):
+    """Structured logs on standard error."""
+
+    level: LogLevel = Field(default=LogLevel.INFO, description="Least severity that is written.")
+    format: LogFormat = Field(
+        default=LogFormat.AUTO, description="json, console, or auto: console on a terminal."
+    )
