@@ -26,7 +26,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.errors import CredentialsMissing
 from app.logs import places
 from app.problems import INTERNAL, METHOD, NOT_FOUND, PROBLEMS, UNREADABLE, VALIDATION, Problem, problem_of
+from identity.agencies.errors import DpopNonceNeeded, ProofNonceNeeded, ProofNotAccepted
 from identity.errors import AccessTokenError, ClientNotAuthenticated, OAuthError, TooManyAttempts
+from identity.jwks import FAPI_ALGORITHMS
 from signing.errors import JobInProgress, NotPermitted
 from verify.errors import VerifierBusy
 
@@ -34,6 +36,8 @@ log = structlog.get_logger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_SECONDS: Final = 5
+
+_DPOP: Final = f'DPoP algs="{" ".join(FAPI_ALGORITHMS)}"'
 
 
 def answer(scope: Scope, error: Exception) -> Response:
@@ -172,12 +176,16 @@ def _log_incident(scope: Scope, error: Exception, incident: str) -> None:
 
 
 def _headers(problem: Problem, error: Exception) -> dict[str, str] | None:
+    if isinstance(error, ProofNotAccepted | ProofNonceNeeded):
+        return _proof_challenge(error)
     if isinstance(error, AccessTokenError):
         return {
-            "WWW-Authenticate": f'Bearer realm="absah", error="invalid_token", error_description="{error}"'
+            "WWW-Authenticate": f'Bearer realm="absah", error="invalid_token", {_described(error)}, {_DPOP}'
         }
     if isinstance(error, CredentialsMissing):
-        return {"WWW-Authenticate": 'Bearer realm="absah"'}
+        return {"WWW-Authenticate": f'Bearer realm="absah", {_DPOP}'}
+    if isinstance(error, DpopNonceNeeded):
+        return {"DPoP-Nonce": error.nonce}
     if isinstance(error, NotPermitted):
         return {"WWW-Authenticate": 'Bearer realm="absah", error="insufficient_scope"'}
     if isinstance(error, ClientNotAuthenticated):
@@ -186,6 +194,20 @@ def _headers(problem: Problem, error: Exception) -> dict[str, str] | None:
         seconds = error.retry_after if isinstance(error, TooManyAttempts) else RETRY_SECONDS
         return {"Retry-After": str(seconds)}
     return None
+
+
+def _proof_challenge(error: ProofNotAccepted | ProofNonceNeeded) -> dict[str, str]:
+    """RFC 9449, 7.1 and 9."""
+    if isinstance(error, ProofNonceNeeded):
+        challenge = f'{_DPOP}, error="use_dpop_nonce", {_described(error)}'
+        return {"WWW-Authenticate": challenge, "DPoP-Nonce": error.nonce}
+    return {"WWW-Authenticate": f'{_DPOP}, error="invalid_dpop_proof", {_described(error)}'}
+
+
+def _described(error: Exception) -> str:
+    """The characters that RFC 6750, 3 allows in a description."""
+    words = "".join(char if " " <= char <= "~" and char not in '"\\' else "'" for char in str(error))
+    return f'error_description="{words}"'
 
 
 def _oauth_members(error: Exception) -> dict[str, Any]:

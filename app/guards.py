@@ -6,8 +6,8 @@ from typing import Final
 
 from starlette.requests import Request
 
+from app.callers import Callers
 from app.errors import CredentialsMissing
-from identity.service import IdentityService
 from signing.ports import Caller
 
 PUBLIC_ROUTES: Final = frozenset(
@@ -39,18 +39,19 @@ PUBLIC_PREFIXES: Final = (
 class BearerGuard:
     """A FastAPI dependency: the access token's client as a :class:`signing.ports.Caller`.
 
-    Scopes are checked where the act happens, in the service: only it knows the document's type.
+    A token that is bound to a key or a certificate is honoured with that only. Scopes are checked where the
+    act happens, in the service: only it knows the document's type.
     """
 
-    def __init__(self, identity: IdentityService) -> None:
-        self._identity = identity
+    def __init__(self, callers: Callers) -> None:
+        self._callers = callers
 
     def __call__(self, request: Request) -> Caller:
         """Raises :class:`app.errors.CredentialsMissing` or a leaf of `identity.errors.AccessTokenError`."""
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
+        presented = self._callers.reader.presented(request)
+        if presented is None:
             raise CredentialsMissing
-        principal = self._identity.principal(token.strip())
+        principal = self._callers.agencies.principal(self._callers.gate.accept(presented))
         return Caller(
             client_id=principal.client.id,
             agency_id=principal.agency.id,

@@ -45,8 +45,9 @@ def build_app(core: Core, *, closing: ExitStack) -> FastAPI:
         },
         closing=closing,
     )
-    application.include_router(identity_routes(core.identity))
-    application.include_router(signing_routes(core.sealing, core.register, guard=BearerGuard(core.identity)))
+    callers = core.callers
+    application.include_router(identity_routes(callers.reader, callers.grants, jwks=callers.tokens.jwks))
+    application.include_router(signing_routes(core.sealing, core.register, guard=BearerGuard(callers)))
     application.include_router(ca_routes(core.revocation, core.tsa, read=core.database.read))
     add_verification(
         application,

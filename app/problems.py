@@ -12,6 +12,7 @@ from typing import Final
 from app import errors as app
 from ca import errors as ca
 from identity import errors as identity
+from identity.agencies import errors as agencies
 from signing import errors as signing
 from verify import errors as verify
 
@@ -45,6 +46,9 @@ UNAVAILABLE: Final = Problem(
 )
 _TOKEN = Problem(401, "access-token-invalid", "The access token is not valid", "Token akses tidak berlaku")
 _OAUTH = Problem(400, "token-request-invalid", "The token request was refused", "Permintaan token ditolak")
+_CLIENT = Problem(
+    401, "client-not-authenticated", "The client did not prove who it is", "Identitas klien tidak terbukti"
+)
 _ADMIN = Problem(
     422, "administration-refused", "The registration breaks a rule", "Pendaftaran melanggar aturan"
 )
@@ -81,9 +85,7 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
         429, "too-many-attempts", "Too many wrong secrets", "Terlalu banyak rahasia yang salah"
     ),
     identity.ScopeNotGranted: _OAUTH,
-    identity.ClientNotAuthenticated: Problem(
-        401, "client-not-authenticated", "Client id or secret is wrong", "ID atau rahasia klien salah"
-    ),
+    identity.ClientNotAuthenticated: _CLIENT,
     identity.TokenMalformed: _TOKEN,
     identity.TokenNotOurs: _TOKEN,
     identity.TokenExpired: _TOKEN,
@@ -96,6 +98,18 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     identity.KeyNotFound: _TOKEN,
     identity.SignatureWrong: _TOKEN,
     identity.JwkInvalid: _ADMIN,
+    # identity: agencies' systems
+    agencies.AssertionRefused: _CLIENT,
+    agencies.SecretsForDevelopment: _CLIENT,
+    agencies.DpopProofInvalid: _OAUTH,
+    agencies.DpopNonceNeeded: _OAUTH,
+    agencies.CertificateUnreadable: _OAUTH,
+    agencies.BindingMissing: _OAUTH,
+    agencies.TokenNotBoundSo: _TOKEN,
+    agencies.ProofNotAccepted: _TOKEN,
+    agencies.ProofNonceNeeded: _TOKEN,
+    agencies.SecretsNotIssued: _ADMIN,
+    agencies.ClientKeyUnknown: _ADMIN,
     identity.ScopeInvalid: _ADMIN,
     identity.NameInvalid: _ADMIN,
     identity.AgencyExists: _ADMIN,

@@ -15,8 +15,8 @@ from app.register import export_trust, read_published_trust
 from app.settings import Settings
 from app.wiring import Core, build_core
 from ca.model import CertificateRecord
-from identity.clients import Agency
-from identity.service import NewClient
+from identity.agencies.model import Agency
+from identity.agencies.service import NewClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def add_agency(
 
     An agency whose registration was interrupted is completed by :func:`certify_agency` and ``client add``.
     """
-    agency = core.identity.add_agency(
+    agency = core.agencies.add_agency(
         agency_id,
         name=name,
         organization_identifier=organization_identifier,
@@ -90,7 +90,7 @@ def add_agency(
         actor=actor,
     )
     seal = certify_agency(core, agency, actor=actor)
-    client = core.identity.add_client(
+    client = core.agencies.add_client(
         agency_id, name="first client", scopes=scopes, is_sandbox=is_sandbox, actor=actor
     )
     return NewAgency(agency, seal, client)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from app.audit import Audit
+from app.callers import Callers, build_callers, build_tokens
 from app.clock import Clock, system_clock
 from app.custody import CertifiedIdentities, CustodyTokenKeys, wrapping_key
 from app.database import Database
@@ -21,8 +22,7 @@ from ca.hierarchy import Hierarchy
 from ca.model import CertificationConfig
 from ca.revocation import Revocation
 from ca.timestamping import TimeStampingAuthority
-from identity.access import AccessTokens
-from identity.service import IdentityService
+from identity.agencies.service import Agencies
 from keys.envelope import Envelope
 from keys.model import KeyPurpose
 from keys.service import KeyService
@@ -51,7 +51,8 @@ class Core:
     revocation: Revocation
     tsa: TimeStampingAuthority
     identities: CertifiedIdentities
-    identity: IdentityService
+    agencies: Agencies
+    callers: Callers
     sealing: SealingService
     register: DocumentRegister
     released: ReleasedDocuments
@@ -103,15 +104,10 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
     )
     tsa = TimeStampingAuthority(begin=database.read, keys=keys, clock=clock, config=config)
     # 4. Who calls.
-    tokens = AccessTokens(
-        keys=CustodyTokenKeys(keys),
-        clock=clock,
-        issuer=settings.issuer,
-        audience=settings.public_url,
-        lifetime=timedelta(seconds=settings.identity.token_seconds),
-    )
-    identity = IdentityService(
-        begin=database.begin, read=database.read, clock=clock, audit=audit, tokens=tokens
+    vault = CustodyVault(envelope)
+    tokens = build_tokens(settings, keys=CustodyTokenKeys(keys), clock=clock)
+    callers = build_callers(
+        settings, database=database, clock=clock, audit=audit, vault=vault, tokens=tokens
     )
     # 5. Sealing.
     identities = CertifiedIdentities(begin=database.read, keys=keys, clock=clock)
@@ -161,12 +157,13 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         files=files,
         keys=keys,
         envelope=envelope,
-        vault=CustodyVault(envelope),
+        vault=vault,
         hierarchy=hierarchy,
         revocation=revocation,
         tsa=tsa,
         identities=identities,
-        identity=identity,
+        agencies=callers.agencies,
+        callers=callers,
         sealing=sealing,
         register=register,
         released=released,

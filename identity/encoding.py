@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hmac
 import json
 from typing import Any, NoReturn
 
@@ -38,28 +39,34 @@ def strict_json_object(raw: bytes) -> dict[str, Any]:
         value = json.loads(raw.decode(), object_pairs_hook=_named_once, parse_constant=_refuse_constant)
         if b"\\u" in raw:
             _require_storable(value)
-    except (UnicodeError, RecursionError) as cause:
-        raise ValueError("not JSON that is read here") from cause
+    except _NotOneMeaning:
+        raise
+    except (ValueError, RecursionError) as cause:  # the parser's own words say nothing to a stranger
+        raise ValueError("not JSON") from cause
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")
     return value
 
 
+class _NotOneMeaning(ValueError):
+    """JSON to some readers, and not the same to all."""
+
+
 def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise ValueError("a member is there twice")
+        raise _NotOneMeaning("a member is there twice")
     return members
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+    raise _NotOneMeaning(f"{name} is not JSON")
 
 
 def _require_storable(value: Any) -> None:
     if isinstance(value, str):
         if "\0" in value:
-            raise ValueError("U+0000 is not text")
+            raise _NotOneMeaning("U+0000 is not text")
         value.encode()
     elif isinstance(value, list):
         for item in value:
@@ -68,3 +75,8 @@ def _require_storable(value: Any) -> None:
         for name, item in value.items():
             _require_storable(name)
             _require_storable(item)
+
+
+def equal(given: object, expected: str) -> bool:
+    """Compare in constant time; whatever is not text is not equal."""
+    return isinstance(given, str) and hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())

@@ -1,56 +1,50 @@
-"""``/oauth2``: access tokens for agencies' systems (RFC 6749) and the keys that verify them (RFC 7517)."""
+"""``/oauth2/token`` and ``/oauth2/jwks``: tokens (RFC 6749) and the keys that verify them (RFC 7517)."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-from typing import Annotated
-from urllib.parse import parse_qsl, unquote_plus
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Final
+from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from identity.errors import ClientNotAuthenticated, GrantNotSupported, TokenRequestInvalid
-from identity.service import IdentityService
+from identity.agencies.assertions import ASSERTION_TYPE
+from identity.agencies.grants import Grants, TokenRequest
+from identity.agencies.requests import RequestReader, address_of
+from identity.errors import TokenRequestInvalid
 
-_LONGEST_FORM = 8192
+NO_STORE: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+
+_LONGEST_FORM = 32 * 1024
 _FORM = "application/x-www-form-urlencoded"
 
 
 class TokenOut(BaseModel):
-    """RFC 6749, 5.1."""
+    """RFC 6749, 5.1; grants for people add what OpenID Connect Core, 3.1.3.3 has."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="allow")
 
     access_token: str
-    token_type: str = "Bearer"  # noqa: S105 - the name of a type
+    token_type: str = Field(description="DPoP or Bearer.")
     expires_in: int = Field(description="Seconds.")
     scope: str
 
 
-_TOKEN_REQUEST = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            _FORM: {
-                "schema": {
-                    "type": "object",
-                    "required": ["grant_type"],
-                    "properties": {
-                        "grant_type": {"const": "client_credentials"},
-                        "scope": {"type": "string", "description": "All that the client holds, when absent."},
-                        "client_id": {"type": "string", "description": "Unless HTTP Basic is used."},
-                        "client_secret": {"type": "string", "description": "Unless HTTP Basic is used."},
-                    },
-                }
-            }
-        },
+def form_body(*required: str, **properties: Mapping[str, Any]) -> dict[str, Any]:
+    """``openapi_extra`` of an endpoint that takes a form and authenticates the client."""
+    credentials = {
+        "client_id": {"type": "string", "description": "Unless HTTP Basic or an assertion says it."},
+        "client_assertion_type": {"const": ASSERTION_TYPE},
+        "client_assertion": {"type": "string", "description": "A JWT for private_key_jwt (RFC 7523)."},
+        "client_secret": {"type": "string", "description": "In development only, unless HTTP Basic is used."},
     }
-}
+    schema = {"type": "object", "required": list(required), "properties": {**properties, **credentials}}
+    return {"requestBody": {"required": True, "content": {_FORM: {"schema": schema}}}}
 
 
-async def _form(request: Request) -> dict[str, str]:
+async def oauth_form(request: Request) -> dict[str, str]:
     """The form's parameters, each at most once (RFC 6749, 3.2)."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
         raise TokenRequestInvalid(f"The body must be {_FORM}.")
@@ -69,64 +63,34 @@ async def _form(request: Request) -> dict[str, str]:
     return form
 
 
-def router(service: IdentityService) -> APIRouter:
+OAuthForm = Annotated[dict[str, str], Depends(oauth_form)]
+
+
+def router(
+    reader: RequestReader, grants: Grants, *, jwks: Callable[[], dict[str, list[dict[str, str]]]]
+) -> APIRouter:
     """Routes under ``/oauth2``; both are public, the token endpoint authenticates the client itself."""
     routes = APIRouter(prefix="/oauth2", tags=["tokens"])
-
-    @routes.post(
-        "/token",
-        summary="Get an access token (client credentials)",
-        response_model=TokenOut,
-        openapi_extra=_TOKEN_REQUEST,
+    body = form_body(
+        "grant_type",
+        grant_type={"enum": grants.names},
+        scope={"type": "string", "description": "All that the client holds, when absent."},
     )
-    def token(request: Request, form: Annotated[dict[str, str], Depends(_form)]) -> Response:
-        # Who first, then what: somebody without a secret learns nothing about grants and scopes.
-        client_id, secret = _credentials(request.headers.get("authorization"), form)
-        grant_type = form.get("grant_type")
-        if not grant_type:
-            raise TokenRequestInvalid("grant_type is missing; send client_credentials.")
-        if grant_type != "client_credentials":
-            raise GrantNotSupported("The only grant type here is client_credentials.")
-        address = request.client.host if request.client else ""
-        granted = service.grant_token(client_id, secret, scope=form.get("scope"), address=address)
-        answer = TokenOut(
-            access_token=granted.access_token,
-            expires_in=granted.expires_in,
-            scope=" ".join(sorted(granted.scopes)),
-        )
-        return JSONResponse(answer.model_dump(), headers={"Cache-Control": "no-store", "Pragma": "no-cache"})
 
-    @routes.get("/jwks", summary="The keys that verify access tokens")
-    def jwks() -> Response:
+    @routes.post("/token", summary="Get an access token", response_model=TokenOut, openapi_extra=body)
+    def token(request: Request, form: OAuthForm) -> Response:
+        # Who first, then what: somebody who is not known learns nothing about grants and scopes.
+        client = reader.client(request, form)
+        holder = reader.holder(request)
+        answer = grants.answer(TokenRequest(client, form, holder, address_of(request)))
+        # The nonce that the next proof needs (RFC 9449, 8.2) saves its sender a round trip.
+        nonce = {"DPoP-Nonce": reader.proofs.nonce()} if holder.proof_key else {}
+        return JSONResponse(dict(answer), headers={**NO_STORE, **nonce})
+
+    @routes.get("/jwks", summary="The keys that verify our tokens")
+    def public_keys() -> Response:
         return JSONResponse(
-            service.jwks(), media_type="application/jwk-set+json", headers={"Cache-Control": "max-age=300"}
+            jwks(), media_type="application/jwk-set+json", headers={"Cache-Control": "max-age=300"}
         )
 
     return routes
-
-
-def _credentials(authorization: str | None, form: dict[str, str]) -> tuple[str, str]:
-    """From HTTP Basic or the form, never from both (RFC 6749, 2.3)."""
-    if authorization is None:
-        client_id, secret = form.get("client_id", ""), form.get("client_secret", "")
-        if not client_id or not secret:
-            raise ClientNotAuthenticated
-        return client_id, secret
-    if "client_secret" in form:
-        raise TokenRequestInvalid("Send the client's secret in one way: HTTP Basic or the form.")
-    scheme, _, encoded = authorization.partition(" ")
-    if scheme.lower() != "basic":
-        raise ClientNotAuthenticated
-    try:
-        user, colon, password = (
-            base64.b64decode(encoded.strip(), validate=True).decode("utf-8").partition(":")
-        )
-    except (binascii.Error, UnicodeDecodeError, ValueError):
-        raise ClientNotAuthenticated from None
-    if not colon:
-        raise ClientNotAuthenticated
-    # The two are form-encoded before they are joined (RFC 6749, 2.3.1).
-    client_id = unquote_plus(user)
-    if form.get("client_id", client_id) != client_id:
-        raise TokenRequestInvalid("HTTP Basic and the form name different clients.")
-    return client_id, unquote_plus(password)

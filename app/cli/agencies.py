@@ -9,7 +9,7 @@ import typer
 from app.cli.context import actor, opened_core, out, print_listing
 
 if TYPE_CHECKING:
-    from identity.service import NewClient
+    from identity.agencies.service import NewClient
 
 DEFAULT_SCOPES = ["documents.issue:*", "documents.read", "documents.revoke"]
 
@@ -69,7 +69,7 @@ def certify(agency_id: str) -> None:
     from app.provisioning import certify_agency
 
     with opened_core() as core:
-        seal = certify_agency(core, core.identity.agency(agency_id), actor=actor())
+        seal = certify_agency(core, core.agencies.agency(agency_id), actor=actor())
     out.print(f"Seal          {seal.name}, valid until {seal.not_after:%Y-%m-%d}", soft_wrap=True)
 
 
@@ -78,8 +78,8 @@ def list_agencies() -> None:
     """Show agencies and their clients."""
     rows = []
     with opened_core() as core:
-        for entry in core.identity.agencies():
-            clients = [found.id for found in core.identity.clients(entry.id) if not found.disabled_at]
+        for entry in core.agencies.agencies():
+            clients = [found.id for found in core.agencies.clients(entry.id) if not found.disabled_at]
             rows.append((entry.id, entry.name, (entry.organization_identifier, "\n".join(clients))))
     print_listing(("Agency", "Identifier", "Clients"), rows)
 
@@ -94,7 +94,7 @@ def add_client(
 ) -> None:
     """Make another client of an agency; the secret is shown once."""
     with opened_core() as core:
-        made = core.identity.add_client(
+        made = core.agencies.add_client(
             agency_id, name=name, scopes=scope or DEFAULT_SCOPES, is_sandbox=sandbox, actor=actor()
         )
     _show(made)
@@ -105,7 +105,7 @@ def list_clients(agency_id: str) -> None:
     """Show an agency's clients, disabled ones too."""
     rows = []
     with opened_core() as core:
-        for entry in core.identity.clients(core.identity.agency(agency_id).id):
+        for entry in core.agencies.clients(core.agencies.agency(agency_id).id):
             state = [f"since {entry.created_at:%Y-%m-%d}"]
             if entry.is_sandbox:
                 state.append("sandbox")
@@ -119,7 +119,7 @@ def list_clients(agency_id: str) -> None:
 def disable_client(client_id: str) -> None:
     """Shut a client out at once, the tokens that it already has included."""
     with opened_core() as core:
-        core.identity.disable_client(client_id, actor=actor())
+        core.agencies.disable_client(client_id, actor=actor())
     out.print(f"Client {client_id} is disabled.")
 
 

@@ -16,7 +16,7 @@ from app.cli.verdicts import EXIT_STATUS, print_unknown, print_verdict
 
 if TYPE_CHECKING:
     from app.settings import Settings
-    from identity.clients import Agency
+    from identity.agencies.model import Agency
     from verify.service import VerificationService
     from verify.verdict import Verdict
 
@@ -70,7 +70,7 @@ def seal(
             holder=Holder(holder, kind) if holder else None,
             supersedes=supersedes,
         )
-        issuer = _agency(core.identity.agencies(), agency)
+        issuer = _agency(core.agencies.agencies(), agency)
         scopes = frozenset({"documents.issue:*", "documents.revoke"})
         caller = Caller(actor()[:64], issuer.id, issuer.name, scopes)
         with source.open("rb") as stream:

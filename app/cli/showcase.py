@@ -23,8 +23,8 @@ from signing.types import document_type
 if TYPE_CHECKING:
     from app.settings import Settings
     from app.wiring import Core
-    from identity.clients import Agency
-    from identity.service import NewClient
+    from identity.agencies.model import Agency
+    from identity.agencies.service import NewClient
 
 _SCOPES = ("documents.issue:*", "documents.read", "documents.revoke")
 _CLIENT = "demo"
@@ -55,9 +55,9 @@ def _agencies(core: Core) -> dict[str, Agency]:
     agencies: dict[str, Agency] = {}
     for sample in SAMPLE_AGENCIES:
         try:
-            agency = core.identity.agency(sample.slug)
+            agency = core.agencies.agency(sample.slug)
         except AgencyUnknown:
-            agency = core.identity.add_agency(
+            agency = core.agencies.add_agency(
                 sample.slug,
                 name=sample.name,
                 organization_identifier=sample.organization_identifier,
@@ -70,9 +70,9 @@ def _agencies(core: Core) -> dict[str, Agency]:
 
 def _first_client(core: Core, agency_id: str) -> NewClient | None:
     """A client to try the API with, if this run is the first: its secret cannot be shown again."""
-    if core.identity.clients(agency_id):
+    if core.agencies.clients(agency_id):
         return None
-    return core.identity.add_client(agency_id, name="demo", scopes=_SCOPES, actor=actor())
+    return core.agencies.add_client(agency_id, name="demo", scopes=_SCOPES, actor=actor())
 
 
 def _seal(core: Core, agency: Agency, sample: SampleDocument) -> Document:

@@ -7,6 +7,7 @@ from sqlalchemy import MetaData
 from app import audit
 from ca import tables as ca
 from identity import tables as identity
+from identity.agencies import tables as agencies
 from identity.factors import tables as factors
 from identity.login import delay_tables as delays
 from identity.login import recovery_tables as recoveries
@@ -16,7 +17,7 @@ from identity.provider import tables as provider
 from keys import tables as keys
 from signing import tables as signing
 
-_PARTS_OF_IDENTITY = (factors, delays, login, recoveries, people, provider)
+_PARTS_OF_IDENTITY = (agencies, factors, delays, login, recoveries, people, provider)
 """They hang their tables on identity's metadata by being imported."""
 
 

@@ -16,6 +16,7 @@ from app.settings import Settings
 from app.wiring import Core
 from tests.support.asgi import InProcess
 from tests.support.clock import FrozenClock
+from tests.support.tokens import bearer_token
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def core(settings: Settings, clock: FrozenClock) -> Iterator[Core]:
     """An initialised service with agency ``dinas`` and its seal, on a frozen clock."""
     with ExitStack() as closing:
         made = initialise(settings, closing=closing, actor="test", clock=clock)
-        agency = made.identity.add_agency(
+        agency = made.agencies.add_agency(
             "dinas", name="Dinas Contoh", organization_identifier="NTRID-1", actor="test"
         )
         certify_agency(made, agency, actor="test")
@@ -53,8 +54,8 @@ def api(core: Core) -> Iterator[InProcess]:
 
 
 @pytest.fixture
-def token(core: Core) -> str:
+def token(core: Core, api: InProcess) -> str:
     """An access token that may do everything for agency ``dinas``."""
     scopes = ["documents.issue:*", "documents.read", "documents.revoke"]
-    made = core.identity.add_client("dinas", name="test", scopes=scopes, actor="test")
-    return core.identity.grant_token(made.client.id, made.secret, scope=None).access_token
+    made = core.agencies.add_client("dinas", name="test", scopes=scopes, actor="test")
+    return bearer_token(api, made)

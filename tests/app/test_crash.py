@@ -75,7 +75,7 @@ def seal(point, when):
         core.identities.seal_of("dinas")
         core.tsa.chain
         core.revocation.current_crl("issuing-1")
-        agency = core.identity.agency("dinas")
+        agency = core.agencies.agency("dinas")
         armed = True
         facts = DocumentFacts("decree", f"{point}-{when}", "Uji", "Kepala", date(2026, 1, 1))
         caller = Caller("crash", agency.id, agency.name, frozenset({"documents.issue:*"}))
@@ -113,7 +113,7 @@ def _core(settings: Settings, closing: ExitStack, later: timedelta = timedelta()
 def test_a_job_that_was_killed_at_any_point_is_finished_once(settings: Settings) -> None:
     with ExitStack() as closing:
         core = initialise(settings, closing=closing, actor="test")
-        agency = core.identity.add_agency(
+        agency = core.agencies.add_agency(
             "dinas", name="Dinas", organization_identifier="NTRID-1", actor="test"
         )
         certify_agency(core, agency, actor="test")

@@ -20,6 +20,7 @@ from app.verification import verification_service
 from app.wiring import Core
 from tests.support.asgi import InProcess
 from tests.support.clock import FrozenClock
+from tests.support.tokens import bearer_token
 from verify.trust import read_trust_folder
 from verify.verdict import Outcome
 
@@ -122,11 +123,11 @@ def test_a_bad_file_is_refused_with_its_cause_and_nothing_is_half_issued(
 
 def test_another_agencys_document_does_not_exist(core: Core, api: InProcess, token: str) -> None:
     document = _seal(api, token).json()["id"]
-    core.identity.add_agency("lain", name="Lain", organization_identifier="NTRID-2", actor="test")
-    made = core.identity.add_client(
+    core.agencies.add_agency("lain", name="Lain", organization_identifier="NTRID-2", actor="test")
+    made = core.agencies.add_client(
         "lain", name="x", scopes=["documents.read", "documents.revoke"], actor="test"
     )
-    foreign = core.identity.grant_token(made.client.id, made.secret, scope=None).access_token
+    foreign = bearer_token(api, made)
     bearer = {"Authorization": f"Bearer {foreign}"}
     answers = [
         api.get(f"/v1/documents/{document}", headers=bearer),
@@ -140,10 +141,10 @@ def test_another_agencys_document_does_not_exist(core: Core, api: InProcess, tok
 
 
 def test_sandbox_clients_make_samples_that_never_verify_as_real(core: Core, api: InProcess) -> None:
-    made = core.identity.add_client(
+    made = core.agencies.add_client(
         "dinas", name="sandbox", scopes=["documents.issue:*"], is_sandbox=True, actor="test"
     )
-    token = core.identity.grant_token(made.client.id, made.secret, scope=None).access_token
+    token = bearer_token(api, made)
     document = _seal(api, token).json()
     assert document["is_sample"] is True
     assert api.get(f"/v1/verifications/{document['id']}").json()["outcome"] == "sample"

@@ -7,8 +7,9 @@ import hmac
 import re
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Final
 
 from identity.errors import NameInvalid, ScopeInvalid
@@ -59,21 +60,76 @@ class Agency:
             )
 
 
+class Method(StrEnum):
+    """How a client proves who it is (OpenID Connect Core, 9; the registry of RFC 8414, 2)."""
+
+    PRIVATE_KEY_JWT = "private_key_jwt"
+    SECRET_BASIC = "client_secret_basic"  # noqa: S105 - the name of a method; development only
+    SECRET_POST = "client_secret_post"  # noqa: S105 - as above
+    NONE = "none"  # a portal's app on somebody's device, which can keep no secret
+
+
+class Binding(StrEnum):
+    """What a client's access tokens are bound to, so that a stolen one opens nothing."""
+
+    DPOP = "dpop"  # RFC 9449: a key that signs every request
+    MTLS = "mtls"  # RFC 8705: the certificate of the TLS connection
+    BEARER = "bearer"  # nothing: whoever has it, uses it. With client secrets, for development only
+
+
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A system of an agency that calls the API. ``secret_hash`` is all that we keep of its secret.
+    """A system of an agency that calls the API.
 
-    ``is_sandbox`` clients make samples only.
+    It authenticates by its registered keys (:class:`ClientKey`), or, in development, by a secret, of which
+    ``secret_hash`` is all that we keep. ``is_sandbox`` clients make samples only.
     """
 
     id: str
     agency_id: str
     name: str
-    secret_hash: bytes
     scopes: frozenset[str]
     is_sandbox: bool
     created_at: datetime
+    binding: Binding = Binding.DPOP
+    secret_hash: bytes | None = field(default=None, repr=False)
     disabled_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClientKey:
+    """A public key by which a client authenticates, until ``ends_at`` where that is set.
+
+    ``jwk`` is JSON text as it is published (RFC 7517). A row is never removed: it says who could sign when.
+    """
+
+    client_id: str
+    key_id: str
+    algorithm: str
+    jwk: str
+    added_at: datetime
+    ends_at: datetime | None = None
+
+    def is_good_at(self, moment: datetime) -> bool:
+        return self.ends_at is None or moment < self.ends_at
+
+
+@dataclass(frozen=True, slots=True)
+class AgencyPolicy:
+    """Every limit of agencies' systems; the times follow FAPI 2.0 (Security Profile, 5.3.2.1 and 5.4)."""
+
+    secrets_allowed: bool = True
+    """Client secrets authenticate: in development only."""
+    assertion_life: timedelta = timedelta(minutes=5)
+    """The longest that a client assertion may be good for."""
+    ahead: timedelta = timedelta(seconds=10)
+    """How far the clock of a client may run ahead of ours."""
+    proof_life: timedelta = timedelta(seconds=60)
+    """How old a DPoP proof may be."""
+    nonce_life: timedelta = timedelta(minutes=5)
+    """How long a DPoP nonce of ours is handed out; it is accepted for as long again."""
+    key_overlap: timedelta = timedelta(days=1)
+    """How long a key that a new key set leaves out goes on authenticating."""
 
 
 def parse_scopes(values: Iterable[str]) -> frozenset[str]:
