@@ -1,0 +1,229 @@
+"""English."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from identity.mail.words.wording import Wording
+
+FRAME: Final[dict[str, str]] = {
+    "greeting": "Hello,",
+    "or_open": "If the button does not work, copy this address into your browser:",
+    "automatic": "This mail was sent by {site} automatically. There is no need to answer.",
+    "caution": "Officials never ask for your password or a code. Our only address is {site}.",
+}
+
+_NOT_YOU = "If it was not you, open the link above and secure your account now."
+_IGNORE = "If you did not ask for this, ignore this mail. Nothing has changed."
+
+WORDINGS: Final[dict[str, Wording]] = {
+    "registration": Wording(
+        "Confirm your e-mail address",
+        ("Somebody would like to open an account with this e-mail address.", "Your code: {code}"),
+        "Confirm and go on",
+        ("The code works once and for a limited time.", _IGNORE),
+    ),
+    "registration_known": Wording(
+        "Your e-mail address is registered already",
+        (
+            "Somebody tried to open an account with this e-mail address, but you have one already.",
+            "If it was you: log in as always. If you forgot the password, choose recovery on the login page.",
+        ),
+        "Log in",
+        ("If it was not you, ignore this mail. They were not told that you have an account.",),
+    ),
+    "activation": Wording(
+        "Activate your account",
+        ("An official opened an account for you after checking your identity.", "Activation code: {code}"),
+        "Activate the account",
+        (
+            "The code works once and for a limited time. Give it to nobody.",
+            "If you never were at a counter, report it to an official.",
+        ),
+    ),
+    "account_ready": Wording(
+        "Your account is ready",
+        ("Your account is active. You can log in to every connected service.",),
+        "Log in",
+    ),
+    "account_suspended": Wording(
+        "Your account is suspended",
+        (
+            "Your account is suspended and all sessions were ended.",
+            "Go to a counter or ask the help desk for the reason.",
+        ),
+    ),
+    "account_resumed": Wording(
+        "Your account can be used again",
+        ("The suspension of your account was lifted.",),
+        "Log in",
+    ),
+    "proofing_raised": Wording(
+        "Your identity has been proofed",
+        ("The proofing level of your account rose.",),
+        "See my account",
+        (_NOT_YOU,),
+    ),
+    "proofing_lost": Wording(
+        "Your account is no longer proofed",
+        (
+            "The proofing of your account no longer counts, because its NIK was proofed in another account.",
+            "If you think that this is wrong, go to a counter with your identity card.",
+        ),
+        "See my account",
+    ),
+    "nik_tried_elsewhere": Wording(
+        "Your NIK was tried in another account",
+        (
+            "Somebody tried to prove your NIK in another account. It was refused.",
+            "If it was not you, there is nothing to do. If it happens again, report it to an official.",
+        ),
+        "See my account",
+    ),
+    "email_change": Wording(
+        "Confirm the new e-mail address",
+        ("This address was chosen as the new e-mail address of an account.", "Your code: {code}"),
+        "Confirm the address",
+        ("The code works once and for a limited time.", _IGNORE),
+    ),
+    "email_change_known": Wording(
+        "Your e-mail address was chosen for another account",
+        (
+            "Somebody would like to use this address for their account, but it is your account's already.",
+            "Nothing has changed, and there is nothing to do.",
+        ),
+    ),
+    "email_change_notice": Wording(
+        "Your account's e-mail address is about to change",
+        ("Somebody who is logged in to your account asked for another e-mail address.",),
+        "See my account",
+        (_NOT_YOU,),
+    ),
+    "email_changed": Wording(
+        "Your account's e-mail address has changed",
+        (
+            "Your account has another e-mail address now. This is the last mail to this one.",
+            "If it was not you who changed it, contact the help desk today.",
+        ),
+    ),
+    "factor_added": Wording(
+        "A new way to log in was added",
+        ("A new way to log in was added to your account: {factor}.", "Time: {when}"),
+        "See ways to log in",
+        (_NOT_YOU,),
+    ),
+    "factor_removed": Wording(
+        "A way to log in was removed",
+        ("This way to log in was removed from your account: {factor}.", "Time: {when}"),
+        "See ways to log in",
+        (_NOT_YOU,),
+    ),
+    "password_changed": Wording(
+        "Your password was changed",
+        ("The password of your account was changed, and all other sessions were ended.", "Time: {when}"),
+        "See ways to log in",
+        (_NOT_YOU,),
+    ),
+    "recovery_codes_renewed": Wording(
+        "New recovery codes were made",
+        ("New recovery codes were made for your account. The old ones no longer work.", "Time: {when}"),
+        "See ways to log in",
+        (_NOT_YOU,),
+    ),
+    "recovery_code_used": Wording(
+        "A recovery code was used",
+        ("A recovery code was used on your account. Codes left: {left}.", "Time: {when}"),
+        "See ways to log in",
+        (_NOT_YOU,),
+    ),
+    "new_device": Wording(
+        "Login from a new device",
+        (
+            "Somebody logged in to your account on a device that it does not know.",
+            "Device: {device}",
+            "Place: {place}",
+            "Time: {when}",
+            "If it was you, there is nothing to do.",
+        ),
+        "This was not me",
+        ("The button ends all sessions and helps you to secure your account.",),
+    ),
+    "not_me": Wording(
+        "Your account was secured",
+        (
+            "You reported that somebody else logged in to your account. All sessions were ended.",
+            "Time: {when}",
+            "Change your password, then look at the ways to log in.",
+        ),
+        "Recover the account",
+    ),
+    "recovery_started": Wording(
+        "Recovery of your account began",
+        (
+            "Somebody asked to recover your account because a way to log in was lost.",
+            "Device: {device}",
+            "Place: {place}",
+            "It can be finished after {until}, not before. Until then you can cancel it.",
+        ),
+        "Cancel the recovery",
+        ("If it was you, just wait. We write again when it is time.",),
+    ),
+    "recovery_code": Wording(
+        "Code to recover your account",
+        ("You asked to recover your account. Your code: {code}",),
+        "Go on with the recovery",
+        ("The code works once and for a limited time.", _IGNORE),
+    ),
+    "recovery_cancelled": Wording(
+        "The recovery was cancelled",
+        ("The recovery of your account was cancelled. Your ways to log in are as before.", "Time: {when}"),
+        "See my account",
+    ),
+    "recovery_ready": Wording(
+        "The recovery can be finished",
+        ("The waiting time of your account's recovery is over.", "Finish it before {until}."),
+        "Finish the recovery",
+        ("If you did not ask for it, log in to your account now and cancel it.",),
+    ),
+    "recovery_done": Wording(
+        "Your account was recovered",
+        (
+            "Ways to log in to your account were replaced by recovery. All old sessions were ended.",
+            "Time: {when}",
+        ),
+        "See ways to log in",
+        ("If it was not you, contact the help desk today.",),
+    ),
+    "privacy_received": Wording(
+        "We received your privacy request",
+        (
+            "We have noted your request about your personal data.",
+            "As the Personal Data Protection Law demands, we answer by {deadline}.",
+        ),
+        "See the request",
+        (_NOT_YOU,),
+    ),
+    "privacy_answered": Wording(
+        "Your privacy request was answered",
+        ("Your request about your personal data was answered.",),
+        "See the answer",
+    ),
+    "account_erased": Wording(
+        "Your account was erased",
+        (
+            "As you asked, we erased your account and your personal data.",
+            "Documents that were issued stay valid and can still be verified.",
+        ),
+    ),
+    "consent_given": Wording(
+        "You agreed to share data",
+        ("You agreed that {portal} receives data from your account.", "Time: {when}"),
+        "See or withdraw consent",
+        (_NOT_YOU,),
+    ),
+    "consent_withdrawn": Wording(
+        "Consent was withdrawn",
+        ("{portal} no longer receives data from your account.", "Time: {when}"),
+        "See consent",
+    ),
+}
