@@ -11,14 +11,12 @@ LoginError
 ├── LinkGone              a link or code from a mail: unknown, used, or too old
 ├── SetupIncomplete       a factor is still missing
 ├── PlacesUnreadable      the operator's table of places breaks a rule
-└── RecoveryError
-    ├── RecoveryNotYet        the waiting time is not over
-    └── RecoveryNeedsOfficer  at this proofing level only an officer gives access back
+└── RecoveryNeedsOfficer  at this proofing level only an officer gives access back
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from identity.errors import IdentityError
 
@@ -97,20 +95,8 @@ class PlacesUnreadable(LoginError):
     """Found at start-up, not at a login."""
 
 
-class RecoveryError(LoginError):
-    """A recovery that cannot go on like this."""
-
-
-class RecoveryNotYet(RecoveryError):
-    """``ready_at`` (aware, UTC) is when it can."""
-
-    def __init__(self, *, ready_at: datetime) -> None:
-        super().__init__(f"The waiting time ends at {ready_at:%Y-%m-%d %H:%M} UTC. Come back then.")
-        self.ready_at = ready_at
-
-
-class RecoveryNeedsOfficer(RecoveryError):
-    """Whoever was proven at a counter and lost everything is proven at a counter again."""
+class RecoveryNeedsOfficer(LoginError):
+    """Whoever was proofed at a counter and lost both factors is proofed at a counter again."""
 
     def __init__(self) -> None:
         super().__init__("This account was opened at a counter. Bring your identity card to one.")

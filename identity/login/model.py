@@ -168,7 +168,7 @@ class Purpose(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HalfSession:
-    """Somebody on the way. ``recovery_id`` where ``purpose`` is RECOVERY, or SETUP came out of one."""
+    """Somebody on the way. ``recovery_id`` where ``purpose`` is RECOVERY."""
 
     id: str
     person_id: str
@@ -203,14 +203,28 @@ class RecoveryState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """One attempt to get access back. ``ready_at`` is set once a recovery code began the waiting time."""
+    """One attempt to get access back, begun on ``device`` at ``place``.
+
+    ``person_id`` is None where somebody asked for an account that does not exist: such a row leads nowhere.
+    ``ready_at`` is set once a recovery code began the waiting time.
+    """
 
     id: str
-    person_id: str
+    person_id: str | None
     state: RecoveryState
+    device: DeviceName
+    place: Place
     created_at: datetime
     expires_at: datetime
     ready_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recovering:
+    """Where a recovery goes on: the purpose of ``half`` tells (RECOVERY or SETUP); ``secret`` is its cookie."""
+
+    secret: str = field(repr=False)
+    half: HalfSession
 
 
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")

@@ -1,4 +1,4 @@
-"""A person logs in: password, half session, second factor, session. Or a passkey, session. And proves it anew.
+"""A person logs in: password, half session, second factor, session; or by passkey alone. And proves it anew.
 
 Whoever has no account and whoever mistyped a password get one answer after the same work: the same look-ups,
 one Argon2 hash, the same writes. Mails are written down with the act and sent by somebody else, later.
@@ -51,15 +51,13 @@ from identity.ports import AuditTrail, Begin, Clock, Contacts, Outbox, Vault
 
 log = structlog.get_logger(__name__)
 
-REPUDIATION_PATH: Final = "/not-me"
-"""Where the link in a notice leads, with the token as ``code``."""
 _LONGEST_IDENTIFIER: Final = 320
 _BEGINS: Final = {"pwd": FactorKind.PASSWORD, "pop": FactorKind.PASSKEY}
 """The factors that a login can begin with, by their method of RFC 8176."""
 
 
 class Login:
-    """Safe to share between threads and processes. ``public_url`` is all that links are made from."""
+    """Safe to share between threads and processes."""
 
     def __init__(
         self,
@@ -75,7 +73,6 @@ class Login:
         factors: Factors,
         sessions: Sessions,
         throttle: Throttle,
-        public_url: str,
         policy: LoginPolicy | None = None,
     ) -> None:
         self._begin = begin
@@ -89,7 +86,6 @@ class Login:
         self._factors = factors
         self._sessions = sessions
         self._throttle = throttle
-        self._public_url = public_url.rstrip("/")
         self._policy = policy or LoginPolicy()
 
     # --- the way in ----------------------------------------------------------------------------------
@@ -101,8 +97,7 @@ class Login:
         :class:`identity.factors.errors.PasswordsBusy`.
         """
         # 1. Whose account, if it is one. Unknown ones are counted like known ones.
-        person = self._people.find(identifier[:_LONGEST_IDENTIFIER])
-        account = person.id if person else self._nobody(identifier)
+        account, person = self.account(identifier)
         # 2. Pay for the attempt before anything is looked at.
         ticket = self._throttle.take(*self._charges(account, FactorKind.PASSWORD, device))
         # 3. The password; without an account, the same work.
@@ -277,7 +272,7 @@ class Login:
             # 3. What opened that login is in somebody else's hands: it must not even begin another one.
             self._factors.drop(tx, person_id, [_BEGINS[method] for method in methods if method in _BEGINS])
             # 4. Say what to do now.
-            self._notice(tx, person_id, "login_repudiated", {"link": f"{self._public_url}/recovery"})
+            self._notice(tx, person_id, "not_me", {"when": moment(now)})
             self._audit.append(
                 tx,
                 action="login.repudiated",
@@ -286,7 +281,14 @@ class Login:
                 facts={"amr": " ".join(methods)},
             )
 
-    # --- for recovery --------------------------------------------------------------------------------
+    # --- for this package --------------------------------------------------------------------------------
+
+    def account(self, identifier: str) -> tuple[str, Person | None]:
+        """What attempts on ``identifier`` are counted by, and whose account it is, if it is one."""
+        spelled = identifier[:_LONGEST_IDENTIFIER].strip().casefold().encode("utf-8", "replace").decode()
+        stand_in = self._vault.fingerprint("login", spelled).hex()
+        person = self._people.find(spelled)
+        return (person.id if person else stand_in), person
 
     def answered(self, person_id: str, answer: Answer, device: Device) -> Ticket:
         """Pay for and look at a second answer; the ticket is to be given back where it leads on.
@@ -320,11 +322,6 @@ class Login:
             )
 
     # --- inside --------------------------------------------------------------------------------------
-
-    def _nobody(self, identifier: str) -> str:
-        """Stands in for the id of an account that does not exist; the same for the same identifier."""
-        spelled = identifier[:_LONGEST_IDENTIFIER].strip().casefold().encode("utf-8", "replace").decode()
-        return self._vault.fingerprint("login", spelled).hex()
 
     def _charges(self, account: str, kind: FactorKind, device: Device) -> tuple[Charge, ...]:
         hashed = secret_hash(device.known)
@@ -430,10 +427,10 @@ class Login:
             session.person_id,
             "new_device",
             {
-                "link": f"{self._public_url}{REPUDIATION_PATH}?code={link.text}",
+                "code": link.text,
                 "device": session.device.in_words(language),
                 "place": session.place.in_words(language),
-                "at": _moment(session.created_at),
+                "when": moment(session.created_at),
             },
         )
 
@@ -452,5 +449,6 @@ class Login:
         log.info("login_refused", factor=kind.value)
 
 
-def _moment(at: datetime) -> str:
+def moment(at: datetime) -> str:
+    """As mails want it: ISO 8601 with an offset."""
     return at.isoformat(timespec="seconds")

@@ -23,7 +23,11 @@ from identity.login.model import (
     new_id,
     secret_hash,
 )
-from identity.login.recovery_tables import RecoveryTable, RepudiationTable
+from identity.login.recovery_tables import (
+    RepudiationTable,
+    cancel_recoveries,
+    forget_recoveries,
+)
 from identity.login.tables import HalfSessionTable, KnownDeviceTable, Origins, SessionTable
 from identity.ports import AuditTrail, Begin, Clock, SessionsEnded, Vault
 
@@ -175,13 +179,13 @@ class Sessions:
         self.end_within(tx, person_id)
         HalfSessionTable(tx).end_all(person_id)
         KnownDeviceTable(tx).forget(person_id)
-        RecoveryTable(tx).cancel_open(person_id)
+        cancel_recoveries(tx, person_id)
 
     def forget(self, tx: Connection, person_id: str) -> None:
         """For erasure: whatever is kept here about a person."""
         self.end_access(tx, person_id)
         RepudiationTable(tx).forget(person_id)
-        RecoveryTable(tx).forget(person_id)
+        forget_recoveries(tx, person_id)
 
     # --- upkeep --------------------------------------------------------------------------------------
 

@@ -36,10 +36,13 @@ from identity.ports import Vault
 from identity.tables import metadata
 
 
-def person_column(table: str) -> Column[Any]:
+def person_column(table: str, *, nullable: bool = False) -> Column[Any]:
     """Erased people keep their row, so that nothing here ever points nowhere."""
     return Column(
-        "person_id", String(40), ForeignKey("people.id", name=f"fk_{table}_person_id"), nullable=False
+        "person_id",
+        String(40),
+        ForeignKey("people.id", name=f"fk_{table}_person_id"),
+        nullable=nullable,
     )
 
 
@@ -90,18 +93,17 @@ known_devices = Table(
 
 
 class Origins:
-    """Seals where a session comes from: that somebody was in a place is theirs alone to know."""
+    """Seals where something comes from: that somebody was in a place is theirs alone to know."""
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
 
-    def seal(self, session: Session) -> bytes:
-        device, place = session.device, session.place
+    def seal(self, row_id: str, device: DeviceName, place: Place) -> bytes:
         values = [device.browser, device.system, place.name, place.network]
-        return self._vault.seal("session", json.dumps(values).encode(), context=session.id)
+        return self._vault.seal("session", json.dumps(values).encode(), context=row_id)
 
-    def open(self, session_id: str, sealed: bytes) -> tuple[DeviceName, Place]:
-        values = json.loads(self._vault.open("session", sealed, context=session_id))
+    def open(self, row_id: str, sealed: bytes) -> tuple[DeviceName, Place]:
+        values = json.loads(self._vault.open("session", sealed, context=row_id))
         return DeviceName(*values[:2]), Place(*values[2:])
 
 
@@ -124,7 +126,7 @@ class SessionTable:
                 created_at=session.created_at,
                 last_seen_at=session.last_seen_at,
                 expires_at=session.expires_at,
-                origin=self._origins.seal(session),
+                origin=self._origins.seal(session.id, session.device, session.place),
             )
         )
 
