@@ -20,7 +20,7 @@ from identity.web.words import (
 
 _POLICY: Final = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; font-src 'self'; "
-    "form-action {targets}; base-uri 'none'; frame-ancestors 'none'"
+    "connect-src 'self'; form-action {targets}; base-uri 'none'; frame-ancestors 'none'"
 )
 HEADERS: Final[Mapping[str, str]] = {
     "Cache-Control": "no-store",
