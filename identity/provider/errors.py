@@ -9,6 +9,7 @@ IdentityError
 OAuthError                   (identity/errors.py) answered in the form of RFC 6749, 5.2
 ├── GrantInvalid             invalid_grant
 ├── GrantNotForClient        unauthorized_client
+├── RevocationNotSupported   unsupported_token_type
 ├── PushRefused              what a pushed authorization request (RFC 9126) got wrong
 AccessTokenError             (identity/errors.py) answered as RFC 6750, 3.1 says
 ├── TokenGrantGone           the token is genuine, what it stands on was withdrawn
@@ -96,6 +97,12 @@ class PushRefused(OAuthError):
     def __init__(self, code: ErrorCode, description: str) -> None:
         super().__init__(description)
         self.code = code.value
+
+
+class RevocationNotSupported(OAuthError):
+    """A kind of token that cannot be revoked one by one (RFC 7009, 2.2.1)."""
+
+    code = "unsupported_token_type"
 
 
 class TokenGrantGone(AccessTokenError):

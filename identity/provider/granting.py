@@ -11,12 +11,13 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection
 
 from identity import tokens
 from identity.access import AccessTokens, Authentication, Confirmation
+from identity.agencies.grants import TokenAnswer, TokenRequest
 from identity.agencies.model import Method
 from identity.errors import OAuthError, ScopeNotGranted, TokenRequestInvalid
 from identity.people.errors import PersonError
@@ -44,38 +45,12 @@ REUSED: Final = "reused"
 
 
 @dataclass(frozen=True, slots=True)
-class TokenAnswer:
-    """The answer of the token endpoint (RFC 6749, 5.1; OpenID Connect Core, 3.1.3.3)."""
-
-    access_token: str = field(repr=False)
-    token_type: str
-    expires_in: int
-    scopes: frozenset[str]
-    refresh_token: str | None = field(repr=False, default=None)
-    id_token: str | None = field(repr=False, default=None)
-
-    def members(self) -> dict[str, Any]:
-        """As JSON."""
-        answer: dict[str, Any] = {
-            "access_token": self.access_token,
-            "token_type": self.token_type,
-            "expires_in": self.expires_in,
-            "scope": " ".join(sorted(self.scopes)),
-        }
-        if self.refresh_token is not None:
-            answer["refresh_token"] = self.refresh_token
-        if self.id_token is not None:
-            answer["id_token"] = self.id_token
-        return answer
-
-
-@dataclass(frozen=True, slots=True)
 class _Presented:
-    """A request at the token endpoint. ``client_id`` has authenticated."""
+    """A request at the token endpoint. ``client_id`` has authenticated; ``proof_key`` is its DPoP key."""
 
     client_id: str
     form: Mapping[str, str] = field(repr=False)
-    confirmation: Confirmation | None
+    proof_key: str | None
     at: datetime
 
     def secret(self, name: str) -> bytes:
@@ -120,34 +95,34 @@ class PortalGrants:
         self._keys = keys
         self._policy = policy
 
-    def redeem(
-        self, client_id: str, form: Mapping[str, str], confirmation: Confirmation | None = None
-    ) -> TokenAnswer:
-        """``grant_type=authorization_code``. ``client_id`` has authenticated.
+    def redeem(self, request: TokenRequest) -> TokenAnswer:
+        """``grant_type=authorization_code``.
 
-        Raises ``TokenRequestInvalid``, ``GrantInvalid`` or ``GrantNotForClient``.
+        Raises :class:`identity.errors.TokenRequestInvalid`, or ``GrantInvalid`` or ``GrantNotForClient``.
         """
-        presented = _Presented(client_id, form, confirmation, self._clock())
+        presented = self._presented(request)
         with self._begin() as tx:
             outcome = self._redeem(tx, presented)
         if isinstance(outcome, OAuthError):  # raised out here: what it took back must stay taken back
             raise outcome
         return self._answer(outcome, presented, nonce=outcome.grant.nonce)
 
-    def refresh(
-        self, client_id: str, form: Mapping[str, str], confirmation: Confirmation | None = None
-    ) -> TokenAnswer:
-        """``grant_type=refresh_token``. ``client_id`` has authenticated. ``scope`` may ask for less.
+    def refresh(self, request: TokenRequest) -> TokenAnswer:
+        """``grant_type=refresh_token``. ``scope`` may ask for less.
 
-        Raises ``TokenRequestInvalid``, ``GrantInvalid``, ``GrantNotForClient`` or ``ScopeNotGranted``.
+        Raises :class:`identity.errors.TokenRequestInvalid` or ``ScopeNotGranted``, or ``GrantInvalid`` or
+        ``GrantNotForClient``.
         """
-        presented = _Presented(client_id, form, confirmation, self._clock())
+        presented = self._presented(request)
         with self._begin() as tx:
             outcome = self._refresh(tx, presented)
         if isinstance(outcome, OAuthError):
             raise outcome
         # A refreshed ID token has no nonce: it answers no request (OpenID Connect Core, 12.2).
         return self._answer(outcome, presented, nonce=None)
+
+    def _presented(self, request: TokenRequest) -> _Presented:
+        return _Presented(request.client.id, request.form, request.holder.proof_key, self._clock())
 
     # --- within the transaction ----------------------------------------------------------------------
 
@@ -246,7 +221,7 @@ class PortalGrants:
     # --- after it has committed ----------------------------------------------------------------------
 
     def _answer(self, issued: _Issued, presented: _Presented, *, nonce: str | None) -> TokenAnswer:
-        portal, grant, confirmation = issued.portal, issued.grant, presented.confirmation
+        portal, grant = issued.portal, issued.grant
         person = self._person(grant)
         access_token = self._access.issue(
             client_id=portal.id,
@@ -256,22 +231,22 @@ class PortalGrants:
             authentication=Authentication(
                 acr=grant.acr.value, auth_time=int(grant.auth_time.timestamp()), ial=person.proofing.value
             ),
-            confirmation=confirmation,
+            confirmation=Confirmation(jkt=presented.proof_key) if presented.proof_key else None,
         )
-        return TokenAnswer(
-            access_token=access_token,
-            token_type="DPoP" if confirmation and confirmation.jkt else "Bearer",
-            expires_in=int(self._access.lifetime.total_seconds()),
-            scopes=issued.scopes,
-            refresh_token=issued.refresh_token,
-            id_token=self._id_token(issued, person, presented.at, nonce, access_token),
-        )
+        answer = {
+            "access_token": access_token,
+            "token_type": "DPoP" if presented.proof_key else "Bearer",
+            "expires_in": int(self._access.lifetime.total_seconds()),
+            "scope": " ".join(sorted(issued.scopes)),
+            "refresh_token": issued.refresh_token,
+        }
+        if OPENID in issued.scopes:
+            answer["id_token"] = self._id_token(issued, person, presented.at, nonce, access_token)
+        return answer
 
     def _id_token(
         self, issued: _Issued, person: Person, now: datetime, nonce: str | None, access_token: str
-    ) -> str | None:
-        if OPENID not in issued.scopes:
-            return None
+    ) -> str:
         said = claims.id_token(
             issued.grant,
             person,
@@ -294,12 +269,6 @@ class PortalGrants:
         return person
 
 
-def grant_of(token_id: str) -> str | None:
-    """The grant behind an access token's ``jti``; None for tokens of agencies' systems."""
-    grant_id, dot, _ = token_id.partition(".")
-    return grant_id if dot else None
-
-
 def _portal(tx: Connection, presented: _Presented) -> Portal:
     portal = PortalTable(tx).get(presented.client_id)
     if portal is None or portal.disabled_at is not None:
@@ -309,15 +278,12 @@ def _portal(tx: Connection, presented: _Presented) -> Portal:
 
 def _is_for(grant: Grant, portal: Portal, presented: _Presented) -> bool:
     """A grant that is bound to a DPoP key is for that key alone (RFC 9449, 5 and 10)."""
-    key = presented.confirmation.jkt if presented.confirmation else None
-    return grant.portal_id == portal.id and grant.proof_key in {None, key}
+    return grant.portal_id == portal.id and grant.proof_key in {None, presented.proof_key}
 
 
 def _key_to_keep(grant: Grant, portal: Portal, presented: _Presented) -> str | None:
     """An app that keeps no secret has its refresh tokens bound to the key that it brings (RFC 9449, 5)."""
-    if portal.authentication is Method.NONE and presented.confirmation:
-        return presented.confirmation.jkt
-    return grant.proof_key
+    return presented.proof_key if portal.authentication is Method.NONE else grant.proof_key
 
 
 def _invalid(what: str) -> GrantInvalid:

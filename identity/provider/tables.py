@@ -274,10 +274,16 @@ class SubjectTable:
                 "created_at": at,
             },
         )
+        sid = self.known_sid(session_id=session_id, portal_id=portal_id)
+        assert sid is not None
+        return sid
+
+    def known_sid(self, *, session_id: str, portal_id: str) -> str | None:
+        """The login's name towards the portal if it was there."""
         query = select(portal_logins.c.sid).where(
             portal_logins.c.session_id == session_id, portal_logins.c.portal_id == portal_id
         )
-        return str(self._tx.execute(query).scalar_one())
+        return self._tx.execute(query).scalar_one_or_none()
 
     def forget(self, person_id: str) -> None:
         """Erasure: afterwards no ``sub`` leads to the person."""
@@ -374,7 +380,7 @@ class FlowTable:
         ).one_or_none()
         return _flow(row) if row else None
 
-    def begin_pushed(self, handle_hash: bytes, now: datetime, expires_at: datetime) -> None:
+    def begin_pushed(self, handle_hash: bytes, portal_id: str, now: datetime, expires_at: datetime) -> None:
         """The browser has come with the ``request_uri``: from now on a person's time counts.
 
         Its page may be loaded again (FAPI 2.0 Security Profile, 5.3.2.2, note 3): what happens once is the
@@ -384,6 +390,7 @@ class FlowTable:
             update(portal_flows)
             .where(
                 portal_flows.c.handle_hash == handle_hash,
+                portal_flows.c.portal_id == portal_id,
                 portal_flows.c.pushed.is_(True),
                 portal_flows.c.expires_at > now,
             )
