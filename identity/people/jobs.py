@@ -85,7 +85,7 @@ class PeopleJobs:
         return record, self._profiles.person(record)
 
     def _store(self, tx: Connection, over: PersonRecord, person: Person) -> None:
-        if not PersonTable(tx).change(self._profiles.record(person, over)):
+        if not PersonTable(tx).change(self._profiles.record(person, over, now=self._clock())):
             raise PersonChanged
 
     def _erase(self, tx: Connection, record: PersonRecord) -> None:
@@ -93,6 +93,8 @@ class PeopleJobs:
         if not PersonTable(tx).change(record.erased(self._clock())):
             raise PersonChanged
         CodeTable(tx).forget(record.id)
+        if record.email_fingerprint is not None:
+            CodeTable(tx).forget_address(record.email_fingerprint)
         AttemptTable(tx).forget(record.id)
 
     def _made_code(self) -> MadeCode:

@@ -124,7 +124,7 @@ class Mailboxes(PeopleJobs):
                 birth_date=None,
                 created_at=now,
             )
-            PersonTable(tx).add(self._profiles.record(person))
+            PersonTable(tx).add(self._profiles.record(person, now=now))
             self._audit.append(
                 tx,
                 action="person.registered",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Final
 
 from identity.people.details import email_key
@@ -49,8 +49,9 @@ class Profiles:
             activated_at=record.activated_at,
         )
 
-    def record(self, person: Person, over: PersonRecord | None = None) -> PersonRecord:
+    def record(self, person: Person, over: PersonRecord | None = None, *, now: datetime) -> PersonRecord:
         """The row of a person; ``over`` is the row as it was read, None for a new one."""
+        state_since = over.state_since if over is not None and over.state is person.state else now
         held = {"name": person.name}
         if person.email is not None:
             held["email"] = person.email
@@ -71,6 +72,7 @@ class Profiles:
             created_at=person.created_at,
             activated_at=person.activated_at,
             erased_at=None,
+            state_since=state_since,
             version=1 if over is None else over.version,
         )
 

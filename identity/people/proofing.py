@@ -86,7 +86,7 @@ class Proofing(PeopleJobs):
             birth_date=birth_date,
             created_at=now,
         )
-        record = self._profiles.record(person)
+        record = self._profiles.record(person, now=now)
 
         def job(tx: Connection) -> Opened:
             # 3. One NIK, one account.

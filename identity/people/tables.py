@@ -46,8 +46,9 @@ people = Table(
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("activated_at", DateTime(timezone=True)),
     Column("erased_at", DateTime(timezone=True)),
+    Column("state_since", DateTime(timezone=True), nullable=False),
     Column("version", Integer, nullable=False),
-    Index("ix_people_state", "state", "created_at"),
+    Index("ix_people_state", "state", "state_since"),
 )
 
 person_codes = Table(
@@ -100,9 +101,11 @@ privacy_requests = Table(
     Column("executes_at", DateTime(timezone=True)),  # when a waiting erasure is carried out
     Column("closed_at", DateTime(timezone=True)),
     Column("decided_by", String(128)),
+    Column("refusal", String(32)),
     Column("open_key", String(128), unique=True),  # one open request of a kind; none once it is closed
     Index("ix_privacy_requests_person_id", "person_id", "received_at"),
     Index("ix_privacy_requests_due_at", "state", "due_at"),
+    Index("ix_privacy_requests_closed_at", "closed_at"),
 )
 
 
@@ -121,6 +124,7 @@ class PersonRecord:
     created_at: datetime
     activated_at: datetime | None
     erased_at: datetime | None
+    state_since: datetime
     version: int
 
     def erased(self, at: datetime) -> PersonRecord:
@@ -134,6 +138,7 @@ class PersonRecord:
             nik_fingerprint=None,
             email_confirmed_at=None,
             erased_at=at,
+            state_since=at,
         )
 
 
@@ -184,11 +189,15 @@ class PersonTable:
         return result.rowcount == 1
 
     def left_behind(self, state: PersonState, before: datetime, *, most: int) -> list[str]:
-        """Ids of those in ``state`` since before then, oldest first: for the retention job."""
+        """Ids of those in ``state`` since before then who never were active, oldest first."""
         query = (
             select(people.c.id)
-            .where(people.c.state == state.value, people.c.created_at < before)
-            .order_by(people.c.created_at, people.c.id)
+            .where(
+                people.c.state == state.value,
+                people.c.state_since < before,
+                people.c.activated_at.is_(None),
+            )
+            .order_by(people.c.state_since, people.c.id)
             .limit(most)
         )
         return list(self._tx.execute(query).scalars())
@@ -309,6 +318,7 @@ def _person_values(record: PersonRecord) -> dict[str, Any]:
         "created_at": record.created_at,
         "activated_at": record.activated_at,
         "erased_at": record.erased_at,
+        "state_since": record.state_since,
         "version": record.version,
     }
 
@@ -326,6 +336,7 @@ def _person(row: Row[Any]) -> PersonRecord:
         created_at=utc(row.created_at),
         activated_at=maybe_utc(row.activated_at),
         erased_at=maybe_utc(row.erased_at),
+        state_since=utc(row.state_since),
         version=row.version,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import pytest
@@ -17,6 +17,7 @@ from identity.people.service import People
 from identity.tables import metadata
 from tests.support.clock import FrozenClock
 from tests.support.databases import Begin
+from tests.support.vault import vault_in
 
 mails_metadata = MetaData()
 mails = Table(
@@ -74,6 +75,13 @@ class Post:
         code = self.to(address)[-1].code
         assert code is not None
         return code
+
+
+@pytest.fixture(scope="session")
+def vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CustodyVault]:
+    """The real one. It keeps nothing about anybody, so one serves all tests."""
+    with vault_in(tmp_path_factory.mktemp("vault"), FrozenClock()) as made:
+        yield made
 
 
 @pytest.fixture
