@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 from identity.factors.errors import PasswordsBusy
@@ -10,21 +9,20 @@ from identity.factors.model import FactorKind
 from identity.factors.service import Factors
 from identity.login.errors import (
     AccountSuspended,
-    AnswerRefused,
     HalfSessionGone,
     LinkGone,
     LoginDelayed,
     LoginRefused,
 )
-from identity.login.model import SECOND_FACTORS, Acr, Answer, Purpose
+from identity.login.model import SECOND_FACTORS, Acr, Purpose
 from identity.login.service import Login
+from identity.web.answers import NOT_ANSWERED, Question, answer_in, show_link_gone
 from identity.web.cookies import Cookie
 from identity.web.messages import show_refusal
 from identity.web.passkeys import answer_of, options_answer
 from identity.web.shell import Form, Response, Section, Visit
 
 _REFUSED: Final = (LoginRefused, LoginDelayed, AccountSuspended, PasswordsBusy)
-_NOT_ANSWERED: Final = (AnswerRefused, LoginRefused, LoginDelayed, AccountSuspended, PasswordsBusy)
 _NOTICES: Final = ("half_gone", "session_gone")
 
 
@@ -90,33 +88,30 @@ def _add_first_step(section: Section, *, login: Login, factors: Factors) -> None
 
 
 def _add_second_step(section: Section, *, login: Login, factors: Factors) -> None:
-    def page(offered: Sequence[FactorKind], kind: FactorKind) -> dict[str, Any]:
-        return {"title": "second_heading", "action": "/login/second", "lead": None, "lost": True} | (
-            _ways(offered, kind)
-        )
+    def question(visit: Visit) -> Question:
+        """Raises :class:`identity.login.errors.HalfSessionGone`."""
+        offered = login.offered(visit.jar.get(Cookie.HALF_SESSION))
+        return Question(visit, offered, "second_heading", "/login/second", "login_heading", lost=True)
 
     @section.page("/login/second", anyone=True)
     def second_page(visit: Visit) -> Response:
         try:
-            offered = login.offered(visit.jar.get(Cookie.HALF_SESSION))
+            return question(visit).show()
         except HalfSessionGone:
             return visit.go("/login", notice="half_gone")
-        return visit.show("answer.html", **page(offered, _chosen(visit.query("with"), offered)))
 
     @section.form("/login/second", anyone=True)
     def second_posted(visit: Visit, form: Form) -> Response:
-        half = visit.jar.get(Cookie.HALF_SESSION)
-        answer = _answer(form)
+        answer = answer_in(form)
         try:
-            offered = login.offered(half)
+            asked = question(visit)
             if not answer.value:
-                shown = page(offered, answer.kind)
-                return visit.show("answer.html", errors={"code": "code_missing"}, **shown)
-            opened = login.second(half, answer, visit.device)
+                return asked.missing(answer.kind)
+            opened = login.second(visit.jar.get(Cookie.HALF_SESSION), answer, visit.device)
         except HalfSessionGone:
             return visit.go("/login", notice="half_gone")
-        except _NOT_ANSWERED as error:
-            return _not_answered(visit, error, answer, page(offered, answer.kind))
+        except NOT_ANSWERED as error:
+            return asked.refuse(error, answer.kind)
         visit.open_session(opened)
         return visit.finish()
 
@@ -127,38 +122,32 @@ def _add_second_step(section: Section, *, login: Login, factors: Factors) -> Non
 
 
 def _add_step_up(section: Section, *, login: Login, factors: Factors) -> None:
-    def offered_to(visit: Visit) -> tuple[FactorKind, ...]:
-        """The person's factors that reach what is asked for, the best one first."""
+    def question(visit: Visit) -> Question:
         held = {factor.kind for factor in factors.of(visit.session.person_id) if factor.left != 0}
-        wanted = {FactorKind.PASSKEY} if visit.query("acr") == Acr.PHR else set(SECOND_FACTORS)
-        return tuple(kind for kind in SECOND_FACTORS if kind in held & wanted)
-
-    def page(visit: Visit, offered: Sequence[FactorKind], kind: FactorKind) -> dict[str, Any]:
-        action = "/step-up?acr=phr" if visit.query("acr") == Acr.PHR else "/step-up"
-        lead = visit.says("stepup_lead")
-        return {"title": "stepup_heading", "action": action, "lead": lead, "lost": False} | (
-            _ways(offered, kind)
-        )
+        only_best = visit.query("acr") == Acr.PHR
+        wanted = {FactorKind.PASSKEY} if only_best else set(SECOND_FACTORS)
+        offered = tuple(kind for kind in SECOND_FACTORS if kind in held & wanted)
+        action = "/step-up?acr=phr" if only_best else "/step-up"
+        return Question(visit, offered, "stepup_heading", action, "next", lead="stepup_lead")
 
     @section.page("/step-up")
     def step_up_page(visit: Visit) -> Response:
-        offered = offered_to(visit)
-        if not offered:
+        asked = question(visit)
+        if not asked.offered:
             return visit.show("no_passkey.html", title="stepup_heading", status=403)
-        return visit.show("answer.html", **page(visit, offered, _chosen(visit.query("with"), offered)))
+        return asked.show()
 
     @section.form("/step-up")
     def step_up_posted(visit: Visit, form: Form) -> Response:
-        answer, offered = _answer(form), offered_to(visit)
-        if answer.kind not in offered:
-            return visit.go("/step-up", **({"acr": "phr"} if visit.query("acr") == Acr.PHR else {}))
+        answer, asked = answer_in(form), question(visit)
+        if answer.kind not in asked.offered:
+            return visit.go(asked.action)
         if not answer.value:
-            shown = page(visit, offered, answer.kind)
-            return visit.show("answer.html", errors={"code": "code_missing"}, **shown)
+            return asked.missing(answer.kind)
         try:
             opened = login.step_up(visit.jar.get(Cookie.SESSION), answer, visit.device)
-        except _NOT_ANSWERED as error:
-            return _not_answered(visit, error, answer, page(visit, offered, answer.kind))
+        except NOT_ANSWERED as error:
+            return asked.refuse(error, answer.kind)
         visit.open_session(opened)
         return visit.finish()
 
@@ -231,46 +220,3 @@ def _add_repudiation(section: Section, *, login: Login) -> None:
             way=visit.link("/recovery"),
             way_text=visit.says("not_me_new_password"),
         )
-
-
-def show_link_gone(visit: Visit, *, way: str, way_text: str) -> Response:
-    """A link from a mail that was used, or is too old; ``way`` is where a new one is to be had."""
-    return visit.show(
-        "words.html",
-        title="link_gone_heading",
-        status=410,
-        tone="unreadable",
-        icon="pause",
-        text=visit.says("link_gone"),
-        way=visit.link(way),
-        way_text=visit.says(way_text),
-    )
-
-
-def _answer(form: Form) -> Answer:
-    match form.text("kind"):
-        case FactorKind.PASSKEY:
-            return answer_of(form)
-        case FactorKind.RECOVERY_CODE:
-            return Answer(FactorKind.RECOVERY_CODE, form.text("code", most=64))
-        case _:
-            return Answer(FactorKind.TOTP, form.code("code"))
-
-
-def _chosen(asked: str | None, offered: Sequence[FactorKind]) -> FactorKind:
-    """What the person chose, or the best there is; there is always one, or nobody would have come so far."""
-    return next((kind for kind in offered if kind == asked), offered[0] if offered else FactorKind.TOTP)
-
-
-def _ways(offered: Sequence[FactorKind], kind: FactorKind) -> dict[str, Any]:
-    return {"kind": kind.value, "others": [other.value for other in offered if other is not kind]}
-
-
-def _not_answered(visit: Visit, error: Any, answer: Answer, page: dict[str, Any]) -> Response:
-    """Beside the field that was typed into; above the page for a passkey, which has none."""
-    if isinstance(error, AnswerRefused | LoginRefused) and answer.kind is not FactorKind.TOTP:
-        key = "passkey_refused" if answer.kind is FactorKind.PASSKEY else "recovery_code_refused"
-        field = "" if answer.kind is FactorKind.PASSKEY else "code"
-        return visit.show("answer.html", errors={field: key}, **page)
-    field = "code" if isinstance(error, AnswerRefused) else ""
-    return show_refusal(visit, error, "answer.html", field=field, **page)

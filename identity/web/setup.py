@@ -330,9 +330,13 @@ def codes_as_file(visit: Visit, form: Form, *, now: datetime) -> Response:
     )
 
 
-_TOTP_PLACES: Final = {"action": "/setup/totp", "other": "/setup/second", "step": 2}
-_PASSKEY_PLACES: Final = {"action": "/setup/passkey", "other": "/setup/second", "step": 2}
-_CODES_PLACES: Final = {"action": "/setup/finish", "file_action": "/setup/codes/file", "step": _STEPS}
+_TOTP_PLACES: Final[dict[str, Any]] = {"action": "/setup/totp", "other": "/setup/second", "step": 2}
+_PASSKEY_PLACES: Final[dict[str, Any]] = {"action": "/setup/passkey", "other": "/setup/second", "step": 2}
+_CODES_PLACES: Final[dict[str, Any]] = {
+    "action": "/setup/finish",
+    "file_action": "/setup/codes/file",
+    "step": _STEPS,
+}
 
 
 def _over(visit: Visit) -> Response:

@@ -64,7 +64,6 @@ TEXTS: Final[dict[str, str]] = {
     "totp_hint": "Open the authenticator app on your phone. The code changes every 30 seconds.",
     "recovery_code_label": "Recovery code",
     "recovery_code_hint": "One of the codes that you printed or saved. Each code works once.",
-    "answer_submit": "Log in",
     "answer_passkey_heading": "Use your device",
     "answer_passkey_text": (
         "Press the button, then use your fingerprint, face or PIN as when you unlock your phone."
@@ -196,7 +195,7 @@ TEXTS: Final[dict[str, str]] = {
     "codes_show": "Show the recovery codes",
     "setup_over_heading": "The time is over",
     "setup_over_text": "To keep you safe, this set-up was closed. What you did so far is not lost.",
-    "setup_over_step_1": "Did you register yourself? Register again with the same address; we send a new code.",
+    "setup_over_step_1": "Did you register yourself? Do so again with the same address; we send a new code.",
     "setup_over_step_2": "Is the account from a counter? Ask the officer for a new code.",
     "email_confirmed_heading": "Your e-mail address is confirmed",
     "email_confirmed_text": "From now on our notices go to this address.",
@@ -208,6 +207,10 @@ TEXTS: Final[dict[str, str]] = {
     # Getting back in
     "recovery_heading": "Recover your account",
     "recovery_lead": "We send a code to your account's e-mail address.",
+    "recovery_no_mail": "Can you no longer open that mailbox?",
+    "recovery_nothing_text": (
+        "Wait a few minutes and look in the spam folder. An e-mail comes only if the address is registered."
+    ),
     "recovery_submit": "Send a code",
     "recovery_confirm_heading": "Open your e-mail",
     "recovery_confirm_lead": (

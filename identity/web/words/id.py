@@ -64,7 +64,6 @@ TEXTS: Final[dict[str, str]] = {
     "totp_hint": "Buka aplikasi autentikator di ponsel Anda. Kodenya berganti setiap 30 detik.",
     "recovery_code_label": "Kode cadangan",
     "recovery_code_hint": "Salah satu kode yang Anda cetak atau simpan. Setiap kode hanya berlaku sekali.",
-    "answer_submit": "Masuk",
     "answer_passkey_heading": "Pakai perangkat Anda",
     "answer_passkey_text": (
         "Tekan tombol, lalu pakai sidik jari, wajah, atau PIN seperti saat membuka ponsel."
@@ -215,6 +214,10 @@ TEXTS: Final[dict[str, str]] = {
     # Getting back in
     "recovery_heading": "Pulihkan akun",
     "recovery_lead": "Kami kirim kode ke email akun Anda.",
+    "recovery_no_mail": "Email itu tidak bisa Anda buka lagi?",
+    "recovery_nothing_text": (
+        "Tunggu beberapa menit dan periksa folder spam. Email hanya datang bila alamatnya terdaftar."
+    ),
     "recovery_submit": "Kirim kode",
     "recovery_confirm_heading": "Buka email Anda",
     "recovery_confirm_lead": (
