@@ -176,16 +176,20 @@ class Visit:
         status: int | None = None,
         errors: Mapping[str, str] | None = None,
         typed: Form | None = None,
+        form_target: str | None = None,
         **values: Any,
     ) -> Response:
-        """A page. ``errors`` by field, ``""`` for what belongs to none; ``typed`` fills the form again."""
+        """A page. ``errors`` by field, ``""`` for what belongs to none; ``typed`` fills the form again.
+
+        ``form_target`` is a foreign origin at which the page's form may end; a flow brings its own.
+        """
         found = {name: self.says(text) for name, text in (errors or {}).items()}
         heading = self.says(title)
         return self.pages.render(
             template,
             self.language,
             status=status or (422 if found else 200),
-            form_target=self._flow.origin if self._flow else None,
+            form_target=form_target or (self._flow.origin if self._flow else None),
             title=self.says("error_title", title=heading) if found else heading,
             heading=heading,
             errors=found,
