@@ -221,7 +221,7 @@ class Recovery:
 
 @dataclass(frozen=True, slots=True)
 class Recovering:
-    """Where a recovery goes on: the purpose of ``half`` tells (RECOVERY or SETUP); ``secret`` is its cookie."""
+    """A recovery goes on: the purpose of ``half`` says where (RECOVERY or SETUP), ``secret`` its cookie."""
 
     secret: str = field(repr=False)
     half: HalfSession
