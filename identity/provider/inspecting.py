@@ -9,6 +9,8 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from identity.access import AccessClaims, AccessTokens
+from identity.agencies.authentication import AuthenticatedClient
+from identity.agencies.model import Method
 from identity.agencies.tables import ClientTable
 from identity.errors import AccessTokenError
 from identity.people.errors import PersonError
@@ -76,14 +78,19 @@ class Inspecting:
             raise TokenGrantGone("The account behind this access token is not active. Log in again.")
         return userinfo(person, subject=grant.subject, scopes=claims.scopes & grant.scopes)
 
-    def introspect(self, caller: str, token: str) -> Mapping[str, Any]:
-        """RFC 7662, 2.2. ``caller`` is the client that asks: about tokens of its own agency, or nothing."""
+    def introspect(self, caller: AuthenticatedClient, token: str) -> Mapping[str, Any]:
+        """RFC 7662, 2.2. ``caller`` asks about tokens of its own agency, or learns nothing.
+
+        An app that keeps no secret learns nothing either: whoever says its name would (RFC 7662, 2.1).
+        """
+        if caller.method is Method.NONE:
+            return INACTIVE
         found = self._access_token(token) or self._refresh_token(token)
         if found is None:
             return INACTIVE
         client_id, answer = found
         with self._read() as tx:
-            agency = _agency_of(tx, caller)
+            agency = _agency_of(tx, caller.id)
             reachable = agency is not None and agency == _agency_of(tx, client_id)
         return answer if reachable else INACTIVE
 
