@@ -65,7 +65,7 @@ class SmtpCarrier:
                 self._tls = ssl.create_default_context(cafile=settings.ca_file)
             except OSError as cause:  # ssl.SSLError is one
                 raise SettingsInvalid(
-                    f"ABSAH_MAIL_CA_FILE cannot be read as certificates ({cause.strerror}): check path and owner."
+                    f"ABSAH_MAIL_CA_FILE holds no certificates to read ({cause.strerror}): check the file."
                 ) from None
 
     @contextmanager

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 from sqlalchemy import MetaData
@@ -18,6 +18,9 @@ from tests.support.postgres import PostgresCluster, running_cluster
 from tests.support.s3 import S3Server, running_s3
 from tests.support.server import RunningServer, free_port
 from tests.support.sockets import SocketGuard
+
+if TYPE_CHECKING:
+    from app.vault import CustodyVault
 
 _GUARD = SocketGuard()
 # Fixtures that speak to a process of our own; a test that uses one may open loopback sockets.
@@ -110,6 +113,15 @@ def begin_with(database_url: str) -> Iterator[Callable[..., Begin]]:
             return stack.enter_context(tables_in(database_url, *schemas))
 
         yield make
+
+
+@pytest.fixture
+def vault(tmp_path: Path, clock: FrozenClock) -> Iterator[CustodyVault]:
+    """The real vault; its keys rest in a database of its own, so it works inside any transaction."""
+    from tests.support.vault import vault_in
+
+    with vault_in(tmp_path, clock) as made:
+        yield made
 
 
 class Serve(Protocol):

@@ -55,7 +55,6 @@ class Composer:
         message["Subject"] = wording.subject
         message["Date"] = format_datetime(mail.queued_at)
         message["Message-ID"] = f"<{mail.id}@{self._host}>"
-        message["Content-Language"] = language
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834, 5: nobody's holiday notice answers
         message["X-Auto-Response-Suppress"] = "All"
         message.set_content(_plain(wording, frame, address))
@@ -63,6 +62,7 @@ class Composer:
             language=language, subject=wording.subject, wording=wording, frame=frame, link=address
         )
         message.add_alternative(html.encode("ascii", "xmlcharrefreplace").decode(), subtype="html")
+        message["Content-Language"] = language  # last: making a body moves Content-* headers into it
         return message
 
 

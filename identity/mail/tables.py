@@ -96,7 +96,7 @@ class Mails:
 
     def revive(self, mail: QueuedMail, *, at: datetime) -> bool:
         """Let a dead letter be tried again from the start; False when it no longer is one."""
-        return self._change(mail, MailState.WAITING, attempts=0, due_at=at)
+        return mail.state is MailState.DEAD and self._change(mail, MailState.WAITING, attempts=0, due_at=at)
 
     def dead(self, *, limit: int) -> list[QueuedMail]:
         """The latest first."""
