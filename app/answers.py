@@ -29,6 +29,8 @@ from app.problems import INTERNAL, METHOD, NOT_FOUND, PROBLEMS, UNREADABLE, VALI
 from identity.agencies.errors import DpopNonceNeeded, ProofNonceNeeded, ProofNotAccepted
 from identity.errors import AccessTokenError, ClientNotAuthenticated, OAuthError, TooManyAttempts
 from identity.jwks import FAPI_ALGORITHMS
+from identity.provider.errors import TokenScopeMissing
+from identity.web.explained import Explained
 from signing.errors import JobInProgress, NotPermitted
 from verify.errors import VerifierBusy
 
@@ -60,6 +62,16 @@ def answer(scope: Scope, error: Exception) -> Response:
         scope, problem, detail=str(error), headers=_headers(problem, error), extra=_oauth_members(error),
         media_type="application/json" if isinstance(error, OAuthError) else MEDIA_TYPE,
     )  # fmt: skip
+
+
+def explained(scope: Scope, error: Exception) -> Explained:
+    """The same for a page: status and title by the table, and the incident if it is our fault."""
+    problem = problem_of(error)
+    incident = None
+    if problem.status >= 500:
+        incident = _new_incident()
+        _log_incident(scope, error, incident)
+    return Explained(problem.status, problem.title, problem.judul, incident)
 
 
 def install(application: FastAPI, *, public_url: str) -> None:
@@ -178,6 +190,10 @@ def _log_incident(scope: Scope, error: Exception, incident: str) -> None:
 def _headers(problem: Problem, error: Exception) -> dict[str, str] | None:
     if isinstance(error, ProofNotAccepted | ProofNonceNeeded):
         return _proof_challenge(error)
+    if isinstance(error, TokenScopeMissing):
+        return {
+            "WWW-Authenticate": f'Bearer realm="absah", error="insufficient_scope", scope="openid", {_DPOP}'
+        }
     if isinstance(error, AccessTokenError):
         return {
             "WWW-Authenticate": f'Bearer realm="absah", error="invalid_token", {_described(error)}, {_DPOP}'

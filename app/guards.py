@@ -8,6 +8,7 @@ from starlette.requests import Request
 
 from app.callers import Callers
 from app.errors import CredentialsMissing
+from identity.access import AccessClaims
 from signing.ports import Caller
 
 PUBLIC_ROUTES: Final = frozenset(
@@ -19,6 +20,13 @@ PUBLIC_ROUTES: Final = frozenset(
         ("GET", "/problems/{slug}"),
         ("POST", "/oauth2/token"),  # authenticates the client itself
         ("GET", "/oauth2/jwks"),
+        ("GET", "/.well-known/openid-configuration"),
+        ("GET", "/.well-known/oauth-authorization-server"),
+        ("POST", "/oauth2/par"),  # authenticate the client themselves
+        ("POST", "/oauth2/introspect"),
+        ("POST", "/oauth2/revoke"),
+        ("POST", "/oauth2/authorize"),  # only send the browser on, to a page
+        ("POST", "/oauth2/logout"),
     }
 )
 """Routes of the composition root and of identity that need no token. Those of `verify` and `ca` are public as
@@ -34,6 +42,23 @@ PUBLIC_PREFIXES: Final = (
     "/tsa",
     "/static/",
 )
+
+
+class TokenGuard:
+    """A FastAPI dependency: an access token's claims, once it is known to be ours and presented rightly.
+
+    What stands behind the token now (its client, its person's consent) is for the service to say.
+    """
+
+    def __init__(self, callers: Callers) -> None:
+        self._callers = callers
+
+    def __call__(self, request: Request) -> AccessClaims:
+        """Raises :class:`app.errors.CredentialsMissing` or a leaf of `identity.errors.AccessTokenError`."""
+        presented = self._callers.reader.presented(request)
+        if presented is None:
+            raise CredentialsMissing
+        return self._callers.gate.accept(presented)
 
 
 class BearerGuard:

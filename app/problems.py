@@ -13,6 +13,7 @@ from app import errors as app
 from ca import errors as ca
 from identity import errors as identity
 from identity.agencies import errors as agencies
+from identity.provider import errors as provider
 from signing import errors as signing
 from verify import errors as verify
 
@@ -48,6 +49,12 @@ _TOKEN = Problem(401, "access-token-invalid", "The access token is not valid", "
 _OAUTH = Problem(400, "token-request-invalid", "The token request was refused", "Permintaan token ditolak")
 _CLIENT = Problem(
     401, "client-not-authenticated", "The client did not prove who it is", "Identitas klien tidak terbukti"
+)
+_PORTAL_REQUEST = Problem(
+    400,
+    "login-request-invalid",
+    "The portal's request cannot be used",
+    "Permintaan portal tidak dapat dipakai",
 )
 _ADMIN = Problem(
     422, "administration-refused", "The registration breaks a rule", "Pendaftaran melanggar aturan"
@@ -110,6 +117,22 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     agencies.ProofNonceNeeded: _TOKEN,
     agencies.SecretsNotIssued: _ADMIN,
     agencies.ClientKeyUnknown: _ADMIN,
+    # identity: portals
+    provider.PortalInvalid: _ADMIN,
+    provider.PortalUnknown: _ADMIN,
+    provider.PortalNotRecognised: _PORTAL_REQUEST,
+    provider.RedirectNotRegistered: _PORTAL_REQUEST,
+    provider.FlowGone: _PORTAL_REQUEST,
+    provider.LogoutNotTrusted: _PORTAL_REQUEST,
+    provider.AuthorizationRefused: _PORTAL_REQUEST,
+    provider.GrantInvalid: _OAUTH,
+    provider.GrantNotForClient: _OAUTH,
+    provider.PushRefused: _OAUTH,
+    provider.RevocationNotSupported: _OAUTH,
+    provider.TokenGrantGone: _TOKEN,
+    provider.TokenScopeMissing: Problem(
+        403, "access-token-scope", "The access token lacks a scope", "Token akses kurang cakupannya"
+    ),
     identity.ScopeInvalid: _ADMIN,
     identity.NameInvalid: _ADMIN,
     identity.AgencyExists: _ADMIN,
