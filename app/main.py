@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from fastapi import FastAPI
 
 from app import schema, upkeep
+from app.citizens import build_shell, citizen_pages
 from app.guards import BearerGuard
 from app.logs import configure_logging
 from app.pages import add_verification
@@ -49,6 +50,8 @@ def build_app(core: Core, *, closing: ExitStack) -> FastAPI:
     application.include_router(identity_routes(callers.reader, callers.grants, jwks=callers.tokens.jwks))
     application.include_router(signing_routes(core.sealing, core.register, guard=BearerGuard(callers)))
     application.include_router(ca_routes(core.revocation, core.tsa, read=core.database.read))
+    shell = build_shell(core.settings, core.citizens)
+    application.include_router(citizen_pages(shell, core.citizens, clock=core.clock))
     add_verification(
         application,
         core.settings,

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from app.audit import Audit
 from app.callers import Callers, build_callers, build_tokens
+from app.citizens import Citizens, build_citizens
 from app.clock import Clock, system_clock
 from app.custody import CertifiedIdentities, CustodyTokenKeys, wrapping_key
 from app.database import Database
@@ -53,6 +54,7 @@ class Core:
     identities: CertifiedIdentities
     agencies: Agencies
     callers: Callers
+    citizens: Citizens
     sealing: SealingService
     register: DocumentRegister
     released: ReleasedDocuments
@@ -109,6 +111,7 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
     callers = build_callers(
         settings, database=database, clock=clock, audit=audit, vault=vault, tokens=tokens
     )
+    citizens = build_citizens(settings, database=database, clock=clock, audit=audit, vault=vault)
     # 5. Sealing.
     identities = CertifiedIdentities(begin=database.read, keys=keys, clock=clock)
     register = DocumentRegister(
@@ -164,6 +167,7 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         identities=identities,
         agencies=callers.agencies,
         callers=callers,
+        citizens=citizens,
         sealing=sealing,
         register=register,
         released=released,

@@ -24,6 +24,7 @@ from identity.login.errors import SessionGone, StepUpNeeded
 from identity.login.model import Device, Opened, Session
 from identity.web.cookies import Cookie, Jar
 from identity.web.errors import FormRefused, FormUnreadable, LoginNeeded, PageUnknown
+from identity.web.explained import Explained
 from identity.web.forms import TOKEN_FIELD, Form, check_origin, check_token, new_token, read_form
 from identity.web.pages import HEADERS, Pages
 from identity.web.words import Language, Words, choose_language
@@ -52,16 +53,6 @@ class Flow:
     path: str
     ui_locales: str | None = None
     login_hint: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Explained:
-    """An error as the table of problems knows it; ``incident`` is its name in the log if it is our fault."""
-
-    status: int
-    title: str
-    judul: str
-    incident: str | None = None
 
 
 FindSession = Callable[[str], Session | None]

@@ -1,0 +1,122 @@
+"""People and how they log in, put together from settings, and the shell of their pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter
+
+from app import web
+from app.answers import explained
+from app.audit import Audit
+from app.clock import Clock
+from app.database import Database
+from app.settings import Settings
+from identity.factors.service import Factors
+from identity.login.recovery import Recoveries
+from identity.login.service import Login
+from identity.login.sessions import Sessions
+from identity.login.throttle import Throttle
+from identity.mail.composing import Composer
+from identity.mail.service import MailOutbox
+from identity.people.contacts import PeopleContacts
+from identity.people.policy import PeoplePolicy
+from identity.people.registry import SimulatedRegistry
+from identity.people.service import People
+from identity.ports import Vault
+from identity.web.routes import router
+from identity.web.shell import FindFlow, Shell
+
+
+@dataclass(frozen=True, slots=True)
+class Citizens:
+    """Everything that the pages for people stand on."""
+
+    outbox: MailOutbox
+    contacts: PeopleContacts
+    people: People
+    factors: Factors
+    sessions: Sessions
+    throttle: Throttle
+    login: Login
+    recoveries: Recoveries
+
+
+def build_citizens(
+    settings: Settings, *, database: Database, clock: Clock, audit: Audit, vault: Vault
+) -> Citizens:
+    """Opens no key and asks no database."""
+    ports: dict[str, Any] = {
+        "begin": database.begin,
+        "read": database.read,
+        "clock": clock,
+        "audit": audit,
+        "vault": vault,
+    }
+    composer = Composer(
+        public_url=settings.public_url, sender=settings.mail.sender, sender_name=settings.mail.sender_name
+    )
+    outbox = MailOutbox(begin=database.begin, read=database.read, clock=clock, vault=vault, composer=composer)
+    contacts = PeopleContacts(vault)
+    sessions = Sessions(**ports)
+    people = People(
+        **ports,
+        outbox=outbox,
+        endings=[sessions.end_access],
+        registry=None if settings.production else SimulatedRegistry(is_production=False),
+        policy=PeoplePolicy(sample_niks=not settings.production),
+    )
+    factors = Factors(
+        **ports,
+        outbox=outbox,
+        contacts=contacts,
+        rp_id=urlsplit(settings.public_url).hostname or "localhost",
+        rp_name="Absah",
+        origin=settings.public_url,
+        password_changed=[sessions.password_changed],
+    )
+    parts: dict[str, Any] = ports | {
+        "outbox": outbox,
+        "contacts": contacts,
+        "people": people,
+        "factors": factors,
+        "sessions": sessions,
+        "throttle": Throttle(begin=database.begin, clock=clock, vault=vault),
+    }
+    login = Login(**parts)
+    return Citizens(
+        outbox=outbox,
+        contacts=contacts,
+        people=people,
+        factors=factors,
+        sessions=sessions,
+        throttle=parts["throttle"],
+        login=login,
+        recoveries=Recoveries(**parts, login=login),
+    )
+
+
+def build_shell(settings: Settings, citizens: Citizens, *, find_flow: FindFlow = lambda _: None) -> Shell:
+    """The frame of every page for people; ``find_flow`` knows which portal a login is for."""
+    return Shell(
+        web.layout_loader(),
+        public_url=settings.public_url,
+        asset_version=web.asset_version(),
+        find_session=citizens.sessions.find,
+        explain=explained,
+        find_flow=find_flow,
+    )
+
+
+def citizen_pages(shell: Shell, citizens: Citizens, *, clock: Clock) -> APIRouter:
+    """The way in and back in."""
+    return router(
+        shell,
+        people=citizens.people,
+        factors=citizens.factors,
+        login=citizens.login,
+        recoveries=citizens.recoveries,
+        clock=clock,
+    )
