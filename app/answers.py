@@ -188,36 +188,37 @@ def _log_incident(scope: Scope, error: Exception, incident: str) -> None:
 
 
 def _headers(problem: Problem, error: Exception) -> dict[str, str] | None:
-    if isinstance(error, ProofNotAccepted | ProofNonceNeeded):
-        return _proof_challenge(error)
-    if isinstance(error, TokenScopeMissing):
-        return {
-            "WWW-Authenticate": f'Bearer realm="absah", error="insufficient_scope", scope="openid", {_DPOP}'
-        }
-    if isinstance(error, AccessTokenError):
-        return {
-            "WWW-Authenticate": f'Bearer realm="absah", error="invalid_token", {_described(error)}, {_DPOP}'
-        }
-    if isinstance(error, CredentialsMissing):
-        return {"WWW-Authenticate": f'Bearer realm="absah", {_DPOP}'}
-    if isinstance(error, DpopNonceNeeded):
-        return {"DPoP-Nonce": error.nonce}
-    if isinstance(error, NotPermitted):
-        return {"WWW-Authenticate": 'Bearer realm="absah", error="insufficient_scope"'}
-    if isinstance(error, ClientNotAuthenticated):
-        return {"WWW-Authenticate": 'Basic realm="absah", charset="UTF-8"'}
+    headers = {}
+    challenge = _challenge(error)
+    if challenge is not None:
+        headers["WWW-Authenticate"] = challenge
+    if isinstance(error, DpopNonceNeeded | ProofNonceNeeded):
+        headers["DPoP-Nonce"] = error.nonce
     if problem.status == 503 or isinstance(error, JobInProgress | TooManyAttempts):
         seconds = error.retry_after if isinstance(error, TooManyAttempts) else RETRY_SECONDS
-        return {"Retry-After": str(seconds)}
-    return None
+        headers["Retry-After"] = str(seconds)
+    return headers or None
 
 
-def _proof_challenge(error: ProofNotAccepted | ProofNonceNeeded) -> dict[str, str]:
-    """RFC 9449, 7.1 and 9."""
-    if isinstance(error, ProofNonceNeeded):
-        challenge = f'{_DPOP}, error="use_dpop_nonce", {_described(error)}'
-        return {"WWW-Authenticate": challenge, "DPoP-Nonce": error.nonce}
-    return {"WWW-Authenticate": f'{_DPOP}, error="invalid_dpop_proof", {_described(error)}'}
+def _challenge(error: Exception) -> str | None:
+    """What a 401 or 403 says about tokens (RFC 6750, 3; RFC 9449, 7.1 and 9) and clients (RFC 6749, 5.2)."""
+    bearer, challenge = 'Bearer realm="absah"', None
+    match error:
+        case ProofNonceNeeded():
+            challenge = f'{_DPOP}, error="use_dpop_nonce", {_described(error)}'
+        case ProofNotAccepted():
+            challenge = f'{_DPOP}, error="invalid_dpop_proof", {_described(error)}'
+        case TokenScopeMissing():
+            challenge = f'{bearer}, error="insufficient_scope", scope="openid", {_DPOP}'
+        case AccessTokenError():
+            challenge = f'{bearer}, error="invalid_token", {_described(error)}, {_DPOP}'
+        case CredentialsMissing():
+            challenge = f"{bearer}, {_DPOP}"
+        case NotPermitted():
+            challenge = f'{bearer}, error="insufficient_scope"'
+        case ClientNotAuthenticated():
+            challenge = 'Basic realm="absah", charset="UTF-8"'
+    return challenge
 
 
 def _described(error: Exception) -> str:

@@ -13,6 +13,7 @@ from app import errors as app
 from ca import errors as ca
 from identity import errors as identity
 from identity.agencies import errors as agencies
+from identity.mail import errors as mail
 from identity.provider import errors as provider
 from signing import errors as signing
 from verify import errors as verify
@@ -105,7 +106,7 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     identity.KeyNotFound: _TOKEN,
     identity.SignatureWrong: _TOKEN,
     identity.JwkInvalid: _ADMIN,
-    # identity: agencies' systems
+    # identity, its agencies' systems
     agencies.AssertionRefused: _CLIENT,
     agencies.SecretsForDevelopment: _CLIENT,
     agencies.DpopProofInvalid: _OAUTH,
@@ -117,7 +118,7 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     agencies.ProofNonceNeeded: _TOKEN,
     agencies.SecretsNotIssued: _ADMIN,
     agencies.ClientKeyUnknown: _ADMIN,
-    # identity: portals
+    # identity, its portals
     provider.PortalInvalid: _ADMIN,
     provider.PortalUnknown: _ADMIN,
     provider.PortalNotRecognised: _PORTAL_REQUEST,
@@ -139,6 +140,16 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     identity.AgencyUnknown: _ADMIN,
     identity.ClientUnknown: _ADMIN,
     identity.RegistryUnavailable: UNAVAILABLE,
+    # identity: mail
+    mail.MailUnknown: INTERNAL,
+    mail.MailValuesWrong: INTERNAL,
+    mail.MailAddressInvalid: Problem(
+        422, "mail-address-invalid", "This is not an e-mail address", "Ini bukan alamat surel"
+    ),
+    mail.MailNotFound: NOT_FOUND,
+    mail.MailServerUnavailable: UNAVAILABLE,
+    mail.MailDeferred: UNAVAILABLE,
+    mail.MailRefused: UNAVAILABLE,
     # signing
     signing.RequestRefused: _FACTS,
     signing.UnknownDocumentType: Problem(

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import pytest
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 
-from app.guards import PUBLIC_PREFIXES, PUBLIC_ROUTES, BearerGuard
+from app.guards import PUBLIC_PREFIXES, PUBLIC_ROUTES, BearerGuard, TokenGuard
 from app.main import build_app
 from app.wiring import Core
 from tests.support.asgi import InProcess
@@ -22,7 +22,7 @@ def _routes(core: Core) -> list[RouteContext]:
 def _is_guarded(context: RouteContext) -> bool:
     route = context.original_route
     return isinstance(route, APIRoute) and any(
-        isinstance(dependency.call, BearerGuard) for dependency in route.dependant.dependencies
+        isinstance(dependency.call, BearerGuard | TokenGuard) for dependency in route.dependant.dependencies
     )
 
 
