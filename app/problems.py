@@ -140,7 +140,7 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     identity.AgencyUnknown: _ADMIN,
     identity.ClientUnknown: _ADMIN,
     identity.RegistryUnavailable: UNAVAILABLE,
-    # identity: mail
+    # mail
     mail.MailUnknown: INTERNAL,
     mail.MailValuesWrong: INTERNAL,
     mail.MailAddressInvalid: Problem(

@@ -1,4 +1,4 @@
-"""What has to be done again and again: finish abandoned documents, renew lists and certificates.
+"""What has to be done again and again: finish abandoned documents, renew lists and keys, carry mails away.
 
 Every job may run in several processes at the same time and be killed at any point.
 """
@@ -8,16 +8,22 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
+from datetime import timedelta
 from typing import Final
 
 import structlog
 
+from app.mail import carrier_for, deliver_forever, deliver_once
 from app.provisioning import complete_hierarchy, publish_trust
 from app.wiring import Core
+from identity.mail.ports import Carrier
 
 log = structlog.get_logger(__name__)
 
 ACTOR: Final = "upkeep"
+
+_LAST_MAIL_SECONDS: Final = 10.0
+"""For the mail that is under way when the process stops; it goes out again if that was too short."""
 
 
 def run_once(core: Core) -> int:
@@ -29,7 +35,11 @@ def run_once(core: Core) -> int:
         "finish_abandoned": core.sealing.finish_abandoned,
         "discard_leftovers": core.sealing.discard_leftovers,
         "renew_certificates": lambda: complete_hierarchy(core, actor=ACTOR),
+        "rotate_data_keys": lambda: core.envelope.rotate_due(
+            timedelta(days=core.settings.keys.data_key_days), actor=ACTOR
+        ),
         "rewrap_data_keys": lambda: core.envelope.rewrap(actor=ACTOR),
+        "forget_mails": core.outbox.forget,
         "publish_trust": lambda: publish_trust(core),
     }
     failed = 0
@@ -44,17 +54,37 @@ def run_once(core: Core) -> int:
     return failed
 
 
-def run_forever(core: Core, stopping: threading.Event) -> None:
-    """Rounds until ``stopping`` is set. A document whose worker died waits for its lease and one round."""
+def run_round(core: Core, carrier: Carrier) -> bool:
+    """All jobs once, and one delivery of mails; False when something failed."""
+    delivered = deliver_once(core.outbox, carrier)
+    return run_once(core) == 0 and delivered
+
+
+def run_forever(core: Core, carrier: Carrier, stopping: threading.Event) -> None:
+    """Rounds until ``stopping`` is set. A document whose worker died waits for its lease and one round.
+
+    Mails have a thread of their own: a mail server that hangs holds up nothing else.
+    """
+    mails = threading.Thread(
+        target=deliver_forever,
+        args=(core.outbox, carrier, stopping),
+        kwargs={"interval": core.settings.mail.poll_seconds},
+        name="mail",
+        daemon=True,
+    )
+    mails.start()
     while not stopping.is_set():
         run_once(core)
         stopping.wait(core.settings.worker.interval_seconds)
+    mails.join(_LAST_MAIL_SECONDS)
 
 
 def start(core: Core, *, closing: ExitStack) -> None:
     """Run the rounds on a thread beside the server; ``closing`` stops it after the round under way."""
     stopping = threading.Event()
-    thread = threading.Thread(target=run_forever, args=(core, stopping), name="upkeep", daemon=True)
-    closing.callback(thread.join, 10.0)
+    thread = threading.Thread(
+        target=run_forever, args=(core, carrier_for(core.settings), stopping), name="upkeep", daemon=True
+    )
+    closing.callback(thread.join, _LAST_MAIL_SECONDS + 10.0)
     closing.callback(stopping.set)
     thread.start()

@@ -14,6 +14,7 @@ from app.custody import CertifiedIdentities, CustodyTokenKeys, wrapping_key
 from app.database import Database
 from app.errors import NotInitialised
 from app.evidence import RegisterEvidence
+from app.policies import policy_from
 from app.register import RegisterTrust, ReleasedDocuments
 from app.settings import Settings
 from app.storage import ObjectFiles
@@ -24,6 +25,9 @@ from ca.model import CertificationConfig
 from ca.revocation import Revocation
 from ca.timestamping import TimeStampingAuthority
 from identity.agencies.service import Agencies
+from identity.mail.composing import Composer
+from identity.mail.model import MailPolicy
+from identity.mail.service import MailOutbox
 from keys.envelope import Envelope
 from keys.model import KeyPurpose
 from keys.service import KeyService
@@ -48,6 +52,7 @@ class Core:
     keys: KeyService
     envelope: Envelope
     vault: CustodyVault
+    outbox: MailOutbox
     hierarchy: Hierarchy
     revocation: Revocation
     tsa: TimeStampingAuthority
@@ -84,6 +89,20 @@ def certification_config(settings: Settings) -> CertificationConfig:
     )
 
 
+def mail_outbox(settings: Settings, *, database: Database, clock: Clock, vault: CustodyVault) -> MailOutbox:
+    composer = Composer(
+        public_url=settings.public_url, sender=settings.mail.sender, sender_name=settings.mail.sender_name
+    )
+    return MailOutbox(
+        begin=database.begin,
+        read=database.read,
+        clock=clock,
+        vault=vault,
+        composer=composer,
+        policy=policy_from(settings.mail, MailPolicy),
+    )
+
+
 def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_clock) -> Core:
     """Connect everything. Opens no key and asks no database; ``closing`` gives back what was opened."""
     # 1. What everything stands on.
@@ -108,9 +127,7 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
     # 4. Who calls.
     vault = CustodyVault(envelope)
     tokens = build_tokens(settings, keys=CustodyTokenKeys(keys), clock=clock)
-    callers = build_callers(
-        settings, database=database, clock=clock, audit=audit, vault=vault, tokens=tokens
-    )
+    callers = build_callers(settings, database=database, clock=clock, audit=audit, vault=vault, tokens=tokens)
     citizens = build_citizens(settings, database=database, clock=clock, audit=audit, vault=vault)
     # 5. Sealing.
     identities = CertifiedIdentities(begin=database.read, keys=keys, clock=clock)
@@ -161,6 +178,7 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         keys=keys,
         envelope=envelope,
         vault=vault,
+        outbox=mail_outbox(settings, database=database, clock=clock, vault=vault),
         hierarchy=hierarchy,
         revocation=revocation,
         tsa=tsa,

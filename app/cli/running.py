@@ -79,20 +79,22 @@ def worker(
     *,
     once: Annotated[bool, typer.Option("--once", help="One round, then stop; for a timer.")] = False,
 ) -> None:
-    """Finish abandoned documents and renew revocation lists and certificates, round after round."""
+    """Finish abandoned documents, renew lists, certificates and keys, and send mails, round after round."""
     import signal
     import threading
 
     from app import upkeep
+    from app.mail import carrier_for
 
     settings = load_settings(quiet=False)
+    carrier = carrier_for(settings)
     with opened_core(settings) as core:
         if once:
-            raise typer.Exit(1 if upkeep.run_once(core) else 0)
+            raise typer.Exit(0 if upkeep.run_round(core, carrier) else 1)
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
-        upkeep.run_forever(core, stopping)
+        upkeep.run_forever(core, carrier, stopping)
 
 
 def _serve(settings: Settings, *, public: bool) -> None:

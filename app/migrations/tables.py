@@ -12,12 +12,13 @@ from identity.factors import tables as factors
 from identity.login import delay_tables as delays
 from identity.login import recovery_tables as recoveries
 from identity.login import tables as login
+from identity.mail import tables as mail
 from identity.people import tables as people
 from identity.provider import tables as provider
 from keys import tables as keys
 from signing import tables as signing
 
-_PARTS_OF_IDENTITY = (agencies, factors, delays, login, recoveries, people, provider)
+_PARTS_OF_IDENTITY = (agencies, factors, delays, login, recoveries, mail, people, provider)
 """They hang their tables on identity's metadata by being imported."""
 
 

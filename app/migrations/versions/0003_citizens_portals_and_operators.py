@@ -38,6 +38,22 @@ def upgrade() -> None:
         batch_op.create_index("ix_login_delays_arrears_until", ["arrears_until"], unique=False)
 
     op.create_table(
+        "mails",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("template", sa.String(length=40), nullable=False),
+        sa.Column("language", sa.String(length=2), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=True),
+        sa.Column("state", sa.String(length=8), nullable=False),
+        sa.Column("queued_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("last_failure", sa.String(length=80), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("mails", schema=None) as batch_op:
+        batch_op.create_index("ix_mails_due", ["state", "due_at"], unique=False)
+
+    op.create_table(
         "people",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
@@ -50,13 +66,14 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("activated_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("erased_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("state_since", sa.DateTime(timezone=True), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("email_fingerprint"),
         sa.UniqueConstraint("nik_fingerprint"),
     )
     with op.batch_alter_table("people", schema=None) as batch_op:
-        batch_op.create_index("ix_people_state", ["state", "created_at"], unique=False)
+        batch_op.create_index("ix_people_state", ["state", "state_since"], unique=False)
 
     op.create_table(
         "portal_subjects",
@@ -218,12 +235,14 @@ def upgrade() -> None:
         sa.Column("executes_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("decided_by", sa.String(length=128), nullable=True),
+        sa.Column("refusal", sa.String(length=32), nullable=True),
         sa.Column("open_key", sa.String(length=128), nullable=True),
         sa.ForeignKeyConstraint(["person_id"], ["people.id"], name="fk_privacy_requests_person_id"),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("open_key"),
     )
     with op.batch_alter_table("privacy_requests", schema=None) as batch_op:
+        batch_op.create_index("ix_privacy_requests_closed_at", ["closed_at"], unique=False)
         batch_op.create_index("ix_privacy_requests_due_at", ["state", "due_at"], unique=False)
         batch_op.create_index("ix_privacy_requests_person_id", ["person_id", "received_at"], unique=False)
 
@@ -242,10 +261,11 @@ def upgrade() -> None:
     op.create_table(
         "recoveries",
         sa.Column("id", sa.String(length=22), nullable=False),
-        sa.Column("person_id", sa.String(length=40), nullable=False),
+        sa.Column("person_id", sa.String(length=40), nullable=True),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("code_hash", sa.LargeBinary(length=32), nullable=True),
         sa.Column("cancel_hash", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("origin", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ready_at", sa.DateTime(timezone=True), nullable=True),
