@@ -1,1 +1,1 @@
-"""People with duties here: roles, and which of them exclude each other."""
+"""People who work with the service in a role: what each may do, and which duties exclude each other."""

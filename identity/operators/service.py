@@ -1,0 +1,232 @@
+"""The jobs around roles: propose, confirm, end, and say what somebody may do now. All of it audited."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from sqlalchemy import Connection
+
+from identity.agencies.tables import AgencyTable
+from identity.errors import AgencyUnknown
+from identity.operators.errors import GrantNotOpen, GrantUnknown, OperatorUnfit
+from identity.operators.model import (
+    EMPOWERING,
+    Grant,
+    GrantState,
+    OperatorPolicy,
+    Powers,
+    Role,
+    first_state,
+    new_grant_id,
+    powers_of,
+    require_endable,
+    require_grantable,
+)
+from identity.operators.tables import GrantTable
+from identity.people.model import PersonState
+from identity.people.service import People
+from identity.ports import AuditTrail, Begin, Clock
+
+__all__ = ["Operators"]
+
+
+class Operators:
+    """Safe to share between threads and processes. ``read`` opens read-only transactions."""
+
+    def __init__(
+        self,
+        *,
+        begin: Begin,
+        read: Begin,
+        clock: Clock,
+        audit: AuditTrail,
+        people: People,
+        policy: OperatorPolicy | None = None,
+    ) -> None:
+        self._begin = begin
+        self._read = read
+        self._clock = clock
+        self._audit = audit
+        self._people = people
+        self.policy = policy or OperatorPolicy()
+
+    # --- what somebody may do ------------------------------------------------------------------------
+
+    def powers(self, person_id: str) -> Powers:
+        """Looked up every time: a role that has ended opens nothing from that moment."""
+        with self._read() as tx:
+            return powers_of(person_id, GrantTable(tx).open_of(person_id))
+
+    def require(self, person_id: str, role: Role, agency_id: str | None = None) -> Powers:
+        """Raises :class:`identity.operators.errors.RoleMissing`."""
+        powers = self.powers(person_id)
+        powers.require(role, agency_id)
+        return powers
+
+    def grants(self, agency_id: str | None = None) -> list[Grant]:
+        """Those that have not ended, oldest first."""
+        with self._read() as tx:
+            return GrantTable(tx).open(agency_id)
+
+    def grant(self, grant_id: str) -> Grant:
+        """Raises :class:`identity.operators.errors.GrantUnknown`."""
+        with self._read() as tx:
+            return _existing(tx, grant_id)
+
+    def is_operator(self, person_id: str) -> bool:
+        """Whether any role is held or waits: then the account is worth more than its holder's own data."""
+        with self._read() as tx:
+            return bool(GrantTable(tx).open_of(person_id))
+
+    # --- changing it ---------------------------------------------------------------------------------
+
+    def propose(self, person_id: str, role: Role, agency_id: str | None = None, *, actor: str) -> Grant:
+        """Give somebody a role. An empowering one opens nothing until somebody else confirms it.
+
+        ``actor`` is the person id of an operator, or ``cli:NAME``. Raises ``OperatorUnfit``,
+        :class:`identity.errors.AgencyUnknown`, ``RoleMissing``, ``ActsOnOneself``, ``RoleHeld`` or
+        ``RoleConflict``.
+        """
+        # 1. Whom.
+        self._require_fit(person_id)
+        if role.is_of_agency != (agency_id is not None):
+            raise OperatorUnfit(
+                f"The role {role} is held for an agency: name it."
+                if role.is_of_agency
+                else f"The role {role} is held for the whole service: leave the agency out."
+            )
+        with self._begin() as tx:
+            table = GrantTable(tx)
+            if agency_id is not None and AgencyTable(tx).get(agency_id) is None:
+                raise AgencyUnknown(f"There is no agency {agency_id!r}; `absah agency list` shows them.")
+            # 2. The rules, with everything that the person holds held still.
+            table.hold(person_id)
+            require_grantable(
+                role,
+                agency_id,
+                person_id=person_id,
+                held=table.open_of(person_id),
+                grantor=_powers_of_actor(tx, actor),
+            )
+            # 3. The grant.
+            grant = Grant(
+                id=new_grant_id(),
+                person_id=person_id,
+                role=role,
+                agency_id=agency_id,
+                state=first_state(role),
+                granted_by=actor,
+                granted_at=self._clock(),
+            )
+            table.add(grant)
+            self._note(tx, "operator.role_proposed", actor, grant, {"state": grant.state.value})
+        return grant
+
+    def confirm(self, grant_id: str, *, confirmer_id: str) -> Grant:
+        """The second pair of eyes. Raises ``GrantUnknown``, ``GrantNotOpen``, ``FourEyesNeeded`` or
+        ``RoleMissing``.
+        """
+        now = self._clock()
+        with self._begin() as tx:
+            table = GrantTable(tx)
+            grant = _existing(tx, grant_id)
+            grant.require_second(powers_of(confirmer_id, table.open_of(confirmer_id)))
+            if not table.confirm(grant_id, by=confirmer_id, at=now):
+                raise GrantNotOpen
+            self._note(tx, "operator.role_confirmed", confirmer_id, grant)
+        return replace(grant, state=GrantState.ACTIVE, confirmed_by=confirmer_id, confirmed_at=now)
+
+    def end(self, grant_id: str, *, actor: str) -> Grant:
+        """Take a role away, or turn a proposal down; counts from this moment.
+
+        Raises ``GrantUnknown`` or ``RoleMissing``.
+        """
+        now = self._clock()
+        with self._begin() as tx:
+            grant = _existing(tx, grant_id)
+            require_endable(grant, _powers_of_actor(tx, actor))
+            if not GrantTable(tx).end(grant_id, by=actor, at=now):
+                raise GrantUnknown
+            self._note(tx, "operator.role_ended", actor, grant)
+        return replace(grant, state=GrantState.ENDED, ended_by=actor, ended_at=now)
+
+    # --- when accounts change ------------------------------------------------------------------------
+
+    def put_back(self, tx: Connection, person_id: str, *, actor: str) -> int:
+        """``actor`` gave somebody access to this account: its empowering roles wait for a confirmation again.
+
+        Otherwise whoever restores accounts could become any operator. Returns how many. The caller's
+        transaction; audited here.
+        """
+        table = GrantTable(tx)
+        table.hold(person_id)
+        now, put_back = self._clock(), 0
+        for grant in table.open_of(person_id):
+            waits = grant.role in EMPOWERING and table.put_back(grant.id, by=actor, at=now)
+            # An auditor is who confirms: that role cannot wait for itself, so it ends.
+            ends = grant.role is Role.AUDITOR and table.end(grant.id, by=actor, at=now)
+            if waits or ends:
+                put_back += 1
+                self._note(tx, "operator.role_ended" if ends else "operator.role_put_back", actor, grant)
+        return put_back
+
+    def forget(self, tx: Connection, person_id: str) -> None:
+        """A :data:`identity.ports.PersonHook`: roles end with the account. What was done stays on record."""
+        table = GrantTable(tx)
+        for grant in table.open_of(person_id):
+            table.end(grant.id, by=person_id, at=self._clock())
+
+    def held(self, person_id: str) -> Mapping[str, object]:
+        """:data:`identity.ports.HeldData`."""
+        with self._read() as tx:
+            grants = GrantTable(tx).of(person_id)
+        return {
+            "roles": [
+                {
+                    "role": grant.role.value,
+                    "agency": grant.agency_id,
+                    "state": grant.state.value,
+                    "since": grant.granted_at.isoformat(),
+                    "until": grant.ended_at.isoformat() if grant.ended_at else None,
+                }
+                for grant in grants
+            ]
+        }
+
+    # --- inside --------------------------------------------------------------------------------------
+
+    def _require_fit(self, person_id: str) -> None:
+        person = self._people.get(person_id)
+        if person.state not in {PersonState.ACTIVE, PersonState.INVITED, PersonState.REGISTERED}:
+            raise OperatorUnfit(f"This account is {person.state}; a role needs one that can be used.")
+        if person.proofing.value < self.policy.least_proofing:
+            raise OperatorUnfit(
+                f"Nobody has checked who this is ({person.proofing}), and a role needs "
+                f"{self.policy.least_proofing}. Have the account confirmed at a counter, or open one by "
+                "`absah operator invite`."
+            )
+
+    def _note(
+        self, tx: Connection, action: str, actor: str, grant: Grant, facts: dict[str, str] | None = None
+    ) -> None:
+        named = {"role": grant.role.value, "grant": grant.id}
+        if grant.agency_id is not None:
+            named["agency"] = grant.agency_id
+        self._audit.append(
+            tx, action=action, actor=actor, subject=grant.person_id, facts=named | (facts or {})
+        )
+
+
+def _powers_of_actor(tx: Connection, actor: str) -> Powers | None:
+    """None is the command line: whoever has a shell on the machine and its database."""
+    if actor == "cli" or actor.startswith("cli:"):
+        return None
+    return powers_of(actor, GrantTable(tx).open_of(actor))
+
+
+def _existing(tx: Connection, grant_id: str) -> Grant:
+    grant = GrantTable(tx).get(grant_id)
+    if grant is None or grant.state is GrantState.ENDED:
+        raise GrantUnknown
+    return grant
