@@ -181,7 +181,9 @@ def _rsa(jwk: Mapping[str, Any]) -> tuple[PublicKey, dict[str, str]]:
     try:
         key = rsa.RSAPublicNumbers(exponent, modulus).public_key()
     except ValueError:
-        raise JwkInvalid("The key's numbers do not make an RSA key.") from None
+        key = None
+    if key is None or modulus % 2 == 0:
+        raise JwkInvalid("The key's numbers do not make an RSA key.")
     return key, {"kty": "RSA", "n": jwk["n"], "e": jwk["e"]}
 
 

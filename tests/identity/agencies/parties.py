@@ -45,7 +45,7 @@ def b64(raw: bytes) -> str:
 
 
 def signed(header: Mapping[str, Any], claims: Mapping[str, Any], key: Key) -> str:
-    token: str = jwt.encode(dict(header), dict(claims), key, algorithms=[header["alg"]])
+    token: str = jwt.encode(dict(header), dict(claims), key, algorithms=[header["alg"]], default_type=None)
     return token
 
 
