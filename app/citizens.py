@@ -19,13 +19,11 @@ from identity.login.recovery import Recoveries
 from identity.login.service import Login
 from identity.login.sessions import Sessions
 from identity.login.throttle import Throttle
-from identity.mail.composing import Composer
-from identity.mail.service import MailOutbox
 from identity.people.contacts import PeopleContacts
 from identity.people.policy import PeoplePolicy
 from identity.people.registry import SimulatedRegistry
 from identity.people.service import People
-from identity.ports import Vault
+from identity.ports import Outbox, Vault
 from identity.web.routes import router
 from identity.web.shell import FindFlow, Shell
 
@@ -34,7 +32,6 @@ from identity.web.shell import FindFlow, Shell
 class Citizens:
     """Everything that the pages for people stand on."""
 
-    outbox: MailOutbox
     contacts: PeopleContacts
     people: People
     factors: Factors
@@ -45,7 +42,13 @@ class Citizens:
 
 
 def build_citizens(
-    settings: Settings, *, database: Database, clock: Clock, audit: Audit, vault: Vault
+    settings: Settings,
+    *,
+    database: Database,
+    clock: Clock,
+    audit: Audit,
+    vault: Vault,
+    outbox: Outbox,
 ) -> Citizens:
     """Opens no key and asks no database."""
     ports: dict[str, Any] = {
@@ -55,10 +58,6 @@ def build_citizens(
         "audit": audit,
         "vault": vault,
     }
-    composer = Composer(
-        public_url=settings.public_url, sender=settings.mail.sender, sender_name=settings.mail.sender_name
-    )
-    outbox = MailOutbox(begin=database.begin, read=database.read, clock=clock, vault=vault, composer=composer)
     contacts = PeopleContacts(vault)
     sessions = Sessions(**ports)
     people = People(
@@ -87,7 +86,6 @@ def build_citizens(
     }
     login = Login(**parts)
     return Citizens(
-        outbox=outbox,
         contacts=contacts,
         people=people,
         factors=factors,

@@ -128,7 +128,10 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
     vault = CustodyVault(envelope)
     tokens = build_tokens(settings, keys=CustodyTokenKeys(keys), clock=clock)
     callers = build_callers(settings, database=database, clock=clock, audit=audit, vault=vault, tokens=tokens)
-    citizens = build_citizens(settings, database=database, clock=clock, audit=audit, vault=vault)
+    outbox = mail_outbox(settings, database=database, clock=clock, vault=vault)
+    citizens = build_citizens(
+        settings, database=database, clock=clock, audit=audit, vault=vault, outbox=outbox
+    )
     # 5. Sealing.
     identities = CertifiedIdentities(begin=database.read, keys=keys, clock=clock)
     register = DocumentRegister(
@@ -178,7 +181,7 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         keys=keys,
         envelope=envelope,
         vault=vault,
-        outbox=mail_outbox(settings, database=database, clock=clock, vault=vault),
+        outbox=outbox,
         hierarchy=hierarchy,
         revocation=revocation,
         tsa=tsa,
