@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -24,6 +25,7 @@ from identity.people.profiles import Profiles
 from identity.people.tables import PersonTable
 from tests.support.authenticator import SoftwareAuthenticator
 from tests.support.clock import FrozenClock
+from tests.support.vault import vault_in
 
 ORIGIN = "https://masuk.absah.example"
 RP_ID = "absah.example"
@@ -60,6 +62,12 @@ def database(database_url: str) -> Iterator[Database]:
     tables.metadata.create_all(made.engine)
     yield made
     made.close()
+
+
+@pytest.fixture
+def vault(tmp_path: Path, clock: FrozenClock) -> Iterator[CustodyVault]:
+    with vault_in(tmp_path, clock) as made:
+        yield made
 
 
 @pytest.fixture
@@ -109,7 +117,7 @@ def new_person(database: Database, vault: CustodyVault, clock: FrozenClock) -> C
             created_at=clock(),
         )
         with database.begin() as tx:
-            PersonTable(tx).add(Profiles(vault).record(person))
+            PersonTable(tx).add(Profiles(vault).record(person, now=clock()))
         return person.id
 
     return make
