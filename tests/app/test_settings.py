@@ -23,7 +23,8 @@ def test_without_any_setting_the_service_runs_on_this_machine_and_says_what_is_u
     assert settings.database_url == f"sqlite:///{Path('var').absolute()}/absah.sqlite3"
     assert settings.storage_url == f"file://{Path('var').absolute()}/documents"
     assert settings.pki_origin == settings.issuer == "http://127.0.0.1:8000"
-    assert len(settings.unsafe()) == 4
+    assert len(settings.unsafe()) == 5
+    assert settings.mail_dir == Path("var").absolute() / "mail"
 
 
 def test_a_variable_reaches_its_section(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,6 +78,8 @@ def test_an_unknown_variable_stops_the_start_and_names_the_nearest(
         ("ABSAH_PUBLIC_URL", "https://absah.example/app", "without a path"),
         ("ABSAH_PKI_URL", "https://pki.example", "must start with http://"),
         ("ABSAH_CA_COUNTRY", "Indonesia", "pattern"),
+        ("ABSAH_MAIL_SECURITY", "maybe", "'starttls', 'tls' or 'none'"),
+        ("ABSAH_MAIL_SENDER", "Absah <absah@absah.example>", "pattern"),
     ],
 )
 def test_a_wrong_value_is_refused_by_its_variable_and_not_repeated(
@@ -99,6 +102,7 @@ def test_production_refuses_every_stand_in_at_once(monkeypatch: pytest.MonkeyPat
         "ABSAH_DATABASE_URL",
         "ABSAH_PUBLIC_URL",
         "ABSAH_IDENTITY_ISSUER",
+        "ABSAH_MAIL_HOST",
     ):
         assert variable in str(refused.value)
 
@@ -108,6 +112,7 @@ def test_production_starts_when_nothing_is_a_stand_in(monkeypatch: pytest.Monkey
         "ABSAH_ENV": "production",
         "ABSAH_KEYS_PASSPHRASE_FILE": "/run/secrets/passphrase",
         "ABSAH_DATABASE_URL": "postgresql://absah@db/absah",
+        "ABSAH_MAIL_HOST": "mail.absah.example",
         "ABSAH_PUBLIC_URL": "https://absah.example",
         "ABSAH_PKI_URL": "http://pki.absah.example",
     }.items():
@@ -142,6 +147,19 @@ def test_two_ways_to_unlock_the_keys_are_one_too_many(monkeypatch: pytest.Monkey
     monkeypatch.setenv("ABSAH_KEYS_KEK_FILE", "/a")
     monkeypatch.setenv("ABSAH_KEYS_PASSPHRASE_FILE", "/b")
     with pytest.raises(SettingsInvalid, match="exclude each other"):
+        Settings.load()
+
+
+def test_production_sends_no_mail_in_the_clear(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ABSAH_MAIL_HOST", "mail.absah.example")
+    monkeypatch.setenv("ABSAH_MAIL_SECURITY", "none")
+    assert any("ABSAH_MAIL_SECURITY" in words for words in Settings.load().unsafe())
+
+
+@pytest.mark.parametrize("alone", ["ABSAH_MAIL_USER", "ABSAH_MAIL_PASSWORD_FILE"])
+def test_a_mail_user_and_a_password_come_together(alone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(alone, "/run/secrets/mail")
+    with pytest.raises(SettingsInvalid, match="belong together"):
         Settings.load()
 
 

@@ -82,7 +82,7 @@ def test_only_the_proxy_is_reached_from_outside(compose: dict[str, Any]) -> None
     for name, service in compose["services"].items():
         for network in service["networks"]:
             inside = (compose["networks"][network] or {}).get("internal", False)
-            assert inside or (name, network) == ("proxy", "outside")
+            assert inside or (name, network) in {("proxy", "outside"), ("worker", "mail")}
     assert set(compose["services"]["postgres"]["networks"]).isdisjoint(
         compose["services"]["proxy"]["networks"]
     )
