@@ -392,7 +392,7 @@ class Recoveries:
 
     def _cancel_code(self, recovery_id: str) -> str:
         """The same in every notice, so that each of them can stop it; kept nowhere but as a hash."""
-        derived = self._vault.fingerprint("recovery.cancel", recovery_id)
+        derived = self._vault.fingerprint("recovery-cancel", recovery_id)
         return base64.urlsafe_b64encode(derived).rstrip(b"=").decode()
 
     def _notice(self, tx: Connection, person_id: str, template: str, values: dict[str, str]) -> None:
