@@ -21,17 +21,20 @@ from app import schema
 from app.custody import wrapping_key
 from app.database import Database, sqlite_file
 from app.errors import ApplicationError
+from app.mail import carrier_for
 from app.register import read_published_trust
 from app.settings import Settings
 from app.storage import ObjectFiles
 from app.wiring import Core, build_core
 from ca.model import CertificateStatus, ProfileName
 from ca.tables import Certificates
+from identity.mail.errors import MailServerUnavailable
 from keys.errors import KeyCustodyError
 from signing import fonts
 
 _ROOM: Final = 1024**3
 _SOON: Final = timedelta(days=30)
+_MAIL_WAITS: Final = timedelta(minutes=15)
 _SKEW: Final = timedelta(seconds=2)
 """Time-stamps promise an accuracy of a second; a clock further off than this makes them lie."""
 
@@ -83,6 +86,7 @@ def examine() -> list[Finding]:
             return [*findings, Finding(Health.BROKEN, "core", str(cause), "Correct what is named above.")]
         findings.append(_guarded("keys", lambda: _keys(core)))
         findings.extend(_certificates(core))
+        findings.append(_guarded("mail", lambda: _mail(core)))
         findings.append(_guarded("audit trail", lambda: _audit(core)))
     return findings
 
@@ -204,6 +208,32 @@ def _certificates(core: Core) -> Iterator[Finding]:
             f"until {entry.next_update:%Y-%m-%d %H:%M} UTC",
             "Run `absah worker`; it renews lists." if late else "",
         )
+
+
+def _mail(core: Core) -> Finding:
+    standing, now = core.outbox.standing(), core.clock()
+    where = core.settings.mail.host or f"folder {core.settings.mail_dir}"
+    found = f"{where}; {standing.waiting} waiting, {standing.dead} given up"
+    try:
+        with carrier_for(core.settings).round():
+            pass
+    except MailServerUnavailable as cause:
+        return Finding(
+            Health.BROKEN,
+            "mail",
+            f"{found}; the server does not take mail: {cause.reason}",
+            "Look at the ABSAH_MAIL_ settings and the server. Nothing is lost meanwhile.",
+        )
+    if standing.dead:
+        return Finding(Health.WARNING, "mail", found, "See why with `absah mail list`.")
+    if standing.oldest is not None and now - standing.oldest > _MAIL_WAITS:
+        return Finding(
+            Health.WARNING,
+            "mail",
+            f"{found}, since {standing.oldest:%Y-%m-%d %H:%M} UTC",
+            "Is `absah worker`, or a server with upkeep, running?",
+        )
+    return Finding(Health.OK, "mail", found)
 
 
 def _audit(core: Core) -> Finding:

@@ -21,9 +21,11 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from app.clock import Clock
 from app.errors import SettingsInvalid
 from app.settings import MailSecurity, Settings
 from app.settings.people import MailSettings
+from app.telemetry import Reading
 from identity.mail.errors import DeliveryFailed, MailDeferred, MailRefused, MailServerUnavailable
 from identity.mail.ports import Carrier, Round
 from identity.mail.service import MailOutbox
@@ -223,3 +225,14 @@ def deliver_once(
     if done.sent or done.put_off or done.dead:
         log.info("mail_delivered", sent=done.sent, put_off=done.put_off, dead=done.dead)
     return True
+
+
+def readings(outbox: MailOutbox, clock: Clock) -> list[Reading]:
+    """What the metrics tell about mail."""
+    standing = outbox.standing()
+    age = 0.0 if standing.oldest is None else max(0.0, (clock() - standing.oldest).total_seconds())
+    return [
+        Reading("absah_mail_waiting", "Mails that wait to be sent.", standing.waiting),
+        Reading("absah_mail_dead", "Mails that were given up and are kept.", standing.dead),
+        Reading("absah_mail_oldest_seconds", "For how long the oldest of the waiting mails has waited.", age),
+    ]

@@ -9,7 +9,9 @@ from fastapi import FastAPI
 from app import schema, upkeep
 from app.citizens import build_shell, citizen_pages
 from app.guards import BearerGuard
+from app.holders import holder_fingerprint
 from app.logs import configure_logging
+from app.mail import readings
 from app.pages import add_verification
 from app.settings import Settings
 from app.shell import new_application, serve_with_short_turns
@@ -45,10 +47,14 @@ def build_app(core: Core, *, closing: ExitStack) -> FastAPI:
             "time": lambda: core.tsa.chain,
         },
         closing=closing,
+        readings=lambda: readings(core.outbox, core.clock),
     )
     callers = core.callers
     application.include_router(identity_routes(callers.reader, callers.grants, jwks=callers.tokens.jwks))
-    application.include_router(signing_routes(core.sealing, core.register, guard=BearerGuard(callers)))
+    fingerprint = holder_fingerprint(core.vault, sample_niks=not core.settings.production)
+    application.include_router(
+        signing_routes(core.sealing, core.register, guard=BearerGuard(callers), fingerprint=fingerprint)
+    )
     application.include_router(ca_routes(core.revocation, core.tsa, read=core.database.read))
     shell = build_shell(core.settings, core.citizens)
     application.include_router(citizen_pages(shell, core.citizens, clock=core.clock))

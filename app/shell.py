@@ -19,7 +19,7 @@ from app import __version__, answers
 from app.answers import ProblemMiddleware
 from app.limits import BodyLimitMiddleware, BodyLimits, UnreadBodyMiddleware
 from app.settings import Settings
-from app.telemetry import Metrics, TelemetryMiddleware
+from app.telemetry import Metrics, Readings, TelemetryMiddleware
 
 log = structlog.get_logger(__name__)
 
@@ -89,7 +89,12 @@ class HeadMiddleware:
 
 
 def new_application(
-    settings: Settings, *, title: str, probes: Mapping[str, Probe], closing: ExitStack
+    settings: Settings,
+    *,
+    title: str,
+    probes: Mapping[str, Probe],
+    closing: ExitStack,
+    readings: Readings = tuple,
 ) -> FastAPI:
     """An application that refuses, measures and answers for itself. ``closing`` is unwound when it stops."""
 
@@ -109,7 +114,7 @@ def new_application(
         redoc_url=None,
         redirect_slashes=False,  # redirects would name the host that the caller claims
     )
-    metrics = Metrics()
+    metrics = Metrics(readings)
     answers.install(application, public_url=settings.public_url)
     _health_routes(application, Readiness(probes), metrics)
     # The last one added stands outermost.

@@ -6,12 +6,19 @@ import os
 import re
 import secrets
 import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+log = structlog.get_logger(__name__)
 
 MULTIPROCESS_DIR: Final = "PROMETHEUS_MULTIPROC_DIR"
 """prometheus-client's own variable. ``absah serve`` sets it before it starts several processes; each then
@@ -20,11 +27,25 @@ writes its numbers to files there, and whichever process answers ``/metrics`` ad
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9-]{8,64}")
 
 
-class Metrics:
-    """The counters of one process."""
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A number that is looked up when somebody asks, instead of being counted along the way."""
 
-    def __init__(self) -> None:
+    name: str
+    meaning: str
+    value: float
+
+
+Readings = Callable[[], Iterable[Reading]]
+
+
+class Metrics:
+    """The counters of one process, and the readings that any process can take."""
+
+    def __init__(self, readings: Readings = tuple) -> None:
         self.registry = CollectorRegistry()
+        self._readings = _Readings(readings)
+        self.registry.register(self._readings)
         self.requests = Counter(
             "absah_http_requests", "Requests answered.", ("method", "route", "status"), registry=self.registry
         )
@@ -42,7 +63,26 @@ class Metrics:
             return generate_latest(self.registry)
         everyone = CollectorRegistry()
         MultiProcessCollector(everyone)  # type: ignore[no-untyped-call]
+        everyone.register(self._readings)
         return generate_latest(everyone)
+
+
+class _Readings(Collector):
+    def __init__(self, readings: Readings) -> None:
+        self._readings = readings
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing, so that registering takes no reading."""
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        """What cannot be read is left out: the counters beside it are needed most when things fail."""
+        try:
+            taken = list(self._readings())
+        except Exception as cause:  # noqa: BLE001 - whatever it is, the answer goes without
+            log.warning("reading_failed", error=type(cause).__name__)
+            return ()
+        return [GaugeMetricFamily(reading.name, reading.meaning, reading.value) for reading in taken]
 
 
 class TelemetryMiddleware:

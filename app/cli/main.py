@@ -7,7 +7,7 @@ import sys
 import typer
 
 from app import __version__
-from app.cli import agencies, diagnosis, documents, operators, running
+from app.cli import agencies, diagnosis, documents, mail, operators, running
 from app.cli.context import err
 
 cli = typer.Typer(
@@ -24,6 +24,7 @@ running.register(cli)
 diagnosis.register(cli)
 agencies.register(cli)
 operators.register(cli)
+mail.register(cli)
 
 
 @cli.command(rich_help_panel="Running it")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final
+from typing import ClassVar, Final
 from urllib.parse import quote
 
 from identity.mail.errors import MailAddressInvalid, MailUnknown, MailValuesWrong
@@ -61,6 +61,7 @@ LETTERS: Final[Mapping[str, Letter]] = MappingProxyType(
         "password_changed": _letter(_FACTORS, when=Kind.MOMENT),
         "recovery_codes_renewed": _letter(_FACTORS, when=Kind.MOMENT),
         "recovery_code_used": _letter(_FACTORS, left=Kind.NUMBER, when=Kind.MOMENT),
+        "passkey_suspected": _letter(_FACTORS, factor=Kind.TEXT, when=Kind.MOMENT),
         # Login and recovery
         "new_device": _letter(
             "/not-me?code={code}", code=Kind.CODE, device=Kind.TEXT, place=Kind.TEXT, when=Kind.MOMENT
@@ -82,6 +83,7 @@ LETTERS: Final[Mapping[str, Letter]] = MappingProxyType(
         "privacy_answered": _letter("/account/privacy"),
         "account_erased": _letter(),
         "consent_given": _letter("/account/consents", portal=Kind.TEXT, when=Kind.MOMENT),
+        "trial": _letter(),
         "consent_withdrawn": _letter("/account/consents", portal=Kind.TEXT, when=Kind.MOMENT),
     }
 )
@@ -203,12 +205,13 @@ class MailStanding:
 class MailPolicy:
     """How often a mail is tried and how long it is kept."""
 
+    claim: ClassVar[timedelta] = timedelta(minutes=15)
+    """How long a mail belongs to the process that is sending it; longer than the slowest server takes."""
+
     attempts: int = 12
     """After so many it is given up: with the times below, after about a day and a half."""
     first_pause: timedelta = timedelta(seconds=30)
     longest_pause: timedelta = timedelta(hours=6)
-    claim: timedelta = timedelta(minutes=15)
-    """How long a mail belongs to the process that is sending it; longer than the slowest server takes."""
     keep_sent: timedelta = timedelta(days=7)
     """Without address and words: only that it was sent."""
     keep_dead: timedelta = timedelta(days=30)

@@ -28,6 +28,9 @@ from identity.ports import Begin, Clock, Vault
 PURPOSE: Final = "mail"
 """The data key that addresses and values are sealed under, bound to the mail's id."""
 
+TRIAL: Final = "trial"
+"""The mail that is sent to look whether mails can be sent."""
+
 _MOST_PER_ROUND: Final = 500
 
 
@@ -134,6 +137,17 @@ class MailOutbox:
             mail = register.get(mail_id)
             if mail is None or not register.revive(mail, at=self._clock()):
                 raise MailNotFound(f"No dead letter has the id {mail_id!r}. `absah mail list` shows them.")
+
+    def try_out(self, carrier: Carrier, *, to: str, language: str = "id") -> None:
+        """Hand over one mail now, past the outbox, to find out whether a mail server takes it.
+
+        Raises a leaf of :class:`identity.mail.errors.MailError`.
+        """
+        now = self._clock()
+        mail = QueuedMail(secrets.token_hex(16), TRIAL, language, None, MailState.WAITING, now, now, 1, "")
+        message = self._composer.compose(mail, to=checked_address(to), values={})
+        with carrier.round() as round_:
+            round_.hand_over(message, to=to)
 
     def _claim(self, mail: QueuedMail) -> QueuedMail | None:
         """None when another process was first."""

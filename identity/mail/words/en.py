@@ -136,6 +136,16 @@ WORDINGS: Final[dict[str, Wording]] = {
         "See ways to log in",
         (_NOT_YOU,),
     ),
+    "passkey_suspected": Wording(
+        "Your passkey may have been copied",
+        (
+            "Somebody tried to log in with a copy of this: {factor}. We refused it.",
+            "Time: {when}",
+            "Remove that passkey, then register your device again.",
+        ),
+        "See ways to log in",
+        (_NOT_YOU,),
+    ),
     "new_device": Wording(
         "Login from a new device",
         (
@@ -220,6 +230,10 @@ WORDINGS: Final[dict[str, Wording]] = {
         ("You agreed that {portal} receives data from your account.", "Time: {when}"),
         "See or withdraw consent",
         (_NOT_YOU,),
+    ),
+    "trial": Wording(
+        "A mail to try things out",
+        ("This mail proves that the mail settings work. There is nothing to do.",),
     ),
     "consent_withdrawn": Wording(
         "Consent was withdrawn",

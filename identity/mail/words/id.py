@@ -136,6 +136,16 @@ WORDINGS: Final[dict[str, Wording]] = {
         "Lihat cara masuk",
         (_NOT_YOU,),
     ),
+    "passkey_suspected": Wording(
+        "Kunci sandi Anda mungkin tersalin",
+        (
+            "Seseorang mencoba masuk dengan salinan dari {factor}. Kami menolaknya.",
+            "Waktu: {when}",
+            "Hapus kunci sandi itu, lalu daftarkan lagi perangkat Anda.",
+        ),
+        "Lihat cara masuk",
+        (_NOT_YOU,),
+    ),
     "new_device": Wording(
         "Masuk dari perangkat baru",
         (
@@ -217,6 +227,10 @@ WORDINGS: Final[dict[str, Wording]] = {
         ("Anda menyetujui bahwa {portal} menerima data dari akun Anda.", "Waktu: {when}"),
         "Lihat atau cabut persetujuan",
         (_NOT_YOU,),
+    ),
+    "trial": Wording(
+        "Surel percobaan",
+        ("Surel ini membuktikan bahwa pengaturan surel bekerja. Tidak ada yang perlu dilakukan.",),
     ),
     "consent_withdrawn": Wording(
         "Persetujuan dicabut",
