@@ -216,7 +216,8 @@ class SeenTokenTable:
         """False when it was seen before: of any number at the same time exactly one is told True."""
         dialect = postgresql if self._tx.dialect.name == "postgresql" else sqlite
         statement = dialect.insert(seen_tokens).values(digest=digest, expires_at=expires_at)
-        return self._tx.execute(statement.on_conflict_do_nothing()).rowcount == 1
+        added = statement.on_conflict_do_nothing().returning(seen_tokens.c.digest)
+        return self._tx.execute(added).first() is not None
 
     def purge(self, before: datetime) -> int:
         """Forget what is refused for its age anyway; returns how many."""

@@ -1,28 +1,25 @@
-"""``/oauth2`` over HTTP, as RFC 6749 and RFC 6750 describe it."""
+"""``/oauth2`` over HTTP, as RFC 6749 and RFC 6750 describe it, for development clients with secrets."""
 
 from __future__ import annotations
 
 import base64
-from contextlib import ExitStack
 from urllib.parse import quote_plus
 
 import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
-from app.settings import Settings
-from app.shell import new_application
-from identity.routes import router
-from identity.service import IdentityService, NewClient
+from app.callers import Callers
+from identity.access import AccessTokens
+from identity.agencies.model import AgencyPolicy
+from identity.agencies.service import Agencies, NewClient
+from identity.errors import TokenExpired
+from identity.throttle import PER_CLIENT
+from tests.identity.conftest import build, serve
 from tests.support.asgi import InProcess
-
-
-@pytest.fixture
-def http(identity: IdentityService) -> InProcess:
-    application = new_application(Settings(), title="t", probes={}, closing=ExitStack())
-    application.include_router(router(identity))
-    return InProcess(application)
-
+from tests.support.clock import FrozenClock
+from tests.support.databases import Begin
+from tests.support.tokens import bearer_token
 
 GRANT = {"grant_type": "client_credentials"}
 
@@ -93,7 +90,7 @@ def test_a_refusal_has_the_protocols_form_and_is_a_problem_document_too(
         b"\xff\xfe",
         b"a=%ff",
         b"&".join(b"a%d=1" % number for number in range(99)),
-        b"a=" + b"x" * 9000,
+        b"a=" + b"x" * 33_000,
     ],
     ids=["twice", "not ASCII", "not UTF-8", "too many fields", "too long"],
 )
@@ -122,6 +119,65 @@ def test_somebody_without_a_secret_learns_nothing_about_grants_and_scopes(
     assert {answer.status_code for answer in answers} == {401}
 
 
-def test_the_key_set_holds_public_halves_only(http: InProcess) -> None:
-    (key,) = http.get("/oauth2/jwks").json()["keys"]
-    assert set(key) == {"kty", "crv", "x", "y", "kid", "use", "alg"}
+def _ask(http: InProcess, made: NewClient, **changes: str) -> tuple[int, str]:
+    form = GRANT | {"client_id": made.client.id, "client_secret": made.secret} | changes
+    answer = http.post("/oauth2/token", data=form)
+    return answer.status_code, answer.json().get("error", answer.json().get("scope"))
+
+
+def test_a_token_can_carry_less_than_the_client_holds_and_never_more(
+    http: InProcess, client: NewClient
+) -> None:
+    assert _ask(http, client, scope="documents.read") == (200, "documents.read")
+    beyond = ("documents.revoke", "documents.read documents.revoke", "documents.issue:decree",
+              "documents.issue:*", " ", "openid")  # fmt: skip
+    for scope in beyond:
+        assert _ask(http, client, scope=scope) == (400, "invalid_scope"), scope
+
+
+def test_a_client_that_may_issue_everything_may_ask_for_one_type(
+    http: InProcess, agencies: Agencies, client: NewClient
+) -> None:
+    wide = agencies.add_client("dinas", name="wide", scopes=["documents.issue:*"], actor="test")
+    assert _ask(http, wide, scope="documents.issue:decree") == (200, "documents.issue:decree")
+    assert _ask(http, wide, scope="documents.issue:NOT A TYPE") == (400, "invalid_scope")
+
+
+def test_a_token_opens_the_api_until_its_time_or_its_client_has_ended(
+    http: InProcess, callers: Callers, client: NewClient, clock: FrozenClock
+) -> None:
+    token = bearer_token(http, client)
+    header = {"Authorization": f"Bearer {token}"}
+    assert http.get("/v1/me", headers=header).json()["client"] == client.client.id
+    callers.agencies.disable_client(client.client.id, actor="test")
+    assert http.get("/v1/me", headers=header).status_code == 401
+    assert _ask(http, client) == (401, "invalid_client")
+    clock.advance(callers.tokens.lifetime * 1.1)
+    with pytest.raises(TokenExpired):
+        callers.tokens.read(token)
+
+
+def test_two_clients_never_share_a_secret(http: InProcess, agencies: Agencies, client: NewClient) -> None:
+    other = agencies.add_client("dinas", name="other", scopes=["documents.read"], actor="test")
+    assert _ask(http, client, client_id=other.client.id) == (401, "invalid_client")
+
+
+def test_production_refuses_secrets_and_says_what_to_do(
+    begin: Begin, clock: FrozenClock, access_tokens: AccessTokens, client: NewClient
+) -> None:
+    http = serve(build(begin, clock, access_tokens, AgencyPolicy(secrets_allowed=False)))
+    headers = _basic(client.client.id, client.secret)
+    for answer in (
+        http.post("/oauth2/token", data=GRANT, headers=headers),
+        http.post("/oauth2/token", data=GRANT | {"client_id": "x", "client_secret": "absah_wrong"}),
+    ):
+        assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+        assert "private_key_jwt" in answer.json()["error_description"]
+
+
+def test_wrong_secrets_become_slow_and_the_right_one_goes_through(http: InProcess, client: NewClient) -> None:
+    assert _ask(http, client)[0] == 200
+    for _ in range(PER_CLIENT.burst):
+        assert _ask(http, client, client_secret="wrong") == (401, "invalid_client")
+    assert _ask(http, client, client_secret="wrong") == (429, "temporarily_unavailable")
+    assert _ask(http, client)[0] == 200

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from identity.errors import ClientNotAuthenticated, TooManyAttempts
-from identity.service import IdentityService, NewClient
+from identity.errors import TooManyAttempts
 from identity.throttle import PER_ADDRESS, PER_CLIENT, Throttle
 
 
@@ -73,13 +72,3 @@ def test_memory_stays_bounded_however_many_names_are_tried(ticks: Ticks) -> None
         throttle.failed("c" * 4000, f"10.0.{number}")
     assert len(throttle._spent) <= 10_000
     assert max(len(client) for client, _ in throttle._spent) <= 64
-
-
-def test_the_token_endpoint_asks_the_throttle(identity: IdentityService, client: NewClient) -> None:
-    for _ in range(PER_CLIENT.burst):
-        with pytest.raises(ClientNotAuthenticated):
-            identity.grant_token(client.client.id, "wrong", scope=None, address="a")
-    with pytest.raises(TooManyAttempts):
-        identity.grant_token(client.client.id, "wrong", scope=None, address="a")
-    identity.grant_token(client.client.id, client.secret, scope=None, address="b")
-    identity.grant_token(client.client.id, client.secret, scope=None, address="a")
