@@ -13,10 +13,12 @@ from app.holders import holder_fingerprint
 from app.logs import configure_logging
 from app.mail import readings
 from app.pages import add_verification
+from app.portals import add_provider
 from app.settings import Settings
 from app.shell import new_application, serve_with_short_turns
 from app.wiring import Core, build_core
 from ca.routes import router as ca_routes
+from identity.provider.pages import flow_finder
 from identity.routes import router as identity_routes
 from signing.routes import router as signing_routes
 
@@ -56,8 +58,17 @@ def build_app(core: Core, *, closing: ExitStack) -> FastAPI:
         signing_routes(core.sealing, core.register, guard=BearerGuard(callers), fingerprint=fingerprint)
     )
     application.include_router(ca_routes(core.revocation, core.tsa, read=core.database.read))
-    shell = build_shell(core.settings, core.citizens)
+    find_flow = flow_finder(core.provider.authorizing)
+    shell = build_shell(core.settings, core.citizens, find_flow=find_flow)
     application.include_router(citizen_pages(shell, core.citizens, clock=core.clock))
+    add_provider(
+        application,
+        shell,
+        settings=core.settings,
+        provider=core.provider,
+        callers=callers,
+        citizens=core.citizens,
+    )
     add_verification(
         application,
         core.settings,

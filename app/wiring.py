@@ -14,7 +14,10 @@ from app.custody import CertifiedIdentities, CustodyTokenKeys, wrapping_key
 from app.database import Database
 from app.errors import NotInitialised
 from app.evidence import RegisterEvidence
+from app.holders import AgencyReads
+from app.office import Office, build_office
 from app.policies import policy_from
+from app.portals import Provider, build_provider, build_sharing
 from app.register import RegisterTrust, ReleasedDocuments
 from app.settings import Settings
 from app.storage import ObjectFiles
@@ -28,6 +31,8 @@ from identity.agencies.service import Agencies
 from identity.mail.composing import Composer
 from identity.mail.model import MailPolicy
 from identity.mail.service import MailOutbox
+from identity.provider.portals import portal_clients
+from identity.provider.sharing import Sharing
 from keys.envelope import Envelope
 from keys.model import KeyPurpose
 from keys.service import KeyService
@@ -60,6 +65,9 @@ class Core:
     agencies: Agencies
     callers: Callers
     citizens: Citizens
+    provider: Provider
+    sharing: Sharing
+    office: Office
     sealing: SealingService
     register: DocumentRegister
     released: ReleasedDocuments
@@ -126,12 +134,35 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
     tsa = TimeStampingAuthority(begin=database.read, keys=keys, clock=clock, config=config)
     # 4. Who calls.
     vault = CustodyVault(envelope)
-    tokens = build_tokens(settings, keys=CustodyTokenKeys(keys), clock=clock)
-    callers = build_callers(settings, database=database, clock=clock, audit=audit, vault=vault, tokens=tokens)
+    token_keys = CustodyTokenKeys(keys)
+    tokens = build_tokens(settings, keys=token_keys, clock=clock)
     outbox = mail_outbox(settings, database=database, clock=clock, vault=vault)
+    sharing = build_sharing(database=database, clock=clock, audit=audit)
     citizens = build_citizens(
-        settings, database=database, clock=clock, audit=audit, vault=vault, outbox=outbox
+        settings, database=database, clock=clock, audit=audit, vault=vault, outbox=outbox, sharing=sharing
     )
+    provider = build_provider(
+        settings,
+        database=database,
+        clock=clock,
+        audit=audit,
+        vault=vault,
+        keys=token_keys,
+        tokens=tokens,
+        people=citizens.people,
+        closing=closing,
+    )
+    callers = build_callers(
+        settings,
+        database=database,
+        clock=clock,
+        audit=audit,
+        vault=vault,
+        tokens=tokens,
+        directories=[portal_clients],
+        grants=provider.grants,
+    )
+    office = build_office(database=database, clock=clock, audit=audit, vault=vault, citizens=citizens)
     # 5. Sealing.
     identities = CertifiedIdentities(begin=database.read, keys=keys, clock=clock)
     register = DocumentRegister(
@@ -141,6 +172,7 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         audit=audit,
         files=files,
         public_url=settings.public_url,
+        read_log=AgencyReads(office.lookups),
     )
     policy = SealingPolicy(
         lease=timedelta(seconds=settings.signing.lease_seconds),
@@ -189,6 +221,9 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         agencies=callers.agencies,
         callers=callers,
         citizens=citizens,
+        provider=provider,
+        sharing=sharing,
+        office=office,
         sealing=sealing,
         register=register,
         released=released,

@@ -159,6 +159,7 @@ class SealingJobs:
             idempotency_key=idempotency_key,
             request_digest=request_digest,
             lease_until=lease.until,
+            authorised_by=caller.authorised_by,
         )
         prepared.stream.seek(0)
         self._files.put(document.source_key, prepared.stream)
@@ -166,7 +167,11 @@ class SealingJobs:
             with self._begin() as tx:
                 status_index = DocumentTable(tx).reserve(document, lease_token=lease.token)
                 self._audit.append(
-                    tx, action="document.intended", actor=caller.client_id, subject=document.id
+                    tx,
+                    action="document.intended",
+                    actor=caller.client_id,
+                    subject=document.id,
+                    facts=_authorisation(document),
                 )
         except IntegrityError:
             # Only here is it certain that nothing was committed; otherwise the source must stay.
@@ -316,7 +321,8 @@ class SealingJobs:
                     action="document.issued",
                     actor=document.client_id,
                     subject=document.id,
-                    facts={"sha256": sealed.digest.hex(), "type": document.facts.type},
+                    facts={"sha256": sealed.digest.hex(), "type": document.facts.type}
+                    | _authorisation(document),
                 )
                 self._supersede_earlier(tx, released)
         if not committed:
@@ -374,3 +380,8 @@ class SealingJobs:
 
 def _overtaken(document: Document) -> JobInProgress:
     return JobInProgress(f"Another worker took document {document.id} over. Repeat the request.")
+
+
+def _authorisation(document: Document) -> dict[str, str]:
+    """The person in whose name it is sealed, for the audit trail."""
+    return {"authorised_by": document.authorised_by} if document.authorised_by else {}

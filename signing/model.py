@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -57,11 +57,14 @@ class Holder:
     """To whom a document was issued.
 
     A person's name is masked before it is stored: the agency keeps its own register, and what the service
-    does not hold it cannot leak.
+    does not hold it cannot leak. ``fingerprint`` is a keyed one of the person's NIK, where the agency told
+    it: by it, and by nothing else, a proofed person finds what was issued to them. It is part of no answer,
+    receipt or log.
     """
 
     name: str
     kind: HolderKind = HolderKind.PERSON
+    fingerprint: bytes | None = field(default=None, repr=False)
 
     def masked(self) -> Holder:
         """``Siti Aminah`` becomes ``S*** A***``: enough to compare with paper, too little to look up.
@@ -123,8 +126,10 @@ class DocumentFacts:
             texts["holder.name"] = self.holder.name
             if len(self.holder.name.split()) > _MOST_NAME_WORDS:
                 raise RequestRefused("holder.name", f"has more than {_MOST_NAME_WORDS} words")
-        for field, text in texts.items():
-            _check_text(field, text)
+            if self.holder.fingerprint is not None and self.holder.kind is not HolderKind.PERSON:
+                raise RequestRefused("holder.nik", "belongs to a person, and the holder is an organisation")
+        for name, text in texts.items():
+            _check_text(name, text)
         if self.issued_on.year < 1970:
             raise RequestRefused("issued_on", "lies before 1970")
         if self.issued_on > today + _MOST_AHEAD:
@@ -148,7 +153,8 @@ class Document:
     Times are aware UTC. ``source_digest`` and ``sealed_digest`` are SHA-256 of the PDF before the stamp and
     as released; ``receipt`` is the COSE_Sign1 printed in the QR; ``facts.holder`` is masked. ``refusal`` is
     what the caller was told, ``refusal_kind`` the name of its class; ``attempts`` counts take-overs of the
-    job after its first worker was gone.
+    job after its first worker was gone. ``authorised_by`` is the id of the person who had it sealed, None for
+    an agency's own system.
     """
 
     id: str
@@ -175,6 +181,7 @@ class Document:
     refusal: str | None = None
     refusal_kind: str | None = None
     attempts: int = 0
+    authorised_by: str | None = None
 
     @property
     def source_key(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +11,7 @@ from typing import BinaryIO, Protocol
 from keys.model import KeyAlgorithm
 from keys.ports import AuditTrail, Begin, Clock
 from signing.errors import NotPermitted
+from signing.model import Document
 
 __all__ = [
     "AuditTrail",
@@ -20,6 +21,8 @@ __all__ = [
     "DocumentFiles",
     "Evidence",
     "EvidenceSource",
+    "HolderFingerprint",
+    "ReadLog",
     "ReceiptSigner",
     "SealingIdentities",
     "SealingIdentity",
@@ -32,7 +35,8 @@ __all__ = [
 class Caller:
     """The agency system on whose behalf a job runs, as its access token says.
 
-    ``is_sandbox`` clients make samples: documents that never verify as real.
+    ``is_sandbox`` clients make samples: documents that never verify as real. ``authorised_by`` is the id of
+    the signatory who authorised this very act; None for a system that acts for itself.
     """
 
     client_id: str
@@ -40,6 +44,7 @@ class Caller:
     agency_name: str
     scopes: frozenset[str]
     is_sandbox: bool = False
+    authorised_by: str | None = None
 
     def require(self, *scopes: str) -> None:
         """Raise :class:`signing.errors.NotPermitted` unless the caller holds one of ``scopes``."""
@@ -122,6 +127,18 @@ class StoredFile:
 
     key: str
     stored_at: datetime
+
+
+HolderFingerprint = Callable[[str], bytes]
+"""The keyed fingerprint of a NIK. Raises :class:`signing.errors.RequestRefused` for what is none."""
+
+
+class ReadLog(Protocol):
+    """Told of every document that is about to be shown to an agency, before it is."""
+
+    def __call__(self, caller: Caller, documents: Sequence[Document], *, file: bool = False) -> None:
+        """``file`` when the sealed PDF itself is handed out."""
+        ...
 
 
 class DocumentFiles(Protocol):

@@ -13,8 +13,8 @@ from sqlalchemy import Connection
 from signing import receipt
 from signing.errors import DocumentNotFound, RequestRefused
 from signing.ids import is_document_id
-from signing.model import Document, DocumentState, StateReason, check_filter
-from signing.ports import AuditTrail, Begin, Caller, Clock, DocumentFiles
+from signing.model import Document, DocumentState, Release, StateReason, check_filter
+from signing.ports import AuditTrail, Begin, Caller, Clock, DocumentFiles, ReadLog
 from signing.tables import DocumentTable
 from signing.types import document_type
 
@@ -32,7 +32,8 @@ class DocumentLinks:
 class DocumentRegister:
     """Reads and withdraws documents. Every method sees only the caller's agency's documents.
 
-    ``read`` opens transactions that only read, and wait for no writer.
+    ``read`` opens transactions that only read, and wait for no writer. ``read_log`` hears of everything that
+    is shown, so that people can see who looked.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class DocumentRegister:
         audit: AuditTrail,
         files: DocumentFiles,
         public_url: str,
+        read_log: ReadLog | None = None,
     ) -> None:
         self._begin = begin
         self._read = read
@@ -51,11 +53,19 @@ class DocumentRegister:
         self._audit = audit
         self._files = files
         self._public_url = public_url.rstrip("/")
+        self._read_log = read_log
 
     def read(self, caller: Caller, document_id: str) -> Document:
         """One of the agency's documents; raises :class:`DocumentNotFound`, also for another agency's."""
-        caller.require("documents.read")
-        return self.owned(caller, document_id)
+        return self._shown(caller, self._readable(caller, document_id))
+
+    def read_file(
+        self, caller: Caller, document_id: str
+    ) -> tuple[Document, AbstractContextManager[BinaryIO]]:
+        """The same with its sealed PDF. Raises :class:`DocumentNotFound` or :class:`StateForbids`."""
+        document = self._readable(caller, document_id)
+        opened = self.open_file(document)
+        return self._shown(caller, document, file=True), opened
 
     def open_file(self, document: Document) -> AbstractContextManager[BinaryIO]:
         """The sealed PDF of a document that this service returned; raises :class:`StateForbids`."""
@@ -83,7 +93,7 @@ class DocumentRegister:
         if number is not None:
             check_filter("number", number)
         with self._read() as tx:
-            return DocumentTable(tx).page(
+            found = DocumentTable(tx).page(
                 caller.agency_id,
                 before=before,
                 limit=limit,
@@ -93,6 +103,18 @@ class DocumentRegister:
                 issued_from=issued_from,
                 issued_to=issued_to,
             )
+        if self._read_log is not None:
+            self._read_log(caller, found)
+        return found
+
+    def issued_to(
+        self, holder: bytes, *, before: int | None = None, limit: int = 50
+    ) -> list[tuple[int, Release]]:
+        """What was issued to the person with this fingerprint, newest first, older than status index
+        ``before``. Whose fingerprint it is, is for the caller to have made sure of.
+        """
+        with self._read() as tx:
+            return DocumentTable(tx).of_holder(holder, before=before, limit=limit)
 
     def revoke(self, caller: Caller, document_id: str, reason: StateReason) -> Document:
         """Take a document out of force for good, one that was superseded too: it may turn out to be wrong
@@ -152,6 +174,15 @@ class DocumentRegister:
             document = DocumentTable(tx).by_id(document_id)
         if document is None or document.agency_id != caller.agency_id:
             raise DocumentNotFound(document_id)
+        return document
+
+    def _readable(self, caller: Caller, document_id: str) -> Document:
+        caller.require("documents.read")
+        return self.owned(caller, document_id)
+
+    def _shown(self, caller: Caller, document: Document, *, file: bool = False) -> Document:
+        if self._read_log is not None:
+            self._read_log(caller, [document], file=file)
         return document
 
     @contextmanager

@@ -16,7 +16,7 @@ from starlette.datastructures import UploadFile
 
 from signing.errors import NotAForm, PartMissing, RequestRefused
 from signing.model import Document, DocumentFacts, DocumentState, Holder, HolderKind, StampPlace, StateReason
-from signing.ports import Caller
+from signing.ports import Caller, HolderFingerprint
 from signing.register import DocumentRegister
 from signing.service import SealingService
 
@@ -36,6 +36,11 @@ class _Strict(_Schema):
 class HolderIn(_Strict):
     name: str
     kind: HolderKind = HolderKind.PERSON
+    nik: str | None = Field(
+        default=None,
+        description="So that the person finds the document in their account; kept as a keyed fingerprint "
+        "only.",
+    )
 
 
 class StampPlaceIn(_Strict):
@@ -46,7 +51,8 @@ class StampPlaceIn(_Strict):
 
 
 class MetadataIn(_Strict):
-    """The ``metadata`` part of ``POST /v1/documents``. Everything but ``place`` becomes public."""
+    """The ``metadata`` part of ``POST /v1/documents``. Everything but ``place`` and ``holder.nik`` becomes
+    public."""
 
     type: str = Field(examples=["business_licence"])
     number: str = Field(examples=["503/0217/DPMPTSP/2026"])
@@ -58,7 +64,8 @@ class MetadataIn(_Strict):
     place: StampPlaceIn | None = None
     supersedes: str | None = None
 
-    def facts(self) -> DocumentFacts:
+    def facts(self, fingerprint: HolderFingerprint) -> DocumentFacts:
+        """Behind this a NIK exists no more. Raises :class:`signing.errors.RequestRefused` for a wrong one."""
         return DocumentFacts(
             type=self.type,
             number=self.number,
@@ -66,10 +73,16 @@ class MetadataIn(_Strict):
             signatory=self.signatory,
             issued_on=self.issued_on,
             valid_until=self.valid_until,
-            holder=Holder(self.holder.name, self.holder.kind) if self.holder else None,
+            holder=self._holder(fingerprint),
             place=StampPlace(**self.place.model_dump()) if self.place else None,
             supersedes=self.supersedes,
         )
+
+    def _holder(self, fingerprint: HolderFingerprint) -> Holder | None:
+        if self.holder is None:
+            return None
+        nik = self.holder.nik
+        return Holder(self.holder.name, self.holder.kind, None if nik is None else fingerprint(nik))
 
 
 class RevocationIn(_Schema):
@@ -118,7 +131,13 @@ class DocumentPage(_Schema):
     next_cursor: int | None = Field(description="Pass it as `cursor` for the next page; null on the last.")
 
 
-def router(sealing: SealingService, register: DocumentRegister, *, guard: Callable[..., Caller]) -> APIRouter:
+def router(
+    sealing: SealingService,
+    register: DocumentRegister,
+    *,
+    guard: Callable[..., Caller],
+    fingerprint: HolderFingerprint,
+) -> APIRouter:
     """Routes under ``/v1``. ``guard`` is the dependency that turns a bearer token into a :class:`Caller`."""
     routes = APIRouter(prefix="/v1", tags=["documents"])
     Agency = Annotated[Caller, Depends(guard)]
@@ -180,7 +199,7 @@ def router(sealing: SealingService, register: DocumentRegister, *, guard: Callab
             raise NotAForm("Send the PDF as multipart/form-data with the parts `file` and `metadata`.")
         # The form is read here, not by a parameter: nobody without a valid token gets to upload anything.
         async with request.form(max_files=1, max_fields=1) as form:
-            facts, file = _parts(dict(form))
+            facts, file = _parts(dict(form), fingerprint)
             document = await run_in_threadpool(
                 sealing.seal, caller, facts, file, idempotency_key=idempotency_key
             )
@@ -229,8 +248,8 @@ def router(sealing: SealingService, register: DocumentRegister, *, guard: Callab
         responses={200: {"content": {"application/pdf": {}}}},
     )
     def file(caller: Agency, document_id: str) -> Response:
-        document = register.read(caller, document_id)
-        return _pdf(document, register.open_file(document))
+        document, opened = register.read_file(caller, document_id)
+        return _pdf(document, opened)
 
     @routes.post("/documents/{document_id}/revocation", summary="Take a document out of force")
     def revoke(caller: Agency, document_id: str, body: RevocationIn) -> DocumentOut:
@@ -243,7 +262,7 @@ def router(sealing: SealingService, register: DocumentRegister, *, guard: Callab
     return routes
 
 
-def _parts(form: dict[str, Any]) -> tuple[DocumentFacts, BinaryIO]:
+def _parts(form: dict[str, Any], fingerprint: HolderFingerprint) -> tuple[DocumentFacts, BinaryIO]:
     file, metadata = form.get("file"), form.get("metadata")
     if not isinstance(file, UploadFile):
         raise PartMissing("file", "is missing: send the PDF as a file part of multipart/form-data")
@@ -252,7 +271,7 @@ def _parts(form: dict[str, Any]) -> tuple[DocumentFacts, BinaryIO]:
     if metadata is None:
         raise PartMissing("metadata", "is missing: send a text part that holds JSON")
     try:
-        return MetadataIn.model_validate_json(metadata).facts(), file.file
+        return MetadataIn.model_validate_json(metadata).facts(fingerprint), file.file
     except ValidationError as cause:
         first = cause.errors(include_input=False, include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "metadata"

@@ -69,6 +69,7 @@ documents = Table(
     Column("valid_until", Date),
     Column("holder_name", String(160)),
     Column("holder_kind", String(16)),
+    Column("holder_fingerprint", LargeBinary(32)),
     Column("place", String(200)),
     Column("supersedes", String(16)),
     Column("is_sample", Boolean, nullable=False),
@@ -91,9 +92,11 @@ documents = Table(
     Column("refusal_kind", String(64)),
     Column("attempts", Integer, nullable=False),
     Column("retry_at", DateTime(timezone=True)),
+    Column("authorised_by", String(64)),
     UniqueConstraint("client_id", "idempotency_key", name="uq_documents_client_idempotency_key"),
     Index("ix_documents_sealed_digest", "sealed_digest"),
     Index("ix_documents_agency_id_status_index", "agency_id", "status_index"),
+    Index("ix_documents_holder_fingerprint_status_index", "holder_fingerprint", "status_index"),
     # Pending documents only, written out so that a planner sees it. Over all states it would tempt a planner
     # without statistics to find released documents by their state, which is nearly every document.
     Index(
@@ -255,6 +258,19 @@ class DocumentTable:
         row = self._tx.execute(_RELEASED_BY_DIGEST, {"digest": sealed_digest}).first()
         return None if row is None else _release(row)
 
+    def of_holder(self, fingerprint: bytes, *, before: int | None, limit: int) -> list[tuple[int, Release]]:
+        """What was released to a person, newest first, with its status index; samples are nobody's."""
+        conditions = [_column.holder_fingerprint == fingerprint, _column.is_sample.is_(False)]
+        if before is not None:
+            conditions.append(_column.status_index < before)
+        rows = self._tx.execute(
+            _RELEASE.add_columns(_column.status_index)
+            .where(*conditions)
+            .order_by(_column.status_index.desc())
+            .limit(limit)
+        )
+        return [(row[-1], _release(row)) for row in rows]
+
     def by_idempotency_key(self, client_id: str, key: str) -> Document | None:
         row = self._tx.execute(
             select(documents).where(documents.c.client_id == client_id, documents.c.idempotency_key == key)
@@ -334,6 +350,7 @@ def _values(document: Document) -> dict[str, Any]:
         "valid_until": facts.valid_until,
         "holder_name": facts.holder.name if facts.holder else None,
         "holder_kind": facts.holder.kind if facts.holder else None,
+        "holder_fingerprint": facts.holder.fingerprint if facts.holder else None,
         "place": json.dumps(asdict(facts.place)) if facts.place else None,
         "supersedes": facts.supersedes,
         "is_sample": document.is_sample,
@@ -345,6 +362,7 @@ def _values(document: Document) -> dict[str, Any]:
         "request_digest": document.request_digest,
         "lease_until": document.lease_until,
         "attempts": document.attempts,
+        "authorised_by": document.authorised_by,
     }
 
 
@@ -361,7 +379,7 @@ def _document(row: Row[Any]) -> Document:
             signatory=row.signatory,
             issued_on=row.issued_on,
             valid_until=row.valid_until,
-            holder=Holder(row.holder_name, HolderKind(row.holder_kind)) if row.holder_name else None,
+            holder=_holder(row),
             place=StampPlace(**json.loads(row.place)) if row.place else None,
             supersedes=row.supersedes,
         ),
@@ -384,7 +402,14 @@ def _document(row: Row[Any]) -> Document:
         refusal=row.refusal,
         refusal_kind=row.refusal_kind,
         attempts=row.attempts,
+        authorised_by=row.authorised_by,
     )
+
+
+def _holder(row: Row[Any]) -> Holder | None:
+    if not row.holder_name:
+        return None
+    return Holder(row.holder_name, HolderKind(row.holder_kind), row.holder_fingerprint)
 
 
 def _release(row: Sequence[Any]) -> Release:

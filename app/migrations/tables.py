@@ -12,13 +12,26 @@ from identity.factors import tables as factors
 from identity.login import delay_tables as delays
 from identity.login import recovery_tables as recoveries
 from identity.login import tables as login
+from identity.lookups import tables as lookups
 from identity.mail import tables as mail
+from identity.operators import tables as operators
 from identity.people import tables as people
 from identity.provider import tables as provider
 from keys import tables as keys
 from signing import tables as signing
 
-_PARTS_OF_IDENTITY = (agencies, factors, delays, login, recoveries, mail, people, provider)
+_PARTS_OF_IDENTITY = (
+    agencies,
+    factors,
+    delays,
+    login,
+    lookups,
+    mail,
+    operators,
+    people,
+    provider,
+    recoveries,
+)
 """They hang their tables on identity's metadata by being imported."""
 
 

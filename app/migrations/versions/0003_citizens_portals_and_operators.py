@@ -38,6 +38,21 @@ def upgrade() -> None:
         batch_op.create_index("ix_login_delays_arrears_until", ["arrears_until"], unique=False)
 
     op.create_table(
+        "lookups",
+        sa.Column("subject", sa.String(length=80), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("kind", sa.String(length=24), nullable=False),
+        sa.Column("actor_kind", sa.String(length=12), nullable=False),
+        sa.Column("actor_id", sa.String(length=64), nullable=False),
+        sa.Column("thing", sa.String(length=200), nullable=False),
+        sa.Column("actor_name", sa.String(length=120), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("subject", "day", "kind", "actor_kind", "actor_id", "thing"),
+    )
+    with op.batch_alter_table("lookups", schema=None) as batch_op:
+        batch_op.create_index("ix_lookups_at", ["at"], unique=False)
+
+    op.create_table(
         "mails",
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("template", sa.String(length=40), nullable=False),
@@ -135,6 +150,27 @@ def upgrade() -> None:
     with op.batch_alter_table("known_devices", schema=None) as batch_op:
         batch_op.create_index("ix_known_devices_last_used_at", ["last_used_at"], unique=False)
         batch_op.create_index("ix_known_devices_person_id", ["person_id"], unique=False)
+
+    op.create_table(
+        "operator_grants",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("person_id", sa.String(length=40), nullable=False),
+        sa.Column("role", sa.String(length=24), nullable=False),
+        sa.Column("agency_id", sa.String(length=40), nullable=True),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("granted_by", sa.String(length=128), nullable=False),
+        sa.Column("granted_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("confirmed_by", sa.String(length=128), nullable=True),
+        sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_by", sa.String(length=128), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["agency_id"], ["agencies.id"], name="fk_operator_grants_agency_id"),
+        sa.ForeignKeyConstraint(["person_id"], ["people.id"], name="fk_operator_grants_person_id"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("operator_grants", schema=None) as batch_op:
+        batch_op.create_index("ix_operator_grants_person_id", ["person_id", "state"], unique=False)
+        batch_op.create_index("ix_operator_grants_state", ["state", "role", "agency_id"], unique=False)
 
     op.create_table(
         "passkey_challenges",
@@ -478,6 +514,15 @@ def upgrade() -> None:
             sa.Column("binding", sa.String(length=8), server_default="bearer", nullable=False)
         )
         batch_op.alter_column("secret_hash", existing_type=sa.BLOB(), nullable=True)
+
+    with op.batch_alter_table("documents", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("holder_fingerprint", sa.LargeBinary(length=32), nullable=True))
+        batch_op.add_column(sa.Column("authorised_by", sa.String(length=64), nullable=True))
+        batch_op.create_index(
+            "ix_documents_holder_fingerprint_status_index",
+            ["holder_fingerprint", "status_index"],
+            unique=False,
+        )
 
     # ### end Alembic commands ###
 
