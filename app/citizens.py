@@ -24,6 +24,7 @@ from identity.people.policy import PeoplePolicy
 from identity.people.registry import SimulatedRegistry
 from identity.people.service import People
 from identity.ports import Outbox, Vault
+from identity.provider.sharing import Sharing
 from identity.web.routes import router
 from identity.web.shell import FindFlow, Shell
 
@@ -49,8 +50,9 @@ def build_citizens(
     audit: Audit,
     vault: Vault,
     outbox: Outbox,
+    sharing: Sharing,
 ) -> Citizens:
-    """Opens no key and asks no database."""
+    """Opens no key and asks no database. ``sharing`` is told whose login or account ends."""
     ports: dict[str, Any] = {
         "begin": database.begin,
         "read": database.read,
@@ -59,11 +61,11 @@ def build_citizens(
         "vault": vault,
     }
     contacts = PeopleContacts(vault)
-    sessions = Sessions(**ports)
+    sessions = Sessions(**ports, endings=[sharing.sessions_ended])
     people = People(
         **ports,
         outbox=outbox,
-        endings=[sessions.end_access],
+        endings=[sessions.end_access, sharing.end_all],
         registry=None if settings.production else SimulatedRegistry(is_production=False),
         policy=PeoplePolicy(sample_niks=not settings.production),
     )
