@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Mapping
+from typing import Final
 
 from sqlalchemy import Connection
 
@@ -86,27 +87,65 @@ class FactorJobs:
         tx: Connection,
         person_id: str,
         what: str,
+        kind: FactorKind,
         *,
-        actor: str | None = None,
-        facts: Mapping[str, str],
         name: str = "",
+        actor: str | None = None,
+        facts: Mapping[str, str] | None = None,
     ) -> None:
         """Last acts of a transaction: a mail, if there is a mailbox, and the audit entry.
 
         ``what`` names both, such as ``factor.added`` (the mail: ``factor_added``). ``name`` is the person's
         own word for the factor, and goes to them alone.
         """
+        facts = {"factor": kind.value, **(facts or {})}
         contact = self._contact(tx, person_id)
         if contact.email is not None:
-            at = self._clock().isoformat(timespec="seconds")
+            possible = {
+                "factor": in_words(kind, name, contact.language),
+                "left": facts.get("left", ""),
+                "when": self._clock().isoformat(timespec="seconds"),
+            }
             self._outbox.queue(
                 tx,
                 to=contact.email,
                 template=what.replace(".", "_"),
                 language=contact.language,
-                values={**facts, "label": name, "at": at},
+                values={value: possible[value] for value in _MAILS[what]},
             )
         self._audit.append(tx, action=what, actor=actor or person_id, subject=person_id, facts=facts)
+
+
+_MAILS: Final[Mapping[str, tuple[str, ...]]] = {
+    "factor.added": ("factor", "when"),
+    "factor.removed": ("factor", "when"),
+    "password.changed": ("when",),
+    "recovery_codes.renewed": ("when",),
+    "recovery_code.used": ("left", "when"),
+    "passkey.suspected": ("factor", "when"),
+}
+"""What is announced, and the values of each mail."""
+
+_WORDS: Final[Mapping[str, Mapping[FactorKind, str]]] = {
+    "id": {
+        FactorKind.PASSWORD: "kata sandi",
+        FactorKind.TOTP: "aplikasi autentikator",
+        FactorKind.PASSKEY: "kunci sandi (passkey)",
+        FactorKind.RECOVERY_CODE: "kode pemulihan",
+    },
+    "en": {
+        FactorKind.PASSWORD: "password",
+        FactorKind.TOTP: "authenticator app",
+        FactorKind.PASSKEY: "passkey",
+        FactorKind.RECOVERY_CODE: "recovery codes",
+    },
+}
+
+
+def in_words(kind: FactorKind, name: str, language: str) -> str:
+    """``kunci sandi (passkey), HP Siti``."""
+    word = _WORDS.get(language, _WORDS["id"])[kind]
+    return f"{word}, {name}" if name else word
 
 
 def held_factors(tx: Connection, person_id: str) -> tuple[Factor, ...]:

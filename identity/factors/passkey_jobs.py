@@ -75,7 +75,8 @@ class PasskeyJobs(FactorJobs):
                     tx,
                     person_id,
                     "factor.added",
-                    facts={"factor": FactorKind.PASSKEY.value, "id": passkey.id},
+                    FactorKind.PASSKEY,
+                    facts={"id": passkey.id},
                     name=passkey.name,
                 )
         except IntegrityError as cause:
@@ -123,7 +124,8 @@ class PasskeyJobs(FactorJobs):
                     tx,
                     passkey.person_id,
                     "passkey.suspected",
-                    facts={"factor": FactorKind.PASSKEY.value, "id": passkey.id},
+                    FactorKind.PASSKEY,
+                    facts={"id": passkey.id},
                     name=passkey.name,
                 )
         if suspected:

@@ -26,12 +26,11 @@ class PasswordJobs(FactorJobs):
         # 3. Keep it, and end what the old one opened.
         with self._begin() as tx:
             self._lock(tx, person_id)
-            PasswordTable(tx).put(PasswordHash(person_id, hashed, self._clock()))
+            is_first = PasswordTable(tx).put(PasswordHash(person_id, hashed, self._clock()))
             for changed in self._password_changed:
                 changed(tx, person_id)
-            self._announce(
-                tx, person_id, "password.set", actor=actor, facts={"factor": FactorKind.PASSWORD.value}
-            )
+            what = "factor.added" if is_first else "password.changed"
+            self._announce(tx, person_id, what, FactorKind.PASSWORD, actor=actor)
 
     def check_password(self, person_id: str | None, password: str) -> bool:
         """None, a person without a password, and a text that cannot be one cost the same work.

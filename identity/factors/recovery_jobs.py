@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from identity.factors import recovery_codes
 from identity.factors.jobs import FactorJobs, new_id
-from identity.factors.model import RECOVERY_CODES_ID, FactorKind, RecoveryCode
+from identity.factors.model import FactorKind, RecoveryCode
 from identity.factors.tables import RecoveryCodeTable
 
 
@@ -31,12 +31,7 @@ class RecoveryCodeJobs(FactorJobs):
         with self._begin() as tx:
             self._lock(tx, person_id)
             RecoveryCodeTable(tx).replace(person_id, kept)
-            self._announce(
-                tx,
-                person_id,
-                "recovery_codes.renewed",
-                facts={"factor": FactorKind.RECOVERY_CODE.value, "id": RECOVERY_CODES_ID},
-            )
+            self._announce(tx, person_id, "recovery_codes.renewed", FactorKind.RECOVERY_CODE)
         return shown
 
     def check_recovery_code(self, person_id: str, code: str) -> bool:
@@ -57,13 +52,8 @@ class RecoveryCodeJobs(FactorJobs):
             if not table.use(stored.id, self._clock()):
                 return False
             standing = table.standing(person_id)
+            left = str(standing.left if standing else 0)
             self._announce(
-                tx,
-                person_id,
-                "recovery_code.used",
-                facts={
-                    "factor": FactorKind.RECOVERY_CODE.value,
-                    "left": str(standing.left if standing else 0),
-                },
+                tx, person_id, "recovery_code.used", FactorKind.RECOVERY_CODE, facts={"left": left}
             )
         return True

@@ -55,9 +55,10 @@ class Factors(PasswordJobs, TotpJobs, PasskeyJobs, RecoveryCodeJobs):
                 tx,
                 person_id,
                 "factor.removed",
-                actor=actor,
-                facts={"factor": factor.kind.value, "id": factor.id},
+                factor.kind,
                 name=factor.name,
+                actor=actor,
+                facts={"id": factor.id},
             )
 
     def drop(self, tx: Connection, person_id: str, kinds: Collection[FactorKind] = tuple(FactorKind)) -> None:

@@ -64,7 +64,8 @@ class TotpJobs(FactorJobs):
                 tx,
                 person_id,
                 "factor.added",
-                facts={"factor": FactorKind.TOTP.value, "id": app.id, "replaced": str(replaced).lower()},
+                FactorKind.TOTP,
+                facts={"id": app.id, "replaced": str(replaced).lower()},
             )
         return Factor(app.id, FactorKind.TOTP, "", now)
 

@@ -19,6 +19,7 @@ from app.vault import CustodyVault
 from identity import tables
 from identity.factors.model import FactorPolicy
 from identity.factors.service import Factors
+from identity.mail.model import checked_values
 from identity.people.contacts import PeopleContacts
 from identity.people.model import Person, PersonState, ProofingLevel, new_person_id
 from identity.people.profiles import Profiles
@@ -44,14 +45,14 @@ class Mail:
 
 @dataclass
 class Mails:
-    """An outbox that keeps what was queued."""
+    """An outbox that keeps what was queued, if there is such a mail with such values."""
 
     queued: list[Mail] = field(default_factory=list)
 
     def queue(
         self, tx: Connection, *, to: str, template: str, language: str, values: Mapping[str, str]
     ) -> None:
-        self.queued.append(Mail(to, template, language, dict(values)))
+        self.queued.append(Mail(to, template, language, checked_values(template, values)))
 
 
 @pytest.fixture

@@ -222,7 +222,7 @@ def test_a_copied_passkey_is_refused_noted_and_announced(
     assert factor.suspected_at == clock()
     assert audited(database)[-1] == ("passkey.suspected", siti)
     assert mails.queued[-1].template == "passkey_suspected"
-    assert mails.queued[-1].values["label"] == "HP Siti"
+    assert mails.queued[-1].values["factor"] == "kunci sandi (passkey), HP Siti"
     assert log_in(factors, phone) == siti
 
 

@@ -74,8 +74,9 @@ def test_a_change_ends_the_old_password_and_all_sessions(
     assert not factors.check_password(siti, PASSWORD)
     assert factors.check_password(siti, "delapan kuda lumping")
     assert ended == [siti, siti]
-    assert [mail.template for mail in mails.queued] == ["password_set"] * 2
-    assert audited(database) == [("password.set", siti)] * 2
+    assert [mail.template for mail in mails.queued] == ["factor_added", "password_changed"]
+    assert mails.queued[0].values["factor"] == "kata sandi"
+    assert audited(database) == [("factor.added", siti), ("password.changed", siti)]
 
 
 def test_a_refused_password_changes_nothing(
@@ -235,17 +236,22 @@ def test_every_change_is_announced_in_the_persons_language_and_audited(
     factors.renew_recovery_codes(siti)
     factors.remove(siti, app, actor="officer-7")
     assert [mail.template for mail in mails.queued] == [
-        "password_set",
+        "factor_added",
         "factor_added",
         "factor_added",
         "recovery_codes_renewed",
         "factor_removed",
     ]
     assert {(mail.to, mail.language) for mail in mails.queued} == {("siti.rahma@contoh.id", "id")}
-    assert mails.queued[2].values["label"] == "HP Siti"
-    assert mails.queued[4].values["factor"] == "totp"
+    assert [mail.values.get("factor") for mail in mails.queued] == [
+        "kata sandi",
+        "aplikasi autentikator",
+        "kunci sandi (passkey), HP Siti",
+        None,
+        "aplikasi autentikator",
+    ]
     assert audited(database) == [
-        ("password.set", siti),
+        ("factor.added", siti),
         ("factor.added", siti),
         ("factor.added", siti),
         ("recovery_codes.renewed", siti),
@@ -279,7 +285,7 @@ def test_a_person_without_a_mailbox_gets_no_mail_and_the_change_stands(
     factors.set_password(siti, PASSWORD)
     assert factors.check_password(siti, PASSWORD)
     assert mails.queued == []
-    assert audited(database) == [("password.set", siti)]
+    assert audited(database) == [("factor.added", siti)]
 
 
 def test_dropping_takes_what_is_named_and_asks_for_no_rest(
