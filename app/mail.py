@@ -161,9 +161,11 @@ def _read_password(path: Path) -> str:
             f"ABSAH_MAIL_PASSWORD_FILE can be read by everybody here: run `chmod 600 {path}`."
         )
     try:
-        return content.decode().rstrip("\r\n")
-    except UnicodeDecodeError:
-        raise SettingsInvalid("ABSAH_MAIL_PASSWORD_FILE is not text in UTF-8.") from None
+        return content.decode("ascii").rstrip("\r\n")
+    except UnicodeDecodeError:  # smtplib sends nothing else
+        raise SettingsInvalid(
+            "ABSAH_MAIL_PASSWORD_FILE must hold ASCII characters only: choose another password."
+        ) from None
 
 
 class FolderCarrier:
