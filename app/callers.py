@@ -21,8 +21,8 @@ from identity.agencies.once import OnceOnly
 from identity.agencies.presenting import TokenGate
 from identity.agencies.requests import RequestReader
 from identity.agencies.service import Agencies
+from identity.login.throttle import Throttle
 from identity.ports import TokenKeys, Vault
-from identity.throttle import Throttle
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def build_callers(
         directories=(agency_clients, *directories),
         issuer=settings.issuer,
         policy=policy,
-        throttle=Throttle(),
+        throttle=Throttle(begin=database.begin, clock=clock, vault=vault),
     )
     own_grant = ClientCredentials(read=database.read, tokens=tokens)
     return Callers(

@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Final, NoReturn
 from urllib.parse import unquote_plus
 
 from sqlalchemy import Connection
@@ -20,11 +21,14 @@ from identity.agencies.errors import AssertionRefused, SecretsForDevelopment
 from identity.agencies.model import NO_CLIENT_HASH, AgencyPolicy, Method, is_client_id, secret_matches
 from identity.agencies.once import OnceOnly
 from identity.agencies.tables import ClientKeyTable, ClientTable
-from identity.errors import ClientNotAuthenticated, TokenRequestInvalid
+from identity.errors import ClientNotAuthenticated, TokenRequestInvalid, TooManyAttempts
 from identity.jwks import FAPI_ALGORITHMS, parse_jwk
+from identity.login.errors import LoginDelayed
+from identity.login.throttle import Charge, Key, Throttle, address_charge
 from identity.ports import Begin, Clock
-from identity.throttle import Throttle
 from identity.tokens import VerificationKey, verification_key
+
+_LONGEST_ID: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,15 +136,26 @@ class ClientAuthentication:
     def _by_secret(self, client_id: str, secret: str, method: Method, address: str) -> AuthenticatedClient:
         if not self._policy.secrets_allowed:
             raise SecretsForDevelopment
-        self._throttle.require(client_id, secret, address)
         # An unknown or disabled client costs the same work as a wrong secret.
         credentials = self._find(client_id)
         expected = credentials.secret_hash if credentials and method in credentials.methods else None
         if not secret_matches(secret, expected or NO_CLIENT_HASH) or expected is None:
-            self._throttle.failed(client_id, address)
-            raise ClientNotAuthenticated
-        self._throttle.succeeded(client_id, secret)
+            self._refuse(client_id, address)
         return AuthenticatedClient(client_id, method)
+
+    def _refuse(self, client_id: str, address: str) -> NoReturn:
+        """Wrong secrets are slowed down for the work that they cause: nobody guesses 256 random bits.
+
+        Only wrong ones are: a right secret goes through however many wrong ones came before it, so that
+        nobody locks a client out by naming it.
+        """
+        try:
+            self._throttle.take(
+                Charge(Key.CLIENT, f"{client_id[:_LONGEST_ID]} {address}"), address_charge(address)
+            )
+        except LoginDelayed as delayed:
+            raise TooManyAttempts(retry_after=delayed.retry_after) from delayed
+        raise ClientNotAuthenticated
 
     def _by_name(self, client_id: str) -> AuthenticatedClient:
         credentials = self._find(client_id)

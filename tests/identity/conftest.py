@@ -30,9 +30,9 @@ from identity.agencies.once import OnceOnly
 from identity.agencies.presenting import TokenGate
 from identity.agencies.requests import RequestReader
 from identity.agencies.service import Agencies, NewClient
+from identity.login.throttle import Throttle
 from identity.ports import TokenSigner
 from identity.routes import router
-from identity.throttle import Throttle
 from signing.ports import Caller
 from tests.identity.agencies.parties import ORIGIN, AgencySystem, KeyedFingerprints
 from tests.support.asgi import InProcess
@@ -84,7 +84,7 @@ def build(begin: Begin, clock: FrozenClock, access_tokens: AccessTokens, policy:
         directories=[agency_clients],
         issuer=ORIGIN,
         policy=policy,
-        throttle=Throttle(),
+        throttle=Throttle(begin=begin, clock=clock, vault=KeyedFingerprints()),
     )
     reader = RequestReader(
         authentication=authentication,

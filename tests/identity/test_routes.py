@@ -14,7 +14,7 @@ from identity.access import AccessTokens
 from identity.agencies.model import AgencyPolicy
 from identity.agencies.service import Agencies, NewClient
 from identity.errors import TokenExpired
-from identity.throttle import PER_CLIENT
+from identity.login.throttle import ThrottlePolicy
 from tests.identity.conftest import build, serve
 from tests.support.asgi import InProcess
 from tests.support.clock import FrozenClock
@@ -177,7 +177,7 @@ def test_production_refuses_secrets_and_says_what_to_do(
 
 def test_wrong_secrets_become_slow_and_the_right_one_goes_through(http: InProcess, client: NewClient) -> None:
     assert _ask(http, client)[0] == 200
-    for _ in range(PER_CLIENT.burst):
+    for _ in range(ThrottlePolicy().client.free + 1):
         assert _ask(http, client, client_secret="wrong") == (401, "invalid_client")
     assert _ask(http, client, client_secret="wrong") == (429, "temporarily_unavailable")
     assert _ask(http, client)[0] == 200
