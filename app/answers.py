@@ -23,7 +23,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import CredentialsMissing
+from app.errors import AuthenticationInsufficient, CredentialsMissing
 from app.logs import places
 from app.problems import INTERNAL, METHOD, NOT_FOUND, PROBLEMS, UNREADABLE, VALIDATION, Problem, problem_of
 from identity.agencies.errors import DpopNonceNeeded, ProofNonceNeeded, ProofNotAccepted
@@ -210,6 +210,10 @@ def _challenge(error: Exception) -> str | None:
             challenge = f'{_DPOP}, error="invalid_dpop_proof", {_described(error)}'
         case TokenScopeMissing():
             challenge = f'{bearer}, error="insufficient_scope", scope="openid", {_DPOP}'
+        case AuthenticationInsufficient():
+            wanted = f'acr_values="{error.acr}", max_age="{int(error.max_age.total_seconds())}"'
+            reason = f'error="insufficient_user_authentication", {_described(error)}, {wanted}'
+            challenge = f"{bearer}, {reason}, {_DPOP}"
         case AccessTokenError():
             challenge = f'{bearer}, error="invalid_token", {_described(error)}, {_DPOP}'
         case CredentialsMissing():

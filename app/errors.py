@@ -9,10 +9,13 @@ ApplicationError
 ├── AuditChainBroken        the audit trail was changed after the fact
 ├── BodyTooLarge            a request's body is above the limit of its path
 ├── BodyTooSlow             a request's body did not arrive in time
-└── CredentialsMissing      a guarded route was called without a bearer token
+├── CredentialsMissing      a guarded route was called without a bearer token
+└── AuthenticationInsufficient  a person has to prove anew who they are, before what is about to be done
 """
 
 from __future__ import annotations
+
+from datetime import timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -80,3 +83,18 @@ class CredentialsMissing(ApplicationError):
             "This address needs an access token. Get one from POST /oauth2/token and send it as "
             "'Authorization: Bearer …'."
         )
+
+
+class AuthenticationInsufficient(ApplicationError):
+    """The person behind the access token has to prove anew who they are (RFC 9470, 3).
+
+    ``acr`` is what is demanded, ``max_age`` how long ago that may have been.
+    """
+
+    def __init__(self, *, acr: str, max_age: timedelta) -> None:
+        super().__init__(
+            "This act needs a fresh login of the person who authorises it. Send the person to the "
+            "authorization endpoint with these acr_values and this max_age, and use the new token."
+        )
+        self.acr = acr
+        self.max_age = max_age

@@ -8,8 +8,11 @@ from starlette.requests import Request
 
 from app.callers import Callers
 from app.errors import CredentialsMissing
+from app.signatories import Signatories
 from identity.access import AccessClaims
 from signing.ports import Caller
+
+_SAFE: Final = frozenset({"GET", "HEAD"})
 
 PUBLIC_ROUTES: Final = frozenset(
     {
@@ -65,18 +68,24 @@ class BearerGuard:
     """A FastAPI dependency: the access token's client as a :class:`signing.ports.Caller`.
 
     A token that is bound to a key or a certificate is honoured with that only. Scopes are checked where the
-    act happens, in the service: only it knows the document's type.
+    act happens, in the service: only it knows the document's type. A person's token is for ``signatories`` to
+    judge, and worth nothing where there are none; whatever it changes wants a fresh login (RFC 9470).
     """
 
-    def __init__(self, callers: Callers) -> None:
+    def __init__(self, callers: Callers, signatories: Signatories | None = None) -> None:
         self._callers = callers
+        self._signatories = signatories
 
     def __call__(self, request: Request) -> Caller:
-        """Raises :class:`app.errors.CredentialsMissing` or a leaf of `identity.errors.AccessTokenError`."""
+        """Raises :class:`app.errors.CredentialsMissing`, a leaf of `identity.errors.AccessTokenError`, or
+        what :meth:`app.signatories.Signatories.caller` raises."""
         presented = self._callers.reader.presented(request)
         if presented is None:
             raise CredentialsMissing
-        principal = self._callers.agencies.principal(self._callers.gate.accept(presented))
+        claims = self._callers.gate.accept(presented)
+        if claims.authentication is not None and self._signatories is not None:
+            return self._signatories.caller(claims, acts=request.method not in _SAFE)
+        principal = self._callers.agencies.principal(claims)
         return Caller(
             client_id=principal.client.id,
             agency_id=principal.agency.id,

@@ -14,6 +14,7 @@ from ca import errors as ca
 from identity import errors as identity
 from identity.agencies import errors as agencies
 from identity.mail import errors as mail
+from identity.operators import errors as operators
 from identity.provider import errors as provider
 from signing import errors as signing
 from verify import errors as verify
@@ -60,6 +61,9 @@ _PORTAL_REQUEST = Problem(
 _ADMIN = Problem(
     422, "administration-refused", "The registration breaks a rule", "Pendaftaran melanggar aturan"
 )
+_DUTIES = Problem(
+    409, "duties-separated", "The rules of separate duties forbid this", "Dilarang aturan pemisahan tugas"
+)
 _FACTS = Problem(
     422, "document-facts-invalid", "A fact about the document breaks a rule", "Data dokumen melanggar aturan"
 )
@@ -85,6 +89,9 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     ),
     app.CredentialsMissing: Problem(
         401, "access-token-missing", "An access token is needed", "Token akses diperlukan"
+    ),
+    app.AuthenticationInsufficient: Problem(
+        401, "authentication-insufficient", "A fresh login is needed", "Perlu masuk ulang"
     ),
     # identity
     identity.TokenRequestInvalid: _OAUTH,
@@ -150,6 +157,17 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     mail.MailServerUnavailable: UNAVAILABLE,
     mail.MailDeferred: UNAVAILABLE,
     mail.MailRefused: UNAVAILABLE,
+    # identity: people in a role
+    operators.RoleMissing: Problem(
+        403, "role-missing", "This is not part of your tasks", "Ini bukan bagian tugas Anda"
+    ),
+    operators.RoleConflict: _DUTIES,
+    operators.RoleHeld: _DUTIES,
+    operators.GrantUnknown: _DUTIES,
+    operators.GrantNotOpen: _DUTIES,
+    operators.FourEyesNeeded: _DUTIES,
+    operators.ActsOnOneself: _DUTIES,
+    operators.OperatorUnfit: _DUTIES,
     # signing
     signing.RequestRefused: _FACTS,
     signing.UnknownDocumentType: Problem(

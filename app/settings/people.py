@@ -21,6 +21,13 @@ class IdentitySettings(Section):
         default=None, description="Issuer of access tokens; the public URL when unset."
     )
     token_seconds: int = Field(default=600, ge=60, le=3600, description="Life of an access token in seconds.")
+    signatory_max_age_seconds: int = Field(
+        default=300,
+        ge=30,
+        le=3600,
+        description="How many seconds ago a signatory may have shown a factor when a document is issued in "
+        "their name; after that a fresh login is demanded.",
+    )
     certificate_header: str | None = Field(
         default=None,
         pattern=r"^[A-Za-z0-9-]{1,64}$",
