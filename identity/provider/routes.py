@@ -4,7 +4,7 @@
 :mod:`identity.provider.pages`.
 """
 
-from __future__ import annotations
+# No postponed annotations here: FastAPI could not resolve the guard, which is local to `router`.
 
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final
@@ -37,9 +37,14 @@ def router(
     """``metadata`` is what discovery answers. ``accepted`` is the guard that reads and checks an access
     token; it raises where there is none."""
     routes = APIRouter(tags=["portals"])
+    Presented = Annotated[AccessClaims, Depends(accepted)]
 
     @routes.get("/.well-known/openid-configuration", summary="What the provider offers (Discovery 1.0)")
-    @routes.get("/.well-known/oauth-authorization-server", summary="The same, for OAuth clients (RFC 8414)")
+    @routes.get(
+        "/.well-known/oauth-authorization-server",
+        include_in_schema=False,
+        summary="The same, for OAuth clients (RFC 8414)",
+    )
     def discovery() -> Response:
         return JSONResponse(dict(metadata), headers=_A_DAY)
 
@@ -74,7 +79,7 @@ def router(
         "/oauth2/userinfo", summary="What a person shares with this portal (OpenID Connect Core, 5.3)"
     )
     @routes.post("/oauth2/userinfo", include_in_schema=False)
-    def userinfo(claims: Annotated[AccessClaims, Depends(accepted)]) -> Response:
+    def userinfo(claims: Presented) -> Response:
         return JSONResponse(inspecting.userinfo(claims), headers=NO_STORE)
 
     @routes.post(
