@@ -86,7 +86,7 @@ class SmtpServer:
         self, _server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, given: Any
     ) -> AuthResult:
         right = isinstance(given, LoginPassword) and (given.login, given.password) == (USER, PASSWORD)
-        return AuthResult(success=right, auth_data=given)
+        return AuthResult(success=right, handled=False, auth_data=given)
 
 
 USER, PASSWORD = b"absah", b"rahasia surat 7"
