@@ -147,7 +147,16 @@ def test_sandbox_clients_make_samples_that_never_verify_as_real(core: Core, api:
     token = bearer_token(api, made)
     document = _seal(api, token).json()
     assert document["is_sample"] is True
-    assert api.get(f"/v1/verifications/{document['id']}").json()["outcome"] == "sample"
+    reader = core.agencies.add_client("dinas", name="reader", scopes=["documents.read"], actor="test")
+    bearer = {"Authorization": f"Bearer {bearer_token(api, reader)}"}
+    file = api.get(f"/v1/documents/{document['id']}/file", headers=bearer)
+    assert file.status_code == 200
+    judged = [
+        api.get(f"/v1/verifications/{document['id']}"),
+        api.post("/v1/verifications", files={"file": ("x.pdf", file.content)}),
+        api.post("/v1/verifications", json={"link": document["links"]["page"]}),
+    ]
+    assert {answer.json()["outcome"] for answer in judged} == {"sample"}
 
 
 def test_the_trust_folder_verifies_with_the_service_stopped(

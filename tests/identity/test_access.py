@@ -23,6 +23,7 @@ from identity.errors import (
 from tests.identity.agencies.parties import ORIGIN
 from tests.identity.conftest import EC_KEY, RSA_KEY
 from tests.identity.forging import es256, forge, hs256, rs256, spki, without
+from tests.support.asgi import InProcess
 from tests.support.clock import FrozenClock
 
 HEADER: dict[str, Any] = {"alg": "ES256", "kid": "k1", "typ": "at+jwt"}
@@ -41,7 +42,8 @@ def _claims(clock: FrozenClock, **changes: Any) -> dict[str, Any]:
 
 def _judge(tokens: AccessTokens, token: str, clock: FrozenClock) -> dict[str, Any]:
     """joserfc under the same policy."""
-    decoded = judge.decode(token, KeySet.import_key_set(tokens.jwks()), algorithms=["ES256"])  # type: ignore[arg-type]
+    published: Any = tokens.jwks()
+    decoded = judge.decode(token, KeySet.import_key_set(published), algorithms=["ES256"])
     if decoded.header.get("typ") != "at+jwt":
         raise JoseError
     essential = {name: {"essential": True} for name in ("sub", "client_id", "scope", "jti", "iat", "exp")}
@@ -57,7 +59,11 @@ def test_a_clients_token_is_read_back_and_joserfc_agrees(
     token = access_tokens.issue(client_id="client-1", scopes=frozenset({"documents.read"}), token_id="j")
     read = access_tokens.read(token)
     assert _judge(access_tokens, token, clock) == _claims(clock)
-    assert (read.subject, read.client_id, read.scopes) == ("client-1", "client-1", {"documents.read"})
+    assert (read.subject, read.client_id, read.scopes) == (
+        "client-1",
+        "client-1",
+        frozenset({"documents.read"}),
+    )
     assert (read.expires_at - read.issued_at, read.token_type) == (600, "Bearer")
     assert read.authentication is None
     assert read.confirmation is None
@@ -70,7 +76,7 @@ def test_a_persons_token_says_how_they_logged_in_and_how_well_they_are_known(
         client_id="portal-1", scopes=frozenset({"openid"}), token_id="j", subject="p", authentication=PERSON
     )
     assert access_tokens.read(token).authentication == PERSON
-    said = {"sub": "p", "client_id": "portal-1", "scope": "openid"}
+    said: dict[str, Any] = {"sub": "p", "client_id": "portal-1", "scope": "openid"}
     said |= {"acr": "phr", "auth_time": 1_780_000_000, "ial": "ial1"}
     assert _judge(access_tokens, token, clock) == _claims(clock, **said)
 
@@ -165,6 +171,23 @@ def test_a_genuine_signature_over_wrong_claims_is_refused_for_its_reason(
     if name in WRONG_CLAIMS:
         with pytest.raises((JoseError, ValueError)):
             _judge(access_tokens, token, clock)
+
+
+def test_whatever_is_presented_the_api_answers_401_and_says_why(http: InProcess, clock: FrozenClock) -> None:
+    tokens = {name: forge(header, _claims(clock), sign) for name, (header, sign, _) in HOSTILE.items()}
+    for name, (changes, _) in (WRONG_CLAIMS | STRICTER).items():
+        tokens[name] = forge(HEADER, _claims(clock, **changes), es256(EC_KEY))
+    tokens["a client that does not exist"] = forge(HEADER, _claims(clock), es256(EC_KEY))
+    tokens["a client's id that is no id"] = forge(HEADER, _claims(clock, client_id="'"), es256(EC_KEY))
+    tokens["a person"] = forge(
+        HEADER, _claims(clock, sub="p", acr="phr", auth_time=1, ial="ial1"), es256(EC_KEY)
+    )
+    for scheme in ("Bearer", "DPoP"):
+        for name, token in tokens.items():
+            answer = http.get("/v1/me", headers={"Authorization": f"{scheme} {token}", "DPoP": token})
+            assert answer.status_code == 401, name
+            assert "error=" in answer.headers["www-authenticate"], name
+            assert answer.json()["detail"], name
 
 
 def test_a_token_dies_on_time_and_not_before(access_tokens: AccessTokens, clock: FrozenClock) -> None:

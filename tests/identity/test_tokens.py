@@ -49,7 +49,8 @@ KEYS = {
     "p": tokens.verification_key(jwk_of(RSA.public_key(), key_id="p", algorithm="PS256")),
     "d": tokens.verification_key(jwk_of(ED.public_key(), key_id="d", algorithm="EdDSA")),
 }
-JUDGES_KEYS = KeySet.import_key_set({"keys": [key.jwk.as_json() for key in KEYS.values()]})  # type: ignore[typeddict-item]
+_PUBLISHED: Any = {"keys": [key.jwk.as_json() for key in KEYS.values()]}
+JUDGES_KEYS = KeySet.import_key_set(_PUBLISHED)
 
 
 def _verify(token: str, **changes: Any) -> tuple[dict[str, Any], dict[str, Any]]:
