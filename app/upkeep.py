@@ -40,6 +40,9 @@ def run_once(core: Core) -> int:
         ),
         "rewrap_data_keys": lambda: core.envelope.rewrap(actor=ACTOR),
         "forget_mails": core.outbox.forget,
+        "erase_people": core.rights.erase_due,
+        "forget_unfinished_people": core.rights.retain,
+        "overdue_privacy_requests": lambda: report_overdue(core),
         "publish_trust": lambda: publish_trust(core),
     }
     failed = 0
@@ -52,6 +55,14 @@ def run_once(core: Core) -> int:
         else:
             log.debug("upkeep_done", job=name, result=str(result))
     return failed
+
+
+def report_overdue(core: Core) -> int:
+    """Say loudly when the law's hours ran out for a privacy request; the log line names no person."""
+    overdue = core.rights.overdue()
+    if overdue:
+        log.error("privacy_requests_overdue", count=len(overdue), since=min(one.due_at for one in overdue))
+    return len(overdue)
 
 
 def run_round(core: Core, carrier: Carrier) -> bool:

@@ -19,6 +19,7 @@ from app.office import Office, build_office
 from app.policies import policy_from
 from app.portals import Provider, build_provider, build_sharing
 from app.register import RegisterTrust, ReleasedDocuments
+from app.rights import build_rights
 from app.settings import Settings
 from app.storage import ObjectFiles
 from app.vault import CustodyVault
@@ -31,6 +32,7 @@ from identity.agencies.service import Agencies
 from identity.mail.composing import Composer
 from identity.mail.model import MailPolicy
 from identity.mail.service import MailOutbox
+from identity.people.rights import Rights
 from identity.provider.portals import portal_clients
 from identity.provider.sharing import Sharing
 from keys.envelope import Envelope
@@ -68,6 +70,7 @@ class Core:
     provider: Provider
     sharing: Sharing
     office: Office
+    rights: Rights
     sealing: SealingService
     register: DocumentRegister
     released: ReleasedDocuments
@@ -163,6 +166,17 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         grants=provider.grants,
     )
     office = build_office(database=database, clock=clock, audit=audit, vault=vault, citizens=citizens)
+    rights = build_rights(
+        settings,
+        database=database,
+        clock=clock,
+        audit=audit,
+        vault=vault,
+        outbox=outbox,
+        citizens=citizens,
+        sharing=sharing,
+        office=office,
+    )
     # 5. Sealing.
     identities = CertifiedIdentities(begin=database.read, keys=keys, clock=clock)
     register = DocumentRegister(
@@ -224,6 +238,7 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         provider=provider,
         sharing=sharing,
         office=office,
+        rights=rights,
         sealing=sealing,
         register=register,
         released=released,

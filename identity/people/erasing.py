@@ -24,7 +24,7 @@ from identity.ports import AuditTrail, Begin, Clock, HeldData, Outbox, PersonHoo
 SERVICE: Final = "service"
 _BATCH: Final = 100
 
-WithdrawConsent = Callable[[Connection, str, str], None]
+WithdrawConsent = Callable[[Connection, str, str], object]
 """End what a person (id) agreed to share with a portal (id), inside the caller's transaction."""
 
 
@@ -167,6 +167,8 @@ class Erasing(PeopleJobs):
 
     def _note(self, tx: Connection, action: str, actor: str, request: PrivacyRequest) -> None:
         facts = {"request": request.id, "kind": request.kind.value}
+        if request.target:
+            facts["target"] = request.target
         if request.refusal is not None:
             facts["refusal"] = request.refusal.value
         self._audit.append(tx, action=action, actor=actor, subject=request.person_id, facts=facts)

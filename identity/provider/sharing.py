@@ -44,12 +44,9 @@ class Sharing:
 
         False when nothing was shared with it.
         """
-        now = self._clock()
         with self._begin() as tx:
-            if not ConsentTable(tx).withdraw(person_id, portal_id, now):
+            if not self.withdraw_within(tx, person_id, portal_id):
                 return False
-            GrantTable(tx).revoke_between(person_id, portal_id, now, "consent_withdrawn")
-            LogoutTable(tx).end_between(person_id, portal_id, now)
             self._audit.append(
                 tx, action="consent.withdrawn", actor=actor, subject=person_id, facts={"portal": portal_id}
             )
@@ -82,6 +79,15 @@ class Sharing:
         }
 
     # --- within somebody else's transaction; the caller audits ---------------------------------------
+
+    def withdraw_within(self, tx: Connection, person_id: str, portal_id: str) -> bool:
+        """See :meth:`withdraw`."""
+        now = self._clock()
+        if not ConsentTable(tx).withdraw(person_id, portal_id, now):
+            return False
+        GrantTable(tx).revoke_between(person_id, portal_id, now, "consent_withdrawn")
+        LogoutTable(tx).end_between(person_id, portal_id, now)
+        return True
 
     def sessions_ended(self, tx: Connection, session_ids: Collection[str]) -> None:
         """:data:`identity.ports.SessionsEnded`: tokens that live as long as the login do not outlive it, and

@@ -1,0 +1,54 @@
+"""What people may demand about their data, put together from all parts that hold some."""
+
+from __future__ import annotations
+
+from app.audit import Audit
+from app.citizens import Citizens
+from app.clock import Clock
+from app.database import Database
+from app.office import Office
+from app.settings import Settings
+from identity.people.policy import PeoplePolicy
+from identity.people.rights import Rights
+from identity.ports import Outbox, Vault
+from identity.provider.sharing import Sharing
+
+
+def build_rights(
+    settings: Settings,
+    *,
+    database: Database,
+    clock: Clock,
+    audit: Audit,
+    vault: Vault,
+    outbox: Outbox,
+    citizens: Citizens,
+    sharing: Sharing,
+    office: Office,
+) -> Rights:
+    """Opens no key and asks no database. Whoever comes to hold something about people joins both lists."""
+    return Rights(
+        begin=database.begin,
+        read=database.read,
+        clock=clock,
+        audit=audit,
+        vault=vault,
+        outbox=outbox,
+        held={
+            "account": citizens.people.held,
+            "login": citizens.factors.held,
+            "sessions": citizens.sessions.held,
+            "portals": sharing.held,
+            "roles": office.operators.held,
+            "lookups": office.lookups.held,
+        },
+        forget=[
+            citizens.sessions.forget,
+            citizens.factors.drop,
+            sharing.forget,
+            office.operators.forget,
+            office.lookups.forget,
+        ],
+        withdraw=sharing.withdraw_within,
+        people_policy=PeoplePolicy(sample_niks=not settings.production),
+    )
