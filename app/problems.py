@@ -13,6 +13,7 @@ from app import errors as app
 from ca import errors as ca
 from identity import errors as identity
 from identity.agencies import errors as agencies
+from identity.login import errors as login
 from identity.mail import errors as mail
 from identity.operators import errors as operators
 from identity.provider import errors as provider
@@ -64,6 +65,7 @@ _ADMIN = Problem(
 _DUTIES = Problem(
     409, "duties-separated", "The rules of separate duties forbid this", "Dilarang aturan pemisahan tugas"
 )
+_LOGIN_AGAIN = Problem(401, "login-again", "Log in again", "Masuk sekali lagi")
 _FACTS = Problem(
     422, "document-facts-invalid", "A fact about the document breaks a rule", "Data dokumen melanggar aturan"
 )
@@ -125,6 +127,34 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     agencies.ProofNonceNeeded: _TOKEN,
     agencies.SecretsNotIssued: _ADMIN,
     agencies.ClientKeyUnknown: _ADMIN,
+    # identity, the way in
+    login.LoginRefused: Problem(
+        401, "login-refused", "This does not match an account", "Tidak cocok dengan akun mana pun"
+    ),
+    login.AnswerRefused: Problem(
+        401, "answer-refused", "The code or passkey was not accepted", "Kode atau kunci sandi tidak diterima"
+    ),
+    login.LoginDelayed: Problem(
+        429, "login-delayed", "Too many wrong answers, wait a moment", "Terlalu banyak salah, tunggu sebentar"
+    ),
+    login.AccountSuspended: Problem(
+        403, "account-suspended", "This account is suspended", "Akun ini ditangguhkan"
+    ),
+    login.HalfSessionGone: _LOGIN_AGAIN,
+    login.SessionGone: _LOGIN_AGAIN,
+    login.StepUpNeeded: Problem(
+        401, "authentication-insufficient", "A fresh login is needed", "Perlu masuk ulang"
+    ),
+    login.LinkGone: Problem(
+        410, "link-gone", "This link or code no longer works", "Tautan atau kode ini tidak berlaku lagi"
+    ),
+    login.SetupIncomplete: Problem(
+        409, "setup-incomplete", "A way to log in is still missing", "Cara masuk belum lengkap"
+    ),
+    login.PlacesUnreadable: INTERNAL,
+    login.RecoveryNeedsOfficer: Problem(
+        403, "officer-needed", "Only a counter can give access back", "Akses hanya dapat dipulihkan di loket"
+    ),
     # identity, its portals
     provider.PortalInvalid: _ADMIN,
     provider.PortalUnknown: _ADMIN,
