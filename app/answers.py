@@ -28,6 +28,7 @@ from app.logs import places
 from app.problems import INTERNAL, METHOD, NOT_FOUND, PROBLEMS, UNREADABLE, VALIDATION, Problem, problem_of
 from identity.agencies.errors import DpopNonceNeeded, ProofNonceNeeded, ProofNotAccepted
 from identity.errors import AccessTokenError, ClientNotAuthenticated, OAuthError, TooManyAttempts
+from identity.login.errors import LoginDelayed
 from identity.jwks import FAPI_ALGORITHMS
 from identity.provider.errors import TokenScopeMissing
 from identity.web.explained import Explained
@@ -194,8 +195,8 @@ def _headers(problem: Problem, error: Exception) -> dict[str, str] | None:
         headers["WWW-Authenticate"] = challenge
     if isinstance(error, DpopNonceNeeded | ProofNonceNeeded):
         headers["DPoP-Nonce"] = error.nonce
-    if problem.status == 503 or isinstance(error, JobInProgress | TooManyAttempts):
-        seconds = error.retry_after if isinstance(error, TooManyAttempts) else RETRY_SECONDS
+    if problem.status == 503 or isinstance(error, JobInProgress | TooManyAttempts | LoginDelayed):
+        seconds = error.retry_after if isinstance(error, TooManyAttempts | LoginDelayed) else RETRY_SECONDS
         headers["Retry-After"] = str(seconds)
     return headers or None
 
