@@ -16,6 +16,7 @@ from identity.agencies import errors as agencies
 from identity.login import errors as login
 from identity.mail import errors as mail
 from identity.operators import errors as operators
+from identity.people import errors as people
 from identity.provider import errors as provider
 from signing import errors as signing
 from verify import errors as verify
@@ -74,6 +75,16 @@ _NOT_UNDERSTOOD = Problem(
     415, "upload-not-understood", "This kind of upload is not read here", "Jenis unggahan tidak dikenal"
 )
 _UPLOAD = Problem(422, "upload-incomplete", "The upload is incomplete", "Unggahan tidak lengkap")
+
+_PERSON = Problem(
+    422, "person-data-invalid", "A detail about a person cannot be right", "Data diri tidak sesuai"
+)
+_ACCOUNT = Problem(
+    409, "account-state-forbids", "The account does not allow this now", "Status akun tidak mengizinkan"
+)
+_PRIVACY = Problem(
+    409, "privacy-request-closed", "The request is open or closed already", "Permintaan sudah ada atau selesai"
+)
 
 PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     # app
@@ -177,6 +188,32 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     identity.AgencyUnknown: _ADMIN,
     identity.ClientUnknown: _ADMIN,
     identity.RegistryUnavailable: UNAVAILABLE,
+    # people
+    people.PersonDataInvalid: _PERSON,
+    people.NikInvalid: _PERSON,
+    people.PersonUnknown: Problem(
+        404, "person-unknown", "There is no such person here", "Orang ini tidak terdaftar"
+    ),
+    people.PersonStateForbids: _ACCOUNT,
+    people.PersonChanged: _ACCOUNT,
+    people.CodeInvalid: Problem(
+        422, "code-invalid", "The code is not valid, or not any more", "Kode tidak berlaku atau sudah dipakai"
+    ),
+    people.NikTaken: Problem(
+        409, "nik-taken", "Another account holds this NIK", "NIK ini sudah dipakai akun lain"
+    ),
+    people.ProofingRefused: Problem(
+        422, "proofing-refused", "The registry could not confirm this", "Data tidak dapat dipastikan"
+    ),
+    people.TooManyProofings: Problem(
+        429, "too-many-proofings", "The registry was asked too often", "Terlalu sering bertanya"
+    ),
+    people.SimulatorForbidden: INTERNAL,
+    people.PrivacyRequestUnknown: Problem(
+        404, "privacy-request-unknown", "There is no such request", "Permintaan ini tidak ada"
+    ),
+    people.PrivacyRequestClosed: _PRIVACY,
+    people.PrivacyRequestRepeated: _PRIVACY,
     # mail
     mail.MailUnknown: INTERNAL,
     mail.MailValuesWrong: INTERNAL,
