@@ -28,8 +28,8 @@ from app.logs import places
 from app.problems import INTERNAL, METHOD, NOT_FOUND, PROBLEMS, UNREADABLE, VALIDATION, Problem, problem_of
 from identity.agencies.errors import DpopNonceNeeded, ProofNonceNeeded, ProofNotAccepted
 from identity.errors import AccessTokenError, ClientNotAuthenticated, OAuthError, TooManyAttempts
-from identity.login.errors import LoginDelayed
 from identity.jwks import FAPI_ALGORITHMS
+from identity.login.errors import LoginDelayed
 from identity.provider.errors import TokenScopeMissing
 from identity.web.explained import Explained
 from signing.errors import JobInProgress, NotPermitted
