@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -43,7 +44,7 @@ _API_SCOPES: Final = (READ, REVOKE)
 class Provider:
     """Everything that portals and their pages stand on."""
 
-    policy: ProviderPolicy
+    forget_ended: Callable[[], None]
     portals: Portals
     authorizing: Authorizing
     granting: PortalGrants
@@ -86,7 +87,7 @@ def build_provider(
     send = BackChannel(policy)
     closing.callback(send.close)
     return Provider(
-        policy=policy,
+        forget_ended=partial(forget_ended, begin=database.begin, clock=clock, policy=policy),
         portals=Portals(**ports),
         authorizing=Authorizing(**ports, hints=hints, resource=settings.public_url),
         granting=PortalGrants(
@@ -138,8 +139,3 @@ def add_provider(
             agencies=callers.agencies,
         )
     )
-
-
-def forget_ended_logins(provider: Provider, *, database: Database, clock: Clock) -> None:
-    """A round of upkeep."""
-    forget_ended(begin=database.begin, clock=clock, policy=provider.policy)

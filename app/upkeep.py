@@ -43,6 +43,14 @@ def run_once(core: Core) -> int:
         "erase_people": core.rights.erase_due,
         "forget_unfinished_people": core.rights.retain,
         "overdue_privacy_requests": lambda: report_overdue(core),
+        "tell_portals": core.provider.logouts.deliver,
+        "end_sessions": core.citizens.sessions.end_over,
+        "forget_ended_logins": core.provider.forget_ended,
+        "remind_of_recoveries": core.citizens.recoveries.remind,
+        "forget_recoveries": core.citizens.recoveries.forget_over,
+        "forget_logins_under_way": core.citizens.login.forget_over,
+        "forget_delays": core.citizens.throttle.forget_over,
+        "discard_factor_setups": core.citizens.factors.discard_expired,
         "publish_trust": lambda: publish_trust(core),
     }
     failed = 0

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from app import __version__
-from app.cli import agencies, diagnosis, documents, mail, operators, running
+from app.cli import agencies, diagnosis, documents, mail, operators, portals, running
 from app.cli.context import err
 
 cli = typer.Typer(
@@ -23,6 +23,7 @@ documents.register(cli)
 running.register(cli)
 diagnosis.register(cli)
 agencies.register(cli)
+portals.register(cli)
 operators.register(cli)
 mail.register(cli)
 
