@@ -83,7 +83,7 @@ _ACCOUNT = Problem(
     409, "account-state-forbids", "The account does not allow this now", "Status akun tidak mengizinkan"
 )
 _PRIVACY = Problem(
-    409, "privacy-request-closed", "The request is open or closed already", "Permintaan sudah ada atau selesai"
+    409, "privacy-request-state", "The request is open or closed already", "Permintaan sudah ada atau selesai"
 )
 
 PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
