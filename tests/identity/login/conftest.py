@@ -25,7 +25,7 @@ from identity.login.model import Answer, Device, Opened, RecoveryPolicy
 from identity.login.recovery import Recoveries
 from identity.login.service import Login
 from identity.login.sessions import Sessions
-from identity.login.throttle import Throttle
+from identity.login.throttle import Pace, Throttle, ThrottlePolicy
 from identity.mail.model import checked_values
 from identity.people.contacts import PeopleContacts
 from identity.people.model import Person, PersonState, ProofingLevel, new_person_id
@@ -116,6 +116,15 @@ class House:
     login: Login
     recoveries: Recoveries
     ended: list[str]
+    parts: dict[str, Any]
+
+    def unhurried(self) -> tuple[Login, Recoveries]:
+        """The same login with a throttle that counts and never closes, for measuring."""
+        open_gate = Pace(10**9, timedelta(seconds=1), timedelta(seconds=1), timedelta(seconds=1))
+        policy = ThrottlePolicy(account=open_gate, factor=open_gate, address=open_gate, mail=open_gate)
+        throttle = Throttle(begin=self.database.begin, clock=self.clock, vault=self.vault, policy=policy)
+        login = Login(**self.parts | {"throttle": throttle})
+        return login, Recoveries(**self.parts | {"throttle": throttle}, login=login)
 
     def person(
         self,
@@ -220,7 +229,18 @@ def house(database_url: str, tmp_path: Path, clock: FrozenClock) -> Iterator[Hou
         login = Login(**parts)
         recoveries = Recoveries(**parts, login=login, policy=RecoveryPolicy())
         yield House(
-            database, clock, vault, mails, sessions, throttle, factors, people, login, recoveries, ended
+            database,
+            clock,
+            vault,
+            mails,
+            sessions,
+            throttle,
+            factors,
+            people,
+            login,
+            recoveries,
+            ended,
+            parts,
         )
     database.close()
 
