@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from app import schema
@@ -15,17 +15,21 @@ from app.register import export_trust, read_published_trust
 from app.settings import Settings
 from app.wiring import Core, build_core
 from ca.model import CertificateRecord
-from identity.agencies.model import Agency
-from identity.agencies.service import NewClient
+from identity.agencies.model import Agency, Binding, Client
+from identity.agencies.service import parse_key_set
 
 
 @dataclass(frozen=True, slots=True)
 class NewAgency:
-    """A registered agency, its seal, and the client that may issue for it (with its secret)."""
+    """A registered agency, its seal, and the client that may issue for it.
+
+    ``client`` is None in production where no key set was given; ``secret`` is there in development only.
+    """
 
     agency: Agency
     seal: CertificateRecord
-    client: NewClient
+    client: Client | None = None
+    secret: str | None = field(default=None, repr=False)
 
 
 def initialise(settings: Settings, *, closing: ExitStack, actor: str, clock: Clock = system_clock) -> Core:
@@ -76,12 +80,18 @@ def add_agency(
     certified_name: str | None = None,
     scopes: Iterable[str],
     is_sandbox: bool,
+    jwks: str | None = None,
+    binding: Binding = Binding.DPOP,
     actor: str,
 ) -> NewAgency:
     """Register an agency, certify its seal, and make its first client.
 
-    An agency whose registration was interrupted is completed by :func:`certify_agency` and ``client add``.
+    The client authenticates by the keys of ``jwks``. Without them it gets a secret, in development; in
+    production it is left to be registered with its keys. An agency whose registration was interrupted is
+    completed by :func:`certify_agency` and ``client add``.
     """
+    if jwks is not None:
+        parse_key_set(jwks)  # before anything is registered
     agency = core.agencies.add_agency(
         agency_id,
         name=name,
@@ -90,10 +100,22 @@ def add_agency(
         actor=actor,
     )
     seal = certify_agency(core, agency, actor=actor)
-    client = core.agencies.add_client(
-        agency_id, name="first client", scopes=scopes, is_sandbox=is_sandbox, actor=actor
-    )
-    return NewAgency(agency, seal, client)
+    name = "first client"
+    if jwks is not None:
+        client = core.agencies.register_client(
+            agency_id,
+            name=name,
+            scopes=scopes,
+            jwks=jwks,
+            binding=binding,
+            is_sandbox=is_sandbox,
+            actor=actor,
+        )
+        return NewAgency(agency, seal, client)
+    if not core.agencies.issues_secrets:
+        return NewAgency(agency, seal)
+    made = core.agencies.add_client(agency_id, name=name, scopes=scopes, is_sandbox=is_sandbox, actor=actor)
+    return NewAgency(agency, seal, made.client, made.secret)
 
 
 def certify_agency(core: Core, agency: Agency, *, actor: str) -> CertificateRecord:

@@ -30,4 +30,6 @@ def house(data_dir: Path, *, database_url: str | None = None) -> Iterator[tuple[
             is_sandbox=False,
             actor="benchmark",
         )
-        yield core, added.client.client.id, added.client.secret
+        assert added.client is not None
+        assert added.secret is not None
+        yield core, added.client.id, added.secret

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -154,7 +155,8 @@ class Agencies:
         Raises :class:`identity.errors.AgencyUnknown`, ``ScopeInvalid``, ``NameInvalid``, or
         :class:`identity.agencies.errors.SecretsNotIssued` in production.
         """
-        self.require_secrets()
+        if not self.issues_secrets:
+            raise SecretsNotIssued
         secret = new_secret()
         made = self._new_client(agency_id, name, scopes, is_sandbox, Binding.BEARER)
         client = replace(made, secret_hash=hash_secret(secret))
@@ -163,10 +165,10 @@ class Agencies:
             self._added(tx, client, actor, {"keys": ""})
         return NewClient(client, secret)
 
-    def require_secrets(self) -> None:
-        """Raises :class:`identity.agencies.errors.SecretsNotIssued` where client secrets open nothing."""
-        if not self._policy.secrets_allowed:
-            raise SecretsNotIssued
+    @property
+    def issues_secrets(self) -> bool:
+        """Whether client secrets open anything here: in development only."""
+        return self._policy.secrets_allowed
 
     def clients(self, agency_id: str) -> list[Client]:
         """Oldest first, disabled ones included."""
@@ -229,8 +231,8 @@ class Agencies:
         """
         wanted = {key.key_id or key.thumbprint: key for key in parse_key_set(jwks)}
         now = self._clock()
-        ends_at = now + (self._policy.key_overlap if overlap is None else overlap)
-        with self._begin() as tx:
+        ends_at = now + max(self._policy.key_overlap if overlap is None else overlap, timedelta(0))
+        with _one_at_a_time(), self._begin() as tx:
             client, table = _existing(tx, client_id), ClientKeyTable(tx)
             had = {key.key_id: key for key in table.of(client_id)}
             added = [key for key_id, key in wanted.items() if key_id not in had]
@@ -314,6 +316,15 @@ class Agencies:
             "binding": client.binding.value,
         }
         self._audit.append(tx, action="client.added", actor=actor, subject=client.id, facts=facts)
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Two replacements at the same moment: the second finds a kid there that it did not see."""
+    try:
+        yield
+    except IntegrityError as cause:
+        raise JwkInvalid("The client's keys were changed at the same moment. Look at them again.") from cause
 
 
 def parse_key_set(jwks: str) -> tuple[Jwk, ...]:

@@ -34,7 +34,7 @@ from identity.login.throttle import Throttle
 from identity.ports import TokenSigner
 from identity.routes import router
 from signing.ports import Caller
-from tests.identity.agencies.parties import ORIGIN, AgencySystem, KeyedFingerprints
+from tests.support.agency_system import ORIGIN, AgencySystem, KeyedFingerprints
 from tests.support.asgi import InProcess
 from tests.support.clock import FrozenClock
 from tests.support.databases import Begin

@@ -20,9 +20,9 @@ from identity.errors import (
     TokenMalformed,
     TokenNotOurs,
 )
-from tests.identity.agencies.parties import ORIGIN
 from tests.identity.conftest import EC_KEY, RSA_KEY
 from tests.identity.forging import es256, forge, hs256, rs256, spki, without
+from tests.support.agency_system import ORIGIN
 from tests.support.asgi import InProcess
 from tests.support.clock import FrozenClock
 

@@ -13,15 +13,15 @@ from joserfc.jwk import ECKey, OKPKey
 
 from app.callers import Callers
 from identity.agencies.service import Agencies, NewClient
-from tests.identity.agencies.parties import (
+from tests.identity.conftest import EC_KEY
+from tests.identity.forging import forge, hs256, spki
+from tests.support.agency_system import (
     ORIGIN,
     RSA_KEY,
     TOKEN_URL,
     AgencySystem,
     signed,
 )
-from tests.identity.conftest import EC_KEY
-from tests.identity.forging import forge, hs256, spki
 from tests.support.asgi import InProcess
 from tests.support.clock import FrozenClock
 

@@ -15,7 +15,7 @@ from identity.agencies.dpop import normalised
 from identity.agencies.errors import DpopNonceNeeded, DpopProofInvalid
 from identity.agencies.model import AgencyPolicy
 from identity.agencies.service import NewClient
-from tests.identity.agencies.parties import ORIGIN, RSA_KEY, TOKEN_URL, AgencySystem, signed
+from tests.support.agency_system import ORIGIN, RSA_KEY, TOKEN_URL, AgencySystem, signed
 from tests.support.asgi import InProcess
 from tests.support.clock import FrozenClock
 from tests.support.tokens import bearer_token

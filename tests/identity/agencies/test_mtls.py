@@ -20,8 +20,8 @@ from identity.agencies.errors import CertificateUnreadable
 from identity.agencies.model import Binding
 from identity.agencies.mtls import CertificateHeader, thumbprint_of
 from identity.agencies.service import Agencies, NewClient
-from tests.identity.agencies.parties import AgencySystem
 from tests.identity.forging import b64
+from tests.support.agency_system import AgencySystem
 from tests.support.asgi import InProcess
 from tests.support.clock import START, FrozenClock
 

@@ -24,8 +24,8 @@ from identity.errors import (
     ScopeInvalid,
     TokenClientGone,
 )
-from tests.identity.agencies.parties import AgencySystem
 from tests.identity.conftest import build
+from tests.support.agency_system import AgencySystem
 from tests.support.clock import FrozenClock
 from tests.support.databases import Begin
 

@@ -14,7 +14,8 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from identity.agencies.model import Client
-from tests.support.clock import FrozenClock
+from identity.ports import Clock
+from tests.support.tokens import Posts
 
 ORIGIN = "https://absah.example"
 TOKEN_URL = f"{ORIGIN}/oauth2/token"
@@ -52,16 +53,22 @@ def signed(header: Mapping[str, Any], claims: Mapping[str, Any], key: Key) -> st
 class AgencySystem:
     """Keys of one system: ``key`` says who it is, ``proof_key`` is what its tokens are bound to."""
 
-    def __init__(self, clock: FrozenClock, *, alg: str = "ES256", key: Key | None = None) -> None:
+    def __init__(
+        self, clock: Clock, *, alg: str = "ES256", key: Key | None = None, origin: str = ORIGIN
+    ) -> None:
         self._clock = clock
+        self.origin = origin
         self.alg = alg
         self.key = key or ECKey.generate_key("P-256", private=True)
         self.proof_key: Key = ECKey.generate_key("P-256", private=True)
         self.proof_alg = "ES256"
         self.registered: Client | None = None
+        self.named: str | None = None
 
     @property
     def id(self) -> str:
+        if self.named is not None:
+            return self.named
         assert self.registered is not None
         return self.registered.id
 
@@ -79,7 +86,7 @@ class AgencySystem:
         claims: dict[str, Any] = {
             "iss": self.id,
             "sub": self.id,
-            "aud": ORIGIN,
+            "aud": self.origin,
             "jti": secrets.token_urlsafe(16),
             "iat": self.now(),
             "exp": self.now() + 60,
@@ -97,7 +104,7 @@ class AgencySystem:
     def proof(
         self,
         method: str = "POST",
-        url: str = TOKEN_URL,
+        url: str | None = None,
         *,
         nonce: str | None = None,
         access_token: str | None = None,
@@ -108,7 +115,7 @@ class AgencySystem:
         claims: dict[str, Any] = {
             "jti": secrets.token_urlsafe(16),
             "htm": method,
-            "htu": url,
+            "htu": url or f"{self.origin}/oauth2/token",
             "iat": self.now(),
         }
         if nonce is not None:
@@ -126,3 +133,20 @@ class AgencySystem:
             {name: value for name, value in claims.items() if value is not ...},
             self.proof_key,
         )
+
+    def bound_token(self, http: Posts) -> tuple[str, str]:
+        """A DPoP-bound token and the nonce to use with it, got as any client gets them: by two requests."""
+        nonce: str | None = None
+        for _ in range(2):
+            headers = {"DPoP": self.proof(nonce=nonce)}
+            answer = http.post("/oauth2/token", data=self.form(), headers=headers)
+            nonce = answer.headers.get("dpop-nonce")
+            if answer.status_code == 200:
+                assert nonce is not None
+                return answer.json()["access_token"], nonce
+        raise AssertionError(answer.text)
+
+    def authorization(self, method: str, path: str, token: str, nonce: str) -> dict[str, str]:
+        """The two headers of one request to the API."""
+        proof = self.proof(method, f"{self.origin}{path}", nonce=nonce, access_token=token)
+        return {"Authorization": f"DPoP {token}", "DPoP": proof}
