@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -19,16 +20,20 @@ from ca.tables import Certificates
 from identity.ports import TokenSigner
 from keys.envelope import Envelope
 from keys.errors import KeyCustodyError
-from keys.model import KeyAlgorithm, KeyPurpose, KeyState
+from keys.model import KeyAlgorithm, KeyPurpose, KeyRecord, KeyState
 from keys.ports import Begin, Clock
+from keys.rotation import RotationPolicy, Step, is_published, next_acts
 from keys.service import KeyService
 from keys.stores.kek import KeyEncryptionKey, PassphraseKey, create_key_encryption_key
 from signing.errors import NoActiveSeal
 from signing.ports import ReceiptSigner, SealingIdentity
 from signing.receipt import key_id_of
 
-_HONOURED = {KeyState.ACTIVE, KeyState.DEACTIVATED}
-"""Tokens of a retired key live on for their few minutes; those of a suspended or compromised key do not."""
+TOKEN_ALGORITHMS: Final[Mapping[str, KeyAlgorithm]] = {
+    "ES256": KeyAlgorithm.EC_P256,
+    "RS256": KeyAlgorithm.RSA_3072,
+}
+"""What tokens are signed with (RFC 7518, 3.1): portals that know nothing better get RS256."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,44 +97,109 @@ class CertifiedIdentities:
 class CustodyTokenKeys:
     """Implements :class:`identity.ports.TokenKeys` over keys of purpose ``token``."""
 
-    def __init__(self, keys: KeyService, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        keys: KeyService,
+        *,
+        clock: Clock,
+        policy: RotationPolicy,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._keys = keys
+        self._clock = clock
+        self._policy = policy
         self._public: Remembered[Mapping[str, bytes]] = Remembered(monotonic)
 
     def signer(self, algorithm: str = "ES256") -> TokenSigner:
-        key = self._keys.active(KeyPurpose.TOKEN)
+        """Raises :class:`keys.errors.NoActiveKey`."""
+        key = self._keys.active(KeyPurpose.TOKEN, algorithm=TOKEN_ALGORITHMS[algorithm])
         return TokenSigner(key.record.id, key.sign, algorithm)
 
     def public_keys(self) -> Mapping[str, bytes]:
         return self._public.get("", self._look_up)
 
     def _look_up(self) -> Mapping[str, bytes]:
+        now = self._clock()
         return {
             record.id: record.public_key
             for record in self._keys.list()
-            if record.purpose is KeyPurpose.TOKEN and record.state in _HONOURED
+            if record.purpose is KeyPurpose.TOKEN and is_published(record, now, self._policy)
         }
 
 
-def ensure_token_key(keys: KeyService, *, actor: str) -> None:
-    """Make sure that access tokens can be signed."""
-    _ensure_active(keys, KeyPurpose.TOKEN, KeyAlgorithm.EC_P256, actor)
+def token_key_policy(settings: Settings) -> RotationPolicy:
+    return RotationPolicy(
+        max_age=timedelta(days=settings.identity.key_days),
+        publish=timedelta(minutes=settings.identity.key_publish_minutes),
+        keep=timedelta(minutes=settings.identity.key_keep_minutes),
+    )
+
+
+def rotate_token_keys(keys: KeyService, policy: RotationPolicy, *, clock: Clock, actor: str) -> int:
+    """Do what is due with the keys of tokens, of each algorithm; how many steps that were.
+
+    Repeatable: an interrupted round is finished by the next. Two rounds must not run at the same time, or
+    they make two keys where one was needed; callers hold :meth:`app.database.Database.exclusively`.
+    """
+    done = 0
+    for algorithm in TOKEN_ALGORITHMS.values():
+        while acts := next_acts(_token_keys(keys, algorithm), clock(), policy):
+            for act in acts:
+                match act.step:
+                    case Step.GENERATE:
+                        keys.generate(KeyPurpose.TOKEN, algorithm, actor=actor)
+                    case Step.ACTIVATE:
+                        keys.activate(act.key_id, actor=actor)
+                    case Step.DEACTIVATE:
+                        keys.deactivate(act.key_id, actor=actor, reason="replaced")
+            done += len(acts)
+    return done
+
+
+def request_token_rotation(keys: KeyService, *, actor: str) -> list[KeyRecord]:
+    """Make successors of the keys of tokens, unless they wait already; each takes over when it was published
+    for long enough (:func:`keys.rotation.takes_over_at`). Callers hold the same lock.
+    """
+    waiting = []
+    for algorithm in TOKEN_ALGORITHMS.values():
+        newest = max(_token_keys(keys, algorithm), key=lambda key: key.created_at, default=None)
+        if newest is None or newest.state is not KeyState.PRE_ACTIVATION:
+            newest = keys.generate(KeyPurpose.TOKEN, algorithm, actor=actor)
+        waiting.append(newest)
+    return waiting
+
+
+def _token_keys(keys: KeyService, algorithm: KeyAlgorithm) -> list[KeyRecord]:
+    return [key for key in keys.list() if (key.purpose, key.algorithm) == (KeyPurpose.TOKEN, algorithm)]
 
 
 def ensure_data_keys(keys: KeyService, envelope: Envelope, *, actor: str) -> None:
-    """Make sure that personal data can be sealed: the wrapping key, and every data key that is missing."""
-    _ensure_active(keys, KeyPurpose.WRAPPING, KeyAlgorithm.AES_256, actor)
+    """Make sure that personal data can be sealed: the wrapping key, and every data key that is missing.
+
+    Repeatable; finishes what an interrupted run left.
+    """
+    mine = [key for key in keys.list() if key.purpose is KeyPurpose.WRAPPING]
+    if not any(key.state is KeyState.ACTIVE for key in mine):
+        waiting = [key for key in mine if key.state is KeyState.PRE_ACTIVATION]
+        new = waiting[0] if waiting else keys.generate(KeyPurpose.WRAPPING, KeyAlgorithm.AES_256, actor=actor)
+        keys.activate(new.id, actor=actor)
     envelope.ensure(PURPOSES, actor=actor)
 
 
-def _ensure_active(keys: KeyService, purpose: KeyPurpose, algorithm: KeyAlgorithm, actor: str) -> None:
-    """Repeatable; finishes what an interrupted run left."""
-    mine = [record for record in keys.list() if record.purpose is purpose]
-    if any(record.state is KeyState.ACTIVE for record in mine):
-        return
-    waiting = [record for record in mine if record.state is KeyState.PRE_ACTIVATION]
-    record = waiting[0] if waiting else keys.generate(purpose, algorithm, actor=actor)
-    keys.activate(record.id, actor=actor)
+def rotate_wrapping_key(keys: KeyService, envelope: Envelope, *, actor: str) -> KeyRecord:
+    """Put every data key under a new wrapping key. What they sealed stays as it is, and goes on opening.
+
+    1. The new key takes over; from here on data keys are wrapped by it only.
+    2. The old ones stop wrapping, and go on unwrapping.
+    3. Data keys move over. Upkeep finishes that after a crash. The old key can be destroyed afterwards.
+    """
+    new = keys.generate(KeyPurpose.WRAPPING, KeyAlgorithm.AES_256, actor=actor)
+    new = keys.activate(new.id, actor=actor)
+    for key in keys.list():
+        if key.purpose is KeyPurpose.WRAPPING and key.state is KeyState.ACTIVE and key.id != new.id:
+            keys.deactivate(key.id, actor=actor, reason="replaced")
+    envelope.rewrap(actor=actor)
+    return new
 
 
 def wrapping_key(settings: Settings) -> KeyEncryptionKey | PassphraseKey:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from app import schema
 from app.clock import Clock, system_clock
-from app.custody import ensure_data_keys, ensure_token_key, ensure_wrapping_key
+from app.custody import ensure_data_keys, ensure_wrapping_key, rotate_token_keys, token_key_policy
 from app.database import Database
 from app.register import export_trust, read_published_trust
 from app.settings import Settings
@@ -56,7 +56,7 @@ def complete_hierarchy(core: Core, *, actor: str) -> None:
     """Make what is missing and renew what ends: hierarchy, service certificates, token and data keys."""
     with core.database.exclusively():
         core.hierarchy.init(actor=actor)
-        ensure_token_key(core.keys, actor=actor)
+        rotate_token_keys(core.keys, token_key_policy(core.settings), clock=core.clock, actor=actor)
         ensure_data_keys(core.keys, core.envelope, actor=actor)
 
 

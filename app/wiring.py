@@ -10,7 +10,7 @@ from app.audit import Audit
 from app.callers import Callers, build_callers, build_tokens
 from app.citizens import Citizens, build_citizens
 from app.clock import Clock, system_clock
-from app.custody import CertifiedIdentities, CustodyTokenKeys, wrapping_key
+from app.custody import CertifiedIdentities, CustodyTokenKeys, token_key_policy, wrapping_key
 from app.database import Database
 from app.errors import NotInitialised
 from app.evidence import RegisterEvidence
@@ -137,7 +137,7 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
     tsa = TimeStampingAuthority(begin=database.read, keys=keys, clock=clock, config=config)
     # 4. Who calls.
     vault = CustodyVault(envelope)
-    token_keys = CustodyTokenKeys(keys)
+    token_keys = CustodyTokenKeys(keys, clock=clock, policy=token_key_policy(settings))
     tokens = build_tokens(settings, keys=token_keys, clock=clock)
     outbox = mail_outbox(settings, database=database, clock=clock, vault=vault)
     sharing = build_sharing(database=database, clock=clock, audit=audit)

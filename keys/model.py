@@ -97,6 +97,12 @@ class KeyRecord:
     public_key: bytes
     created_at: datetime
     not_after: datetime | None = None
+    state_since: datetime | None = None
+
+    @property
+    def since(self) -> datetime:
+        """When the key came into its state; for keys of before that was recorded, when they were made."""
+        return self.state_since or self.created_at
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,7 @@ class KeyService:
         self._handles: dict[str, KeyHandle] = {}
         self._wrappers: dict[str, KeyWrapper] = {}
         self._records: dict[str, tuple[float, KeyRecord]] = {}
-        self._active: dict[tuple[KeyPurpose, str], tuple[float, str]] = {}
+        self._active: dict[tuple[KeyPurpose, str, KeyAlgorithm | None], tuple[float, str]] = {}
 
     # --- the life of a key ---------------------------------------------------------------------------
 
@@ -149,7 +149,7 @@ class KeyService:
             if record is None:
                 raise _unknown(key_id)
             _require_move(record, target)
-            if not records.move(key_id, record.state, target):
+            if not records.move(key_id, record.state, target, at=self._clock()):
                 raise TransitionForbidden(
                     f"key {key_id} changed its state while this move to {target} was made: look at it again"
                 )
@@ -158,7 +158,8 @@ class KeyService:
             moved = records.get(key_id)
         assert moved is not None
         self._records.pop(key_id, None)
-        self._active.pop((record.purpose, record.owner), None)
+        for use in ((record.purpose, record.owner, None), (record.purpose, record.owner, record.algorithm)):
+            self._active.pop(use, None)
         if target is KeyState.DESTROYED:
             self._handles.pop(key_id, None)
             self._wrappers.pop(key_id, None)
@@ -166,14 +167,19 @@ class KeyService:
 
     # --- the use of a key ----------------------------------------------------------------------------
 
-    def active(self, purpose: KeyPurpose, owner: str = "") -> KeyHandle:
-        """The newest active key with this purpose and owner. Raises :class:`keys.errors.NoActiveKey`."""
-        now = self._monotonic()
-        read_at, key_id = self._active.get((purpose, owner), (float("-inf"), ""))
+    def active(
+        self, purpose: KeyPurpose, owner: str = "", algorithm: KeyAlgorithm | None = None
+    ) -> KeyHandle:
+        """The newest active key with this purpose and owner; with ``algorithm``, among those that have it.
+
+        Raises :class:`keys.errors.NoActiveKey`.
+        """
+        now, use = self._monotonic(), (purpose, owner, algorithm)
+        read_at, key_id = self._active.get(use, (float("-inf"), ""))
         if now - read_at >= self._max_staleness:
-            record = self.newest(purpose, owner)
+            record = self.newest(purpose, owner, algorithm)
             key_id = record.id
-            self._active[purpose, owner] = (now, key_id)
+            self._active[use] = (now, key_id)
             self._records[key_id] = (now, record)
         return self.handle(key_id, purpose=purpose)
 
@@ -226,15 +232,16 @@ class KeyService:
                 wrapper = self._wrappers[record.id] = self._store_of(record).open_wrapper(record)
         return wrapper
 
-    def newest(self, purpose: KeyPurpose, owner: str = "") -> KeyRecord:
+    def newest(
+        self, purpose: KeyPurpose, owner: str = "", algorithm: KeyAlgorithm | None = None
+    ) -> KeyRecord:
         """What is recorded of the key that is in use now, asked anew. Raises :class:`NoActiveKey`."""
         with self._read() as tx:
-            record = KeyRecords(tx).newest(purpose, owner, KeyState.ACTIVE)
+            record = KeyRecords(tx).newest(purpose, owner, KeyState.ACTIVE, algorithm)
         if record is None:
+            wanted = " ".join(word for word in (algorithm, purpose) if word)
             raise NoActiveKey(
-                f"no active {purpose} key"
-                + (f" of {owner!r}" if owner else "")
-                + ": generate and activate one"
+                f"no active {wanted} key{f' of {owner!r}' if owner else ''}: generate and activate one"
             )
         return record
 

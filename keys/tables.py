@@ -42,6 +42,7 @@ keys = Table(
     Column("public_key", LargeBinary, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("not_after", DateTime(timezone=True)),
+    Column("state_since", DateTime(timezone=True)),
     Index("keys_by_use", "purpose", "owner", "state", "created_at"),
 )
 
@@ -86,6 +87,7 @@ def _record(row: Row[Any]) -> KeyRecord:
         public_key=bytes(row.public_key),
         created_at=created_at,
         not_after=_aware(row.not_after),
+        state_since=_aware(row.state_since),
     )
 
 
@@ -107,6 +109,7 @@ class KeyRecords:
                 public_key=record.public_key,
                 created_at=record.created_at,
                 not_after=record.not_after,
+                state_since=record.state_since,
             )
         )
 
@@ -119,7 +122,9 @@ class KeyRecords:
         query = select(keys).order_by(keys.c.created_at, keys.c.id)
         return [_record(row) for row in self._connection.execute(query)]
 
-    def newest(self, purpose: KeyPurpose, owner: str, state: KeyState) -> KeyRecord | None:
+    def newest(
+        self, purpose: KeyPurpose, owner: str, state: KeyState, algorithm: KeyAlgorithm | None = None
+    ) -> KeyRecord | None:
         """The key generated last among those with this use and state."""
         query = (
             select(keys)
@@ -127,13 +132,17 @@ class KeyRecords:
             .order_by(keys.c.created_at.desc(), keys.c.id.desc())
             .limit(1)
         )
+        if algorithm is not None:
+            query = query.where(keys.c.algorithm == algorithm.value)
         row = self._connection.execute(query).one_or_none()
         return None if row is None else _record(row)
 
-    def move(self, key_id: str, origin: KeyState, target: KeyState) -> bool:
+    def move(self, key_id: str, origin: KeyState, target: KeyState, *, at: datetime) -> bool:
         """Change the state if it still is ``origin``; False when another process was first."""
         moved = self._connection.execute(
-            update(keys).where(keys.c.id == key_id, keys.c.state == origin.value).values(state=target.value)
+            update(keys)
+            .where(keys.c.id == key_id, keys.c.state == origin.value)
+            .values(state=target.value, state_since=at)
         )
         return moved.rowcount == 1
 

@@ -38,16 +38,19 @@ class IdentitySettings(Section):
         default="127.0.0.1/32 ::1/128",
         description="Networks, separated by spaces, whose certificate header is believed.",
     )
-    key_days: PositiveInt = Field(
-        default=90, description="Age in days at which a key that signs tokens is replaced."
+    key_days: int = Field(
+        default=90, ge=8, description="Age in days at which a key that signs tokens is replaced."
     )
-    key_publish_minutes: PositiveInt = Field(
+    key_publish_minutes: int = Field(
         default=1440,
+        ge=10,
+        le=7 * 1440,
         description="Minutes that a new key of tokens is published before it signs; longer than anyone keeps "
         "our key set.",
     )
-    key_keep_minutes: PositiveInt = Field(
+    key_keep_minutes: int = Field(
         default=1440,
+        ge=120,
         description="Minutes that a replaced key of tokens stays published; longer than any token lives.",
     )
 

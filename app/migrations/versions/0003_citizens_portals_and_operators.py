@@ -524,6 +524,9 @@ def upgrade() -> None:
             unique=False,
         )
 
+    with op.batch_alter_table("keys", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("state_since", sa.DateTime(timezone=True), nullable=True))
+
     # ### end Alembic commands ###
 
 
