@@ -28,6 +28,7 @@ PACKAGES: Final = {
     "gnutls-cli": "gnutls-bin",
     "initdb": "postgresql",
     "ocsptool": "gnutls-bin",
+    "node": "nodejs",
     "openssl": "openssl",
     "p11-kit": "p11-kit",
     "pdffonts": "poppler-utils",
