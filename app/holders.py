@@ -9,10 +9,12 @@ from identity.lookups.service import Lookups
 from identity.people.errors import NikInvalid
 from identity.people.nik import Nik
 from identity.people.profiles import NIK
-from identity.ports import Vault
+from identity.ports import IssuedDocument, Vault
 from signing.errors import RequestRefused
-from signing.model import Document
+from signing.model import Document, Release
 from signing.ports import Caller
+from signing.register import DocumentRegister
+from signing.types import document_type
 
 
 def holder_fingerprint(vault: Vault, *, sample_niks: bool) -> Callable[[str], bytes]:
@@ -46,3 +48,32 @@ class AgencyReads:
                 LookupKind.DOCUMENT_FILE_READ if file else LookupKind.DOCUMENT_READ,
                 about,
             )
+
+
+class HolderDocuments:
+    """Implements :class:`identity.ports.IssuedDocuments` over the register."""
+
+    def __init__(self, register: DocumentRegister) -> None:
+        self._register = register
+
+    def to(self, holder: bytes, *, before: int | None = None, most: int) -> list[IssuedDocument]:
+        return [
+            _listed(cursor, release)
+            for cursor, release in self._register.issued_to(holder, before=before, limit=most)
+        ]
+
+
+def _listed(cursor: int, release: Release) -> IssuedDocument:
+    kind = document_type(release.type)
+    return IssuedDocument(
+        id=release.id,
+        kind=(kind.name_id, kind.name_en),
+        title=release.title,
+        number=release.number,
+        issuer=release.issuer,
+        issued_at=release.issued_at,
+        valid_until=release.valid_until,
+        state=release.state,
+        path=f"/d/{release.id}",
+        cursor=cursor,
+    )

@@ -12,10 +12,12 @@ from app.guards import BearerGuard
 from app.holders import holder_fingerprint
 from app.logs import configure_logging
 from app.mail import readings
+from app.office import office_pages
 from app.pages import add_verification
 from app.portals import add_provider
 from app.settings import Settings
 from app.shell import new_application, serve_with_short_turns
+from app.signatories import build_signatories
 from app.wiring import Core, build_core
 from ca.routes import router as ca_routes
 from identity.provider.pages import flow_finder
@@ -54,13 +56,16 @@ def build_app(core: Core, *, closing: ExitStack) -> FastAPI:
     callers = core.callers
     application.include_router(identity_routes(callers.reader, callers.grants, jwks=callers.tokens.jwks))
     fingerprint = holder_fingerprint(core.vault, sample_niks=not core.settings.production)
+    guard = BearerGuard(callers, build_signatories(core))
     application.include_router(
-        signing_routes(core.sealing, core.register, guard=BearerGuard(callers), fingerprint=fingerprint)
+        signing_routes(core.sealing, core.register, guard=guard, fingerprint=fingerprint)
     )
     application.include_router(ca_routes(core.revocation, core.tsa, read=core.database.read))
     find_flow = flow_finder(core.provider.authorizing)
     shell = build_shell(core.settings, core.citizens, find_flow=find_flow)
     application.include_router(citizen_pages(shell, core.citizens, clock=core.clock))
+    for pages in office_pages(shell, core):
+        application.include_router(pages)
     add_provider(
         application,
         shell,

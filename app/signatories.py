@@ -7,7 +7,7 @@ the portal acts with the person's token. A seal in somebody's name wants that so
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from app.clock import Clock
 from app.errors import AuthenticationInsufficient
@@ -22,6 +22,9 @@ from identity.provider.errors import TokenGrantGone
 from identity.provider.inspecting import Inspecting
 from identity.provider.portals import Portals
 from signing.ports import Caller
+
+if TYPE_CHECKING:
+    from app.wiring import Core
 
 WANTED: Final = Acr.AAL2
 
@@ -80,6 +83,18 @@ class Signatories:
             if age <= self._max_age:
                 return
         raise AuthenticationInsufficient(acr=WANTED.value, max_age=self._max_age)
+
+
+def build_signatories(core: Core) -> Signatories:
+    return Signatories(
+        inspecting=core.provider.inspecting,
+        portals=core.provider.portals,
+        agencies=core.agencies,
+        operators=core.office.operators,
+        people=core.citizens.people,
+        clock=core.clock,
+        max_age=timedelta(seconds=core.settings.identity.signatory_max_age_seconds),
+    )
 
 
 def _reaches(acr: str) -> bool:

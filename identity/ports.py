@@ -133,3 +133,29 @@ class PopulationRegistry(Protocol):
     def confirm(self, *, nik: str, name: str, birth_date: date) -> RegistryAnswer:
         """Raises :class:`identity.errors.RegistryUnavailable`; waits no longer than a few seconds."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedDocument:
+    """A document in a person's own list. ``kind`` in Indonesian and English; ``state`` is ``issued``,
+    ``superseded`` or ``revoked``; ``path`` is its public page. ``cursor`` leads to what is older.
+    """
+
+    id: str
+    kind: tuple[str, str]
+    title: str
+    number: str
+    issuer: str
+    issued_at: datetime
+    valid_until: date | None
+    state: str
+    path: str
+    cursor: int
+
+
+class IssuedDocuments(Protocol):
+    """What agencies issued to people."""
+
+    def to(self, holder: bytes, *, before: int | None = None, most: int) -> Sequence[IssuedDocument]:
+        """By the fingerprint of a NIK, newest first, older than the ``cursor`` in ``before``."""
+        ...
