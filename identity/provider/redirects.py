@@ -18,7 +18,7 @@ from identity.provider.model import LONGEST_URI, PortalKind
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _CHARACTERS = re.compile(r"[A-Za-z0-9._~:/?@!$&'()+,;=%\[\]-]+")  # of RFC 3986, without # and *
 _PRIVATE_SCHEME = re.compile(r"[a-z][a-z0-9+-]*(?:\.[a-z0-9+-]+)+")
-_LOOPBACK_PORT = re.compile(r"(?<=^http://127\.0\.0\.1):\d{1,5}(?=/)|(?<=^http://\[::1\]):\d{1,5}(?=/)")
+_LOOPBACK_ADDRESS = re.compile(r"http://(127\.0\.0\.1|\[::1\])(?::\d{1,5})?(/.*)")
 
 
 def check_redirect_uri(uri: str, *, kind: PortalKind, allow_http: bool) -> None:
@@ -58,10 +58,8 @@ def matches(presented: str, registered: tuple[str, ...], kind: PortalKind) -> bo
     """Whether a request's redirect address is a registered one."""
     if presented in registered:
         return True
-    if kind is not PortalKind.NATIVE or not _LOOPBACK_PORT.search(presented):
-        return False
-    without_port = _LOOPBACK_PORT.sub("", presented)
-    return any(without_port == _LOOPBACK_PORT.sub("", uri) for uri in registered if _is_loopback(uri))
+    without_port = _without_port(presented) if kind is PortalKind.NATIVE else None
+    return without_port is not None and without_port in {_without_port(uri) for uri in registered}
 
 
 def sector_of(redirect_uris: tuple[str, ...]) -> str | None:
@@ -104,5 +102,7 @@ def _split(uri: str) -> SplitResult:
     return parts
 
 
-def _is_loopback(uri: str) -> bool:
-    return urlsplit(uri).hostname in {"127.0.0.1", "::1"}
+def _without_port(uri: str) -> tuple[str, str] | None:
+    """Host and path of a loopback address by number; None for every other address."""
+    found = _LOOPBACK_ADDRESS.fullmatch(uri)
+    return (found[1], found[2]) if found else None
