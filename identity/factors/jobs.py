@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from sqlalchemy import Connection
 
+from identity.factors.common import CommonPasswords, shipped
 from identity.factors.errors import HolderUnknown
 from identity.factors.model import (
     PASSWORD_ID,
@@ -33,7 +34,7 @@ class FactorJobs:
 
     ``rp_id`` and ``origin`` come from the settings and bind passkeys to the site; ``rp_name`` is what apps
     and devices show for it. ``password_changed`` run in the transaction that changes a password: they end
-    all sessions of the person.
+    all sessions of the person. ``common`` are filters of passwords that nobody may have.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class FactorJobs:
         origin: str,
         policy: FactorPolicy | None = None,
         password_changed: Collection[PersonHook] = (),
+        common: Sequence[CommonPasswords] | None = None,
     ) -> None:
         self._begin = begin
         self._read = read
@@ -61,6 +63,7 @@ class FactorJobs:
         self._contacts = contacts
         self._policy = policy = policy or FactorPolicy()
         self._password_changed = tuple(password_changed)
+        self._common = (shipped(),) if common is None else tuple(common)
         self._hasher = SlowHasher(at_once=policy.passwords_at_once, waiting=policy.passwords_waiting)
         self._rp_name = rp_name
         self._relying_party = RelyingParty(

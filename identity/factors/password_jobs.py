@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from identity.factors.errors import PasswordRefused
+from identity.factors.guessing import require_unguessable
 from identity.factors.jobs import FactorJobs
 from identity.factors.model import FactorKind, PasswordHash
 from identity.factors.passwords import prepare
@@ -20,7 +21,8 @@ class PasswordJobs(FactorJobs):
         """
         # 1. May it be a password at all, and this person's?
         prepared = prepare(password)
-        self._contact_of(person_id)
+        contact = self._contact_of(person_id)
+        require_unguessable(prepared, common=self._common, about=[contact.name, contact.email or ""])
         # 2. The slow part, outside any transaction.
         hashed = self._hasher.hash(prepared)
         # 3. Keep it, and end what the old one opened.

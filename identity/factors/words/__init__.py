@@ -1,0 +1,1 @@
+"""Words that many people build passwords from, and the script that packs them."""
