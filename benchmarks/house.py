@@ -16,9 +16,11 @@ SCOPES = ("documents.issue:*", "documents.read", "documents.revoke")
 
 
 @contextmanager
-def house(data_dir: Path, *, database_url: str | None = None) -> Iterator[tuple[Core, str, str]]:
+def house(
+    data_dir: Path, *, database_url: str | None = None, **settings_given: object
+) -> Iterator[tuple[Core, str, str]]:
     """The core with one agency; yields it with the client's id and secret."""
-    settings = Settings.load(data_dir=data_dir, database={"url": database_url})
+    settings = Settings.load(data_dir=data_dir, database={"url": database_url}, **settings_given)
     with ExitStack() as closing:
         core = initialise(settings, closing=closing, actor="benchmark")
         added = add_agency(

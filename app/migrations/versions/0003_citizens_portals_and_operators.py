@@ -221,6 +221,8 @@ def upgrade() -> None:
         sa.Column("purpose", sa.String(length=16), nullable=False),
         sa.Column("person_id", sa.String(length=40), nullable=True),
         sa.Column("address", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("mail_window", sa.Integer(), nullable=True),
+        sa.Column("mail_number", sa.Integer(), nullable=True),
         sa.Column("payload", sa.LargeBinary(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
@@ -229,7 +231,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("code_hash"),
     )
     with op.batch_alter_table("person_codes", schema=None) as batch_op:
-        batch_op.create_index("ix_person_codes_address", ["address", "created_at"], unique=False)
+        batch_op.create_index(
+            "ix_person_codes_address", ["address", "mail_window", "mail_number"], unique=True
+        )
         batch_op.create_index("ix_person_codes_expires_at", ["expires_at"], unique=False)
         batch_op.create_index("ix_person_codes_person_id", ["person_id"], unique=False)
 
