@@ -13,6 +13,7 @@ from app import errors as app
 from ca import errors as ca
 from identity import errors as identity
 from identity.agencies import errors as agencies
+from identity.factors import errors as factors
 from identity.login import errors as login
 from identity.mail import errors as mail
 from identity.operators import errors as operators
@@ -48,6 +49,16 @@ UNREADABLE: Final = Problem(
 )
 UNAVAILABLE: Final = Problem(
     503, "unavailable", "Not available at the moment", "Layanan sedang tidak tersedia"
+)
+_PASSWORD = Problem(
+    422, "password-refused", "This cannot be a password", "Kata sandi ini tidak dapat dipakai"
+)
+_PASSKEY = Problem(401, "passkey-not-accepted", "The passkey was not accepted", "Kunci sandi tidak diterima")
+_FACTOR = Problem(
+    409, "factor-conflict", "The ways to log in do not allow this", "Cara masuk tidak mengizinkan ini"
+)
+_FACTOR_GONE = Problem(
+    410, "factor-set-up-over", "This set-up is over, start again", "Pendaftaran ini berakhir, mulai lagi"
 )
 _TOKEN = Problem(401, "access-token-invalid", "The access token is not valid", "Token akses tidak berlaku")
 _OAUTH = Problem(400, "token-request-invalid", "The token request was refused", "Permintaan token ditolak")
@@ -138,6 +149,26 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     agencies.ProofNonceNeeded: _TOKEN,
     agencies.SecretsNotIssued: _ADMIN,
     agencies.ClientKeyUnknown: _ADMIN,
+    # identity, what people prove themselves with
+    factors.PasswordTooShort: _PASSWORD,
+    factors.PasswordTooLong: _PASSWORD,
+    factors.PasswordCharacterRefused: _PASSWORD,
+    factors.PasswordCommon: _PASSWORD,
+    factors.PasswordPersonal: _PASSWORD,
+    factors.PasswordsBusy: UNAVAILABLE,
+    factors.TotpSetupGone: _FACTOR_GONE,
+    factors.TotpCodeWrong: Problem(
+        422, "totp-code-wrong", "The app shows another code", "Aplikasi menampilkan kode lain"
+    ),
+    factors.PasskeyChallengeGone: _FACTOR_GONE,
+    factors.PasskeyUnknown: _PASSKEY,
+    factors.PasskeyNotVerified: _PASSKEY,
+    factors.PasskeyCounterWentBack: _PASSKEY,
+    factors.PasskeyExists: _FACTOR,
+    factors.PasskeysTooMany: _FACTOR,
+    factors.FactorUnknown: NOT_FOUND,
+    factors.FactorNeeded: _FACTOR,
+    factors.HolderUnknown: NOT_FOUND,
     # identity, the way in
     login.LoginRefused: Problem(
         401, "login-refused", "This does not match an account", "Tidak cocok dengan akun mana pun"
