@@ -15,7 +15,7 @@ from identity.people.errors import CodeInvalid, PersonChanged, PersonUnknown
 from identity.people.model import Person, PersonState
 from identity.people.policy import PeoplePolicy
 from identity.people.profiles import Profiles
-from identity.people.tables import AttemptTable, CodeRecord, CodeTable, PersonRecord, PersonTable
+from identity.people.tables import AttemptTable, CodeRecord, CodeTable, MailSlot, PersonRecord, PersonTable
 from identity.ports import AuditTrail, Begin, Clock, Outbox, PersonHook, PopulationRegistry, Vault
 
 Result = TypeVar("Result")
@@ -111,14 +111,14 @@ class PeopleJobs:
         *,
         lifetime: timedelta,
         person_id: str | None = None,
-        address: bytes | None = None,
+        slot: MailSlot | None = None,
     ) -> CodeRecord:
         now = self._clock()
         return CodeRecord(
             code_hash=code.hash,
             purpose=purpose,
             person_id=person_id,
-            address=address,
+            slot=slot,
             payload=self._profiles.sealed(payload, context=code.hash.hex()),
             created_at=now,
             expires_at=now + lifetime,
@@ -134,10 +134,11 @@ class PeopleJobs:
             raise CodeInvalid
         return record, self._profiles.opened(record.payload, context=record.code_hash.hex())
 
-    def _sent_enough(self, tx: Connection, address: bytes) -> bool:
-        """Whether a mailbox got as many codes as it may for now, so that nobody floods it in our name."""
-        since = self._clock() - self._policy.mails_window
-        return CodeTable(tx).sent_since(address, since) >= self._policy.mails_per_address
+    def _mail_slot(self, tx: Connection, address: bytes) -> MailSlot | None:
+        """None when a mailbox got as many codes as it may for now: nobody floods it in our name."""
+        window = int(self._clock().timestamp() // self._policy.mails_window.total_seconds())
+        slot = CodeTable(tx).next_slot(address, window)
+        return slot if slot.number < self._policy.mails_per_address else None
 
     def _mail(
         self,

@@ -39,7 +39,8 @@ class Mailboxes(PeopleJobs):
         def job(tx: Connection) -> None:
             # 3. The same questions for everybody.
             known = PersonTable(tx).by_email(address)
-            if self._sent_enough(tx, address):
+            slot = self._mail_slot(tx, address)
+            if slot is None:
                 return
             may_begin = known is None or known.state is PersonState.REGISTERED
             # 4. The same work for everybody.
@@ -48,7 +49,7 @@ class Mailboxes(PeopleJobs):
                 CodePurpose.REGISTRATION,
                 payload,
                 lifetime=self._policy.email_code_lifetime,
-                address=address,
+                slot=slot,
             )
             CodeTable(tx).add(made)
             # The name stays out of it: whoever filled in the form could write to strangers in our name.
@@ -88,7 +89,8 @@ class Mailboxes(PeopleJobs):
             _, person = self._load(tx, person_id)
             _require_open(person)
             holder = PersonTable(tx).by_email(address)
-            if self._sent_enough(tx, address):
+            slot = self._mail_slot(tx, address)
+            if slot is None:
                 return
             is_free = holder is None or holder.id == person_id
             CodeTable(tx).add(
@@ -98,7 +100,7 @@ class Mailboxes(PeopleJobs):
                     {"email": email},
                     lifetime=self._policy.email_code_lifetime,
                     person_id=person_id,
-                    address=address,
+                    slot=slot,
                 )
             )
             template = "email_change" if is_free else "email_change_known"

@@ -13,7 +13,7 @@ class PeoplePolicy:
     email_code_lifetime: timedelta = timedelta(hours=24)
     activation_code_lifetime: timedelta = timedelta(days=14)
     mails_per_address: int = 3
-    """Codes that one mailbox is sent within ``mails_window``, whoever asks for them."""
+    """Codes that one mailbox is sent in each ``mails_window``, whoever asks for them."""
     mails_window: timedelta = timedelta(hours=1)
     proofings: int = 5
     """Questions to the population registry per person within ``proofings_window``."""

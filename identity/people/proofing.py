@@ -303,6 +303,9 @@ class Proofing(PeopleJobs):
         """Send an address that nobody answered for a code, unless it is somebody else's already."""
         if person.email is None or person.confirmed_email is not None or not self._is_free(tx, person):
             return
+        slot = self._mail_slot(tx, self._profiles.email_fingerprint(person.email))
+        if slot is None:
+            return
         code = self._made_code()
         CodeTable(tx).add(
             self._code_record(
@@ -311,7 +314,7 @@ class Proofing(PeopleJobs):
                 {"email": person.email},
                 lifetime=self._policy.email_code_lifetime,
                 person_id=person.id,
-                address=self._profiles.email_fingerprint(person.email),
+                slot=slot,
             )
         )
         self._mail(tx, person.email, "email_change", person.language, {"code": code.text})

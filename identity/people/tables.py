@@ -58,11 +58,13 @@ person_codes = Table(
     Column("purpose", String(16), nullable=False),
     Column("person_id", String(40), ForeignKey("people.id", name="fk_person_codes_person_id")),
     Column("address", LargeBinary(32)),  # fingerprint of the mailbox that it was sent to
+    Column("mail_window", Integer),  # the how-many-eth code of which stretch of time: see MailSlot
+    Column("mail_number", Integer),
     Column("payload", LargeBinary),  # sealed: what the code brings about
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("expires_at", DateTime(timezone=True), nullable=False),
     Column("used_at", DateTime(timezone=True)),
-    Index("ix_person_codes_address", "address", "created_at"),
+    Index("ix_person_codes_address", "address", "mail_window", "mail_number", unique=True),
     Index("ix_person_codes_person_id", "person_id"),
     Index("ix_person_codes_expires_at", "expires_at"),
 )
@@ -143,13 +145,24 @@ class PersonRecord:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class MailSlot:
+    """A mailbox's ``number``-th code within a stretch of time. No two codes share one, however many are asked
+    for at the same moment: so a limit on the number is a limit.
+    """
+
+    address: bytes
+    window: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class CodeRecord:
     """A code as stored: only its hash."""
 
     code_hash: bytes
     purpose: CodePurpose
     person_id: str | None
-    address: bytes | None
+    slot: MailSlot | None
     payload: bytes | None
     created_at: datetime
     expires_at: datetime
@@ -214,12 +227,16 @@ class CodeTable:
         self._tx = tx
 
     def add(self, record: CodeRecord) -> None:
+        """Raises ``sqlalchemy.exc.IntegrityError`` when another code took the slot."""
+        slot = record.slot
         self._tx.execute(
             insert(person_codes).values(
                 code_hash=record.code_hash,
                 purpose=record.purpose.value,
                 person_id=record.person_id,
-                address=record.address,
+                address=slot and slot.address,
+                mail_window=slot and slot.window,
+                mail_number=slot and slot.number,
                 payload=record.payload,
                 created_at=record.created_at,
                 expires_at=record.expires_at,
@@ -245,14 +262,13 @@ class CodeTable:
             self._tx.execute(select(person_codes).where(person_codes.c.code_hash == code_hash)).one()
         )
 
-    def sent_since(self, address: bytes, since: datetime) -> int:
-        """How many codes were made for a mailbox."""
-        query = (
-            select(func.count())
-            .select_from(person_codes)
-            .where(person_codes.c.address == address, person_codes.c.created_at > since)
+    def next_slot(self, address: bytes, window: int) -> MailSlot:
+        """The one after the last that was taken."""
+        query = select(func.max(person_codes.c.mail_number)).where(
+            person_codes.c.address == address, person_codes.c.mail_window == window
         )
-        return self._tx.execute(query).scalar_one()
+        last = self._tx.execute(query).scalar_one()
+        return MailSlot(address, window, 0 if last is None else last + 1)
 
     def withdraw(self, person_id: str, purpose: CodePurpose, now: datetime) -> None:
         """No unused code of this kind works any more."""
@@ -346,7 +362,7 @@ def _code(row: Row[Any]) -> CodeRecord:
         code_hash=bytes(row.code_hash),
         purpose=CodePurpose(row.purpose),
         person_id=row.person_id,
-        address=_bytes(row.address),
+        slot=None if row.address is None else MailSlot(row.address, row.mail_window, row.mail_number),
         payload=_bytes(row.payload),
         created_at=utc(row.created_at),
         expires_at=utc(row.expires_at),

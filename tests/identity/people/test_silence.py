@@ -103,6 +103,15 @@ def test_two_codes_for_one_mailbox_make_one_person(
     assert all(isinstance(answer, Person | PersonChanged) for answer in answers)
 
 
+def test_a_mailbox_is_not_flooded_by_twenty_forms_at_once(
+    served: Callable[[PeoplePolicy], People], post: Post
+) -> None:
+    people = served(PeoplePolicy())
+    answers = at_once(20, lambda: people.register(name="Budi", email=BUDI, language="id"))
+    assert answers == [None] * 20
+    assert len(post.to(BUDI)) == 3
+
+
 def test_one_number_opened_at_ten_counters_at_once_is_one_account(
     served: Callable[[PeoplePolicy], People], begin: Begin
 ) -> None:
