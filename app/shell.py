@@ -16,6 +16,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import __version__, answers
+from app.addresses import ClientAddressMiddleware
 from app.answers import ProblemMiddleware
 from app.limits import BodyLimitMiddleware, BodyLimits, UnreadBodyMiddleware
 from app.settings import Settings
@@ -123,6 +124,7 @@ def new_application(
     application.add_middleware(HeadMiddleware)
     application.add_middleware(UnreadBodyMiddleware)
     application.add_middleware(TelemetryMiddleware, metrics=metrics)
+    application.add_middleware(ClientAddressMiddleware, trusted=settings.identity.trusted_proxies)
     return application
 
 

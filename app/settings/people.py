@@ -36,7 +36,8 @@ class IdentitySettings(Section):
     )
     trusted_proxies: Networks = Field(
         default="127.0.0.1/32 ::1/128",
-        description="Networks, separated by spaces, whose certificate header is believed.",
+        description="Networks, separated by spaces, whose X-Forwarded-For and certificate header are "
+        "believed.",
     )
     key_days: int = Field(
         default=90, ge=8, description="Age in days at which a key that signs tokens is replaced."

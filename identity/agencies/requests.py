@@ -72,14 +72,20 @@ class RequestReader:
     def certificate(self, request: Request) -> str | None:
         """``x5t#S256`` of the connection's certificate, where a trusted proxy tells of one."""
         header = self._certificates
-        if header is None or not header.is_trusted(address_of(request)):
+        if header is None or not header.is_trusted(peer_of(request)):
             return None
         return thumbprint_of(request.headers.getlist(header.name))
 
 
 def address_of(request: Request) -> str:
-    """Where the connection came from; empty where the server does not say."""
+    """Whose request it is, as far as trusted proxies tell; empty where the server does not say."""
     return request.client.host if request.client else ""
+
+
+def peer_of(request: Request) -> str:
+    """Who opened the connection: the proxy, where there is one."""
+    peer: str = getattr(request.state, "peer", "")
+    return peer or address_of(request)
 
 
 def path_of(request: Request) -> str:
