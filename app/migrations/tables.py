@@ -8,6 +8,7 @@ from app import audit
 from ca import tables as ca
 from identity import tables as identity
 from identity.agencies import tables as agencies
+from identity.factors import passkey_tables as passkeys
 from identity.factors import tables as factors
 from identity.login import delay_tables as delays
 from identity.login import recovery_tables as recoveries
@@ -28,6 +29,7 @@ _PARTS_OF_IDENTITY = (
     lookups,
     mail,
     operators,
+    passkeys,
     people,
     provider,
     recoveries,

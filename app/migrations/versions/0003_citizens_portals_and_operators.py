@@ -173,6 +173,40 @@ def upgrade() -> None:
         batch_op.create_index("ix_operator_grants_state", ["state", "role", "agency_id"], unique=False)
 
     op.create_table(
+        "passkey_challenges",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("ceremony", sa.String(length=20), nullable=False),
+        sa.Column("person_id", sa.String(length=40), nullable=True),
+        sa.Column("challenge", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["person_id"], ["people.id"], name="fk_passkey_challenges_person_id"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("passkey_challenges", schema=None) as batch_op:
+        batch_op.create_index("ix_passkey_challenges_expires_at", ["expires_at"], unique=False)
+        batch_op.create_index("ix_passkey_challenges_person_id", ["person_id"], unique=False)
+
+    op.create_table(
+        "passkeys",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("person_id", sa.String(length=40), nullable=False),
+        sa.Column("credential_id", sa.LargeBinary(length=1023), nullable=False),
+        sa.Column("public_key", sa.LargeBinary(), nullable=False),
+        sa.Column("sign_count", sa.BigInteger(), nullable=False),
+        sa.Column("backup_eligible", sa.Boolean(), nullable=False),
+        sa.Column("transports", sa.String(length=120), nullable=False),
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("suspected_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["person_id"], ["people.id"], name="fk_passkeys_person_id"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("passkeys", schema=None) as batch_op:
+        batch_op.create_index("ix_passkeys_person_id", ["person_id"], unique=False)
+        batch_op.create_index("ux_passkeys_credential_id", ["credential_id"], unique=True)
+
+    op.create_table(
         "passwords",
         sa.Column("person_id", sa.String(length=40), nullable=False),
         sa.Column("hash", sa.String(length=200), nullable=False),
