@@ -77,7 +77,7 @@ def build_callers(
         policy=policy,
         throttle=Throttle(begin=database.begin, clock=clock, vault=vault),
     )
-    own_grant = ClientCredentials(read=database.read, tokens=tokens)
+    own_grant = ClientCredentials(tokens)
     return Callers(
         agencies=Agencies(begin=database.begin, read=database.read, clock=clock, audit=audit, policy=policy),
         tokens=tokens,

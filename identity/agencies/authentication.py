@@ -18,9 +18,16 @@ from sqlalchemy import Connection
 
 from identity.agencies.assertions import ASSERTION_TYPE, claimed_client, read_assertion
 from identity.agencies.errors import AssertionRefused, SecretsForDevelopment
-from identity.agencies.model import NO_CLIENT_HASH, AgencyPolicy, Method, is_client_id, secret_matches
+from identity.agencies.model import (
+    NO_CLIENT_HASH,
+    AgencyPolicy,
+    Client,
+    Method,
+    is_client_id,
+    secret_matches,
+)
 from identity.agencies.once import OnceOnly
-from identity.agencies.tables import ClientKeyTable, ClientTable
+from identity.agencies.tables import ClientTable
 from identity.errors import ClientNotAuthenticated, TokenRequestInvalid, TooManyAttempts
 from identity.jwks import FAPI_ALGORITHMS, parse_jwk
 from identity.login.errors import LoginDelayed
@@ -40,6 +47,8 @@ class Credentials:
     keys: Mapping[str, VerificationKey] = field(default_factory=dict)
     secret_hash: bytes | None = field(default=None, repr=False)
     algorithms: tuple[str, ...] = FAPI_ALGORITHMS
+    client: Client | None = None
+    """The registration itself, where it is an agency's system."""
 
 
 Directory = Callable[[Connection, str, Clock], Credentials | None]
@@ -61,6 +70,8 @@ class AuthenticatedClient:
 
     id: str
     method: Method
+    client: Client | None = field(default=None, repr=False)
+    """The registration as it was found a moment ago, of an agency's system only."""
 
 
 class ClientAuthentication:
@@ -131,7 +142,7 @@ class ClientAuthentication:
         )
         if not self._once.is_first(read.digest, read.expires_at):
             raise AssertionRefused("The client assertion was used before. Make a new one for every request.")
-        return AuthenticatedClient(client_id, Method.PRIVATE_KEY_JWT)
+        return AuthenticatedClient(client_id, Method.PRIVATE_KEY_JWT, credentials.client)
 
     def _by_secret(self, client_id: str, secret: str, method: Method, address: str) -> AuthenticatedClient:
         if not self._policy.secrets_allowed:
@@ -139,9 +150,10 @@ class ClientAuthentication:
         # An unknown or disabled client costs the same work as a wrong secret.
         credentials = self._find(client_id)
         expected = credentials.secret_hash if credentials and method in credentials.methods else None
-        if not secret_matches(secret, expected or NO_CLIENT_HASH) or expected is None:
+        matches = secret_matches(secret, expected or NO_CLIENT_HASH)
+        if credentials is None or expected is None or not matches:
             self._refuse(client_id, address)
-        return AuthenticatedClient(client_id, method)
+        return AuthenticatedClient(client_id, method, credentials.client)
 
     def _refuse(self, client_id: str, address: str) -> NoReturn:
         """Wrong secrets are slowed down for the work that they cause: nobody guesses 256 random bits.
@@ -176,14 +188,16 @@ def agency_clients(tx: Connection, client_id: str, clock: Clock) -> Credentials 
     """The :class:`Directory` of agencies' systems."""
     if not is_client_id(client_id):
         return None
-    client = ClientTable(tx).get(client_id)
-    if client is None or client.disabled_at is not None:
+    found = ClientTable(tx).with_keys(client_id, clock())
+    if found is None or found[0].disabled_at is not None:
         return None
+    client, keys = found
     if client.secret_hash is not None:
         secrets = frozenset({Method.SECRET_BASIC, Method.SECRET_POST})
-        return Credentials(client_id, secrets, secret_hash=client.secret_hash)
-    keys = [key.jwk for key in ClientKeyTable(tx).good(client_id, clock())]
-    return Credentials(client_id, frozenset({Method.PRIVATE_KEY_JWT}), keys=_key_set(tuple(sorted(keys))))
+        return Credentials(client_id, secrets, secret_hash=client.secret_hash, client=client)
+    by_keys = frozenset({Method.PRIVATE_KEY_JWT})
+    key_set = _key_set(tuple(sorted(key.jwk for key in keys)))
+    return Credentials(client_id, by_keys, keys=key_set, client=client)
 
 
 def key_set(jwks: str) -> Mapping[str, VerificationKey]:

@@ -10,11 +10,10 @@ from typing import Any, Final
 from identity.access import AccessTokens, Confirmation
 from identity.agencies.authentication import AuthenticatedClient
 from identity.agencies.errors import BindingMissing
-from identity.agencies.model import Binding, Client, Method, covered
+from identity.agencies.model import Binding, Client, covered
 from identity.agencies.requests import Holder
-from identity.agencies.tables import ClientTable
-from identity.errors import ClientNotAuthenticated, GrantNotSupported, ScopeNotGranted, TokenRequestInvalid
-from identity.ports import Begin
+from identity.errors import GrantNotSupported, ScopeNotGranted, TokenRequestInvalid
+from identity.provider.errors import GrantNotForClient
 
 CLIENT_CREDENTIALS: Final = "client_credentials"
 
@@ -60,21 +59,19 @@ class Grants:
 class ClientCredentials:
     """The grant for a system that acts for its agency (RFC 6749, 4.4). Safe to share between threads."""
 
-    def __init__(self, *, read: Begin, tokens: AccessTokens) -> None:
-        self._read = read
+    def __init__(self, tokens: AccessTokens) -> None:
         self._tokens = tokens
 
     def __call__(self, request: TokenRequest) -> TokenAnswer:
         """``scope`` left out asks for all that the client holds.
 
-        Raises :class:`identity.errors.ClientNotAuthenticated`, ``ScopeNotGranted`` or
-        :class:`identity.agencies.errors.BindingMissing`.
+        Raises :class:`identity.provider.errors.GrantNotForClient`,
+        :class:`identity.errors.ScopeNotGranted` or :class:`identity.agencies.errors.BindingMissing`.
         """
-        # 1. The client as it is now. A portal is none: nothing is granted to it in nobody's name.
-        with self._read() as tx:
-            client = ClientTable(tx).get(request.client.id)
-        if client is None or client.disabled_at is not None or request.client.method is Method.NONE:
-            raise ClientNotAuthenticated
+        # 1. An agency's system. A portal is none: nothing is granted to it in nobody's name.
+        client = request.client.client
+        if client is None:
+            raise GrantNotForClient("This grant is for agencies' systems. Portals ask in a person's name.")
         # 2. Everything that was asked for, or nothing: a client that gets less would find out too late.
         scope = request.form.get("scope")
         wanted = client.scopes if scope is None else frozenset(scope.split())

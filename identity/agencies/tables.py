@@ -17,6 +17,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    and_,
     delete,
     insert,
     or_,
@@ -102,6 +103,19 @@ class ClientTable:
     def get(self, client_id: str) -> Client | None:
         row = self._tx.execute(select(clients).where(clients.c.id == client_id)).one_or_none()
         return _client(row) if row else None
+
+    def with_keys(self, client_id: str, at: datetime) -> tuple[Client, list[ClientKey]] | None:
+        """A client and its keys that authenticate at ``at``, in one query: asked for every token."""
+        prefixed = [column.label(f"key__{column.name}") for column in client_keys.columns]
+        good = and_(
+            client_keys.c.client_id == clients.c.id,
+            or_(client_keys.c.ends_at.is_(None), client_keys.c.ends_at > at),
+        )
+        query = select(clients, *prefixed).outerjoin(client_keys, good).where(clients.c.id == client_id)
+        rows = self._tx.execute(query).all()
+        if not rows:
+            return None
+        return _client(rows[0]), [_key(row, "key__") for row in rows if row.key__key_id is not None]
 
     def with_agency(self, client_id: str) -> tuple[Client, Agency] | None:
         """A client and its agency in one query: asked for every request that carries a token."""
@@ -249,14 +263,16 @@ def _client(row: Row[Any]) -> Client:
     )
 
 
-def _key(row: Row[Any]) -> ClientKey:
+def _key(row: Row[Any], prefix: str = "") -> ClientKey:
+    values = row._mapping
+    ends_at = values[f"{prefix}ends_at"]
     return ClientKey(
-        client_id=row.client_id,
-        key_id=row.key_id,
-        algorithm=row.algorithm,
-        jwk=row.jwk,
-        added_at=_aware(row.added_at),
-        ends_at=None if row.ends_at is None else _aware(row.ends_at),
+        client_id=values[f"{prefix}client_id"],
+        key_id=values[f"{prefix}key_id"],
+        algorithm=values[f"{prefix}algorithm"],
+        jwk=values[f"{prefix}jwk"],
+        added_at=_aware(values[f"{prefix}added_at"]),
+        ends_at=None if ends_at is None else _aware(ends_at),
     )
 
 

@@ -97,7 +97,7 @@ def build(begin: Begin, clock: FrozenClock, access_tokens: AccessTokens, policy:
         once=once,
         reader=reader,
         gate=TokenGate(tokens=access_tokens, proofs=proofs),
-        grants=Grants({"client_credentials": ClientCredentials(read=begin, tokens=access_tokens)}),
+        grants=Grants({"client_credentials": ClientCredentials(access_tokens)}),
     )
 
 
