@@ -17,15 +17,10 @@ from identity.factors.model import (
     FactorKind,
     FactorPolicy,
 )
+from identity.factors.passkey_tables import PasskeyTable
 from identity.factors.passkeys import RelyingParty
 from identity.factors.passwords import SlowHasher
-from identity.factors.tables import (
-    HolderTable,
-    PasskeyTable,
-    PasswordTable,
-    RecoveryCodeTable,
-    TotpTable,
-)
+from identity.factors.tables import HolderTable, PasswordTable, RecoveryCodeTable, TotpTable
 from identity.ports import AuditTrail, Begin, Clock, Contact, Contacts, Outbox, PersonHook, Vault
 
 

@@ -18,8 +18,8 @@ from identity.factors.errors import (
 )
 from identity.factors.jobs import FactorJobs, new_id
 from identity.factors.model import Ceremony, Challenge, Factor, FactorKind, Passkey
+from identity.factors.passkey_tables import ChallengeTable, PasskeyTable
 from identity.factors.passkeys import PasskeyChallenge
-from identity.factors.tables import ChallengeTable, PasskeyTable
 
 _NAME_LENGTH: Final = 60
 

@@ -16,15 +16,10 @@ from identity.factors.errors import FactorNeeded, FactorUnknown
 from identity.factors.jobs import held_factors
 from identity.factors.model import Factor, FactorKind, is_complete, may_remove
 from identity.factors.passkey_jobs import PasskeyJobs
+from identity.factors.passkey_tables import ChallengeTable, PasskeyTable
 from identity.factors.password_jobs import PasswordJobs
 from identity.factors.recovery_jobs import RecoveryCodeJobs
-from identity.factors.tables import (
-    ChallengeTable,
-    PasskeyTable,
-    PasswordTable,
-    RecoveryCodeTable,
-    TotpTable,
-)
+from identity.factors.tables import PasswordTable, RecoveryCodeTable, TotpTable
 from identity.factors.totp_jobs import TotpJobs
 
 

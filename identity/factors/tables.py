@@ -1,4 +1,7 @@
-"""All SQL of the factors. What may happen once is a conditional UPDATE or DELETE with exactly one winner."""
+"""All SQL of passwords, authenticator apps and recovery codes; that of passkeys has a file of its own.
+
+What may happen once is a conditional UPDATE or DELETE with exactly one winner.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,12 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     Column,
     Connection,
     DateTime,
     ForeignKey,
     Index,
     LargeBinary,
-    Row,
     String,
     Table,
     delete,
@@ -26,10 +27,7 @@ from sqlalchemy import (
 )
 
 from identity.factors.model import (
-    Ceremony,
-    Challenge,
     CodeSet,
-    Passkey,
     PasswordHash,
     PendingTotp,
     RecoveryCode,
@@ -39,7 +37,8 @@ from identity.people.tables import people
 from identity.tables import metadata
 
 
-def _person(table: str, *, primary_key: bool = False, nullable: bool = False) -> Column[Any]:
+def person_column(table: str, *, primary_key: bool = False, nullable: bool = False) -> Column[Any]:
+    """Whose it is."""
     return Column(
         "person_id",
         String(40),
@@ -52,7 +51,7 @@ def _person(table: str, *, primary_key: bool = False, nullable: bool = False) ->
 passwords = Table(
     "passwords",
     metadata,
-    _person("passwords", primary_key=True),
+    person_column("passwords", primary_key=True),
     Column("hash", String(200), nullable=False),  # PHC string: parameters and salt are in it
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("last_used_at", DateTime(timezone=True)),
@@ -61,7 +60,7 @@ passwords = Table(
 totps = Table(
     "totps",
     metadata,
-    _person("totps", primary_key=True),
+    person_column("totps", primary_key=True),
     Column("id", String(40), nullable=False),
     Column("sealed_secret", LargeBinary, nullable=False),
     Column("last_step", BigInteger, nullable=False),
@@ -73,48 +72,18 @@ totp_setups = Table(
     "totp_setups",
     metadata,
     Column("id", String(40), primary_key=True),
-    _person("totp_setups"),
+    person_column("totp_setups"),
     Column("sealed_secret", LargeBinary, nullable=False),
     Column("expires_at", DateTime(timezone=True), nullable=False),
     Index("ix_totp_setups_person_id", "person_id"),
     Index("ix_totp_setups_expires_at", "expires_at"),
 )
 
-passkeys = Table(
-    "passkeys",
-    metadata,
-    Column("id", String(40), primary_key=True),
-    _person("passkeys"),
-    Column("credential_id", LargeBinary(1023), nullable=False),  # WebAuthn Level 3, 7.1 step 26
-    Column("public_key", LargeBinary, nullable=False),
-    Column("sign_count", BigInteger, nullable=False),
-    Column("backup_eligible", Boolean, nullable=False),
-    Column("transports", String(120), nullable=False),
-    Column("name", String(80), nullable=False),
-    Column("created_at", DateTime(timezone=True), nullable=False),
-    Column("last_used_at", DateTime(timezone=True)),
-    Column("suspected_at", DateTime(timezone=True)),
-    Index("ix_passkeys_person_id", "person_id"),
-    Index("ux_passkeys_credential_id", "credential_id", unique=True),
-)
-
-passkey_challenges = Table(
-    "passkey_challenges",
-    metadata,
-    Column("id", String(40), primary_key=True),
-    Column("ceremony", String(20), nullable=False),
-    _person("passkey_challenges", nullable=True),
-    Column("challenge", LargeBinary(32), nullable=False),
-    Column("expires_at", DateTime(timezone=True), nullable=False),
-    Index("ix_passkey_challenges_expires_at", "expires_at"),
-    Index("ix_passkey_challenges_person_id", "person_id"),
-)
-
 recovery_codes = Table(
     "recovery_codes",
     metadata,
     Column("id", String(40), primary_key=True),
-    _person("recovery_codes"),
+    person_column("recovery_codes"),
     Column("label", String(2), nullable=False),
     Column("hash", String(200), nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
@@ -149,7 +118,7 @@ class PasswordTable:
         row = self._tx.execute(select(passwords).where(passwords.c.person_id == person_id)).one_or_none()
         if row is None:
             return None
-        return PasswordHash(row.person_id, row.hash, _aware(row.created_at), _aware_or_none(row.last_used_at))
+        return PasswordHash(row.person_id, row.hash, aware(row.created_at), aware_or_none(row.last_used_at))
 
     def put(self, password: PasswordHash) -> bool:
         """Set or replace; call it under :meth:`HolderTable.lock`. True when there was none before."""
@@ -197,8 +166,8 @@ class TotpTable:
             person_id=row.person_id,
             sealed_secret=bytes(row.sealed_secret),
             last_step=row.last_step,
-            created_at=_aware(row.created_at),
-            last_used_at=_aware_or_none(row.last_used_at),
+            created_at=aware(row.created_at),
+            last_used_at=aware_or_none(row.last_used_at),
         )
 
     def advance(self, totp_id: str, *, person_id: str, step: int, now: datetime) -> bool:
@@ -253,7 +222,7 @@ class TotpTable:
         ).one_or_none()
         if row is None:
             return None
-        return PendingTotp(row.id, row.person_id, bytes(row.sealed_secret), _aware(row.expires_at))
+        return PendingTotp(row.id, row.person_id, bytes(row.sealed_secret), aware(row.expires_at))
 
     def finish(self, setup_id: str) -> bool:
         """True for the one caller who may turn this set-up into a factor."""
@@ -264,124 +233,6 @@ class TotpTable:
 
     def drop_expired(self, now: datetime) -> int:
         return self._tx.execute(delete(totp_setups).where(totp_setups.c.expires_at <= now)).rowcount
-
-
-class PasskeyTable:
-    """Passkeys within one transaction."""
-
-    def __init__(self, tx: Connection) -> None:
-        self._tx = tx
-
-    def of(self, person_id: str) -> list[Passkey]:
-        """Oldest first."""
-        query = (
-            select(passkeys)
-            .where(passkeys.c.person_id == person_id)
-            .order_by(passkeys.c.created_at, passkeys.c.id)
-        )
-        return [_passkey(row) for row in self._tx.execute(query)]
-
-    def find(self, credential_id: bytes) -> Passkey | None:
-        row = self._tx.execute(
-            select(passkeys).where(passkeys.c.credential_id == credential_id)
-        ).one_or_none()
-        return _passkey(row) if row else None
-
-    def add(self, passkey: Passkey) -> None:
-        """Raises ``sqlalchemy.exc.IntegrityError`` when the credential is registered already."""
-        self._tx.execute(
-            insert(passkeys).values(
-                id=passkey.id,
-                person_id=passkey.person_id,
-                credential_id=passkey.credential_id,
-                public_key=passkey.public_key,
-                sign_count=passkey.sign_count,
-                backup_eligible=passkey.backup_eligible,
-                transports=" ".join(passkey.transports),
-                name=passkey.name,
-                created_at=passkey.created_at,
-            )
-        )
-
-    def advance(self, passkey_id: str, *, sign_count: int, now: datetime) -> bool:
-        """Note a use. False when the counter does not grow; authenticators without one always send 0."""
-        grows = passkeys.c.sign_count < sign_count if sign_count else passkeys.c.sign_count == 0
-        result = self._tx.execute(
-            update(passkeys)
-            .where(passkeys.c.id == passkey_id, grows)
-            .values(sign_count=sign_count, last_used_at=now)
-        )
-        return result.rowcount == 1
-
-    def suspect(self, passkey_id: str, now: datetime) -> bool:
-        """Note that its counter went back. False when it was removed meanwhile."""
-        result = self._tx.execute(
-            update(passkeys).where(passkeys.c.id == passkey_id).values(suspected_at=now)
-        )
-        return result.rowcount == 1
-
-    def rename(self, passkey_id: str, *, person_id: str, name: str) -> bool:
-        result = self._tx.execute(
-            update(passkeys)
-            .where(passkeys.c.id == passkey_id, passkeys.c.person_id == person_id)
-            .values(name=name)
-        )
-        return result.rowcount == 1
-
-    def remove(self, passkey_id: str, *, person_id: str) -> bool:
-        result = self._tx.execute(
-            delete(passkeys).where(passkeys.c.id == passkey_id, passkeys.c.person_id == person_id)
-        )
-        return result.rowcount == 1
-
-    def remove_all(self, person_id: str) -> int:
-        return self._tx.execute(delete(passkeys).where(passkeys.c.person_id == person_id)).rowcount
-
-
-class ChallengeTable:
-    """Passkey challenges within one transaction."""
-
-    def __init__(self, tx: Connection) -> None:
-        self._tx = tx
-
-    def add(self, challenge: Challenge) -> None:
-        self._tx.execute(
-            insert(passkey_challenges).values(
-                id=challenge.id,
-                ceremony=challenge.ceremony.value,
-                person_id=challenge.person_id,
-                challenge=challenge.challenge,
-                expires_at=challenge.expires_at,
-            )
-        )
-
-    def take(
-        self, challenge_id: str, *, ceremony: Ceremony, person_id: str | None, now: datetime
-    ) -> Challenge | None:
-        """Give the challenge out to one caller only, and only for what and whom it was made."""
-        table = passkey_challenges
-        row = self._tx.execute(
-            delete(table)
-            .where(
-                table.c.id == challenge_id,
-                table.c.ceremony == ceremony.value,
-                table.c.person_id.is_(None) if person_id is None else table.c.person_id == person_id,
-                table.c.expires_at > now,
-            )
-            .returning(table)
-        ).one_or_none()
-        if row is None:
-            return None
-        return Challenge(
-            row.id, Ceremony(row.ceremony), row.person_id, bytes(row.challenge), _aware(row.expires_at)
-        )
-
-    def remove_all(self, person_id: str) -> None:
-        self._tx.execute(delete(passkey_challenges).where(passkey_challenges.c.person_id == person_id))
-
-    def drop_expired(self, now: datetime) -> int:
-        table = passkey_challenges
-        return self._tx.execute(delete(table).where(table.c.expires_at <= now)).rowcount
 
 
 class RecoveryCodeTable:
@@ -399,7 +250,7 @@ class RecoveryCodeTable:
         if row is None:
             return None
         return RecoveryCode(
-            row.id, row.person_id, row.label, row.hash, _aware(row.created_at), _aware_or_none(row.used_at)
+            row.id, row.person_id, row.label, row.hash, aware(row.created_at), aware_or_none(row.used_at)
         )
 
     def use(self, code_id: str, now: datetime) -> bool:
@@ -440,7 +291,7 @@ class RecoveryCodeTable:
         ).one()
         if row.created_at is None:
             return None
-        return CodeSet(_aware(row.created_at), _aware_or_none(row.last_used_at), row.left)
+        return CodeSet(aware(row.created_at), aware_or_none(row.last_used_at), row.left)
 
     def remove_all(self, person_id: str) -> int:
         return self._tx.execute(
@@ -448,26 +299,10 @@ class RecoveryCodeTable:
         ).rowcount
 
 
-def _passkey(row: Row[Any]) -> Passkey:
-    return Passkey(
-        id=row.id,
-        person_id=row.person_id,
-        credential_id=bytes(row.credential_id),
-        public_key=bytes(row.public_key),
-        sign_count=row.sign_count,
-        backup_eligible=row.backup_eligible,
-        transports=tuple(row.transports.split()),
-        name=row.name,
-        created_at=_aware(row.created_at),
-        last_used_at=_aware_or_none(row.last_used_at),
-        suspected_at=_aware_or_none(row.suspected_at),
-    )
+def aware_or_none(value: datetime | None) -> datetime | None:
+    return None if value is None else aware(value)
 
 
-def _aware_or_none(value: datetime | None) -> datetime | None:
-    return None if value is None else _aware(value)
-
-
-def _aware(value: datetime) -> datetime:
+def aware(value: datetime) -> datetime:
     """SQLite hands back naive times; what was stored is UTC."""
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
