@@ -10,18 +10,18 @@ from ipaddress import ip_network
 from app.audit import Audit
 from app.clock import Clock
 from app.database import Database
+from app.policies import agency_policy, policy_from
 from app.settings import Settings
 from identity.access import AccessTokens
 from identity.agencies.authentication import ClientAuthentication, Directory, agency_clients
 from identity.agencies.dpop import Proofs
 from identity.agencies.grants import CLIENT_CREDENTIALS, ClientCredentials, Grant, Grants
-from identity.agencies.model import AgencyPolicy
 from identity.agencies.mtls import CertificateHeader
 from identity.agencies.once import OnceOnly
 from identity.agencies.presenting import TokenGate
 from identity.agencies.requests import RequestReader
 from identity.agencies.service import Agencies
-from identity.login.throttle import Throttle
+from identity.login.throttle import Throttle, ThrottlePolicy
 from identity.ports import TokenKeys, Vault
 
 
@@ -59,7 +59,7 @@ def build_callers(
     grants: Mapping[str, Grant] | None = None,
 ) -> Callers:
     """``directories`` and ``grants`` are those of others than agencies' systems."""
-    policy = AgencyPolicy(secrets_allowed=not settings.production)
+    policy = agency_policy(settings)
     once = OnceOnly(begin=database.begin, clock=clock)
     proofs = Proofs(
         once=once,
@@ -75,7 +75,12 @@ def build_callers(
         directories=(agency_clients, *directories),
         issuer=settings.issuer,
         policy=policy,
-        throttle=Throttle(begin=database.begin, clock=clock, vault=vault),
+        throttle=Throttle(
+            begin=database.begin,
+            clock=clock,
+            vault=vault,
+            policy=policy_from(settings.throttle, ThrottlePolicy),
+        ),
     )
     own_grant = ClientCredentials(tokens)
     return Callers(

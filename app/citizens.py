@@ -13,14 +13,16 @@ from app.answers import explained
 from app.audit import Audit
 from app.clock import Clock
 from app.database import Database
+from app.policies import people_policy, policy_from
 from app.settings import Settings
+from identity.factors.model import FactorPolicy
 from identity.factors.service import Factors
+from identity.login.model import LoginPolicy, RecoveryPolicy, SessionPolicy
 from identity.login.recovery import Recoveries
 from identity.login.service import Login
 from identity.login.sessions import Sessions
-from identity.login.throttle import Throttle
+from identity.login.throttle import Throttle, ThrottlePolicy
 from identity.people.contacts import PeopleContacts
-from identity.people.policy import PeoplePolicy
 from identity.people.registry import SimulatedRegistry
 from identity.people.service import People
 from identity.ports import Outbox, Vault
@@ -61,13 +63,15 @@ def build_citizens(
         "vault": vault,
     }
     contacts = PeopleContacts(vault)
-    sessions = Sessions(**ports, endings=[sharing.sessions_ended])
+    sessions = Sessions(
+        **ports, policy=policy_from(settings.session, SessionPolicy), endings=[sharing.sessions_ended]
+    )
     people = People(
         **ports,
         outbox=outbox,
         endings=[sessions.end_access, sharing.end_all],
         registry=None if settings.production else SimulatedRegistry(is_production=False),
-        policy=PeoplePolicy(sample_niks=not settings.production),
+        policy=people_policy(settings),
     )
     factors = Factors(
         **ports,
@@ -77,6 +81,7 @@ def build_citizens(
         rp_name="Absah",
         origin=settings.public_url,
         password_changed=[sessions.password_changed],
+        policy=policy_from(settings.factors, FactorPolicy),
     )
     parts: dict[str, Any] = ports | {
         "outbox": outbox,
@@ -84,9 +89,14 @@ def build_citizens(
         "people": people,
         "factors": factors,
         "sessions": sessions,
-        "throttle": Throttle(begin=database.begin, clock=clock, vault=vault),
+        "throttle": Throttle(
+            begin=database.begin,
+            clock=clock,
+            vault=vault,
+            policy=policy_from(settings.throttle, ThrottlePolicy),
+        ),
     }
-    login = Login(**parts)
+    login = Login(**parts, policy=policy_from(settings.login, LoginPolicy))
     return Citizens(
         contacts=contacts,
         people=people,
@@ -94,7 +104,7 @@ def build_citizens(
         sessions=sessions,
         throttle=parts["throttle"],
         login=login,
-        recoveries=Recoveries(**parts, login=login),
+        recoveries=Recoveries(**parts, login=login, policy=policy_from(settings.recovery, RecoveryPolicy)),
     )
 
 

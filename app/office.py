@@ -13,11 +13,25 @@ from app.citizens import Citizens
 from app.clock import Clock
 from app.database import Database
 from app.holders import HolderDocuments
+from app.settings import Settings
+from app.policies import policy_from
+from app.settings import Settings
+from identity.lookups.model import LookupPolicy
 from identity.lookups.service import Lookups
+from identity.operators.model import OperatorPolicy
+from identity.operators.desk import Desk
+from identity.operators.model import Role
 from identity.operators.service import Operators
+from identity.people.policy import PeoplePolicy
 from identity.ports import Vault
-from identity.web.account.parts import Account
+from identity.web.account.parts import Account, AccountPolicy
 from identity.web.account.routes import router as account_pages
+from identity.web.agency.parts import Administration
+from identity.web.agency.routes import router as agency_pages
+from identity.web.counter.routes import router as counter_pages
+from identity.web.duty import Duty
+from identity.web.helpdesk.routes import router as help_desk_pages
+from identity.web.oversight.routes import router as oversight_pages
 from identity.web.shell import Shell
 
 if TYPE_CHECKING:
@@ -30,16 +44,30 @@ class Office:
 
     operators: Operators
     lookups: Lookups
+    desk: Desk
 
 
 def build_office(
-    *, database: Database, clock: Clock, audit: Audit, vault: Vault, citizens: Citizens
+    settings: Settings, *, database: Database, clock: Clock, audit: Audit, vault: Vault, citizens: Citizens
 ) -> Office:
     """Opens no key and asks no database."""
     ports: dict[str, Any] = {"begin": database.begin, "read": database.read, "clock": clock}
+    operators = Operators(**ports, audit=audit, people=citizens.people)
+    lookups = Lookups(**ports, vault=vault, people=citizens.people)
     return Office(
-        operators=Operators(**ports, audit=audit, people=citizens.people),
-        lookups=Lookups(**ports, vault=vault, people=citizens.people),
+        operators=operators,
+        lookups=lookups,
+        desk=Desk(
+            begin=database.begin,
+            audit=audit,
+            people=citizens.people,
+            factors=citizens.factors,
+            sessions=citizens.sessions,
+            recoveries=citizens.recoveries,
+            lookups=lookups,
+            operators=operators,
+            sample_niks=not settings.production,
+        ),
     )
 
 
@@ -59,5 +87,32 @@ def office_pages(shell: Shell, core: Core) -> Iterator[APIRouter]:
             documents=HolderDocuments(core.register),
             operators=office.operators,
             clock=core.clock,
+            policy=policy_from(core.settings.account, AccountPolicy),
         ),
     )
+
+    def duty(role: Role) -> Duty:
+        return Duty(role, office.operators, citizens.login)
+
+    yield counter_pages(
+        shell,
+        desk=office.desk,
+        rights=core.rights,
+        duty=duty(Role.OFFICER),
+        clock=core.clock,
+        code_lifetime=PeoplePolicy().activation_code_lifetime,
+    )
+    yield help_desk_pages(shell, desk=office.desk, duty=duty(Role.HELP_DESK))
+    yield agency_pages(
+        shell,
+        Administration(
+            agencies=core.agencies,
+            portals=core.provider.portals,
+            operators=office.operators,
+            people=citizens.people,
+            duty=duty(Role.AGENCY_ADMINISTRATOR),
+            clock=core.clock,
+        ),
+        office.desk,
+    )
+    yield oversight_pages(shell, operators=office.operators, people=citizens.people, duty=duty(Role.AUDITOR))

@@ -8,9 +8,14 @@ from __future__ import annotations
 
 from dataclasses import fields, is_dataclass
 from datetime import timedelta
-from typing import Any, Final, TypeVar, get_type_hints
+from typing import Any, Final, TypeVar, get_origin, get_type_hints
 
+from app.errors import SettingsInvalid
+from app.settings import Settings
 from app.settings.values import Section
+from identity.agencies.model import AgencyPolicy
+from identity.people.policy import PeoplePolicy
+from identity.provider.model import ProviderPolicy
 
 UNITS: Final = ("seconds", "minutes", "hours", "days")
 
@@ -21,9 +26,16 @@ def policy_from(section: Section, kind: type[Policy], **given: object) -> Policy
     """A policy of class ``kind`` out of a section's values; ``given`` are those that no setting decides.
 
     A part that is a dataclass itself takes the settings that begin with its name: ``account.free`` is
-    ``account_free``. Raises ``LookupError`` for a limit without a setting: every limit has one.
+    ``account_free``. A set of words is one text with spaces. Raises ``LookupError`` for a limit without a
+    setting, because every limit has one, and :class:`app.errors.SettingsInvalid` for values that exclude each
+    other.
     """
-    return kind(**{**_parts(section, kind, "", given), **given})
+    try:
+        return kind(**{**_parts(section, kind, "", given), **given})
+    except ValueError as cause:
+        raise SettingsInvalid(
+            f"{type(section).__doc__} {cause}. Change the settings of this section."
+        ) from None
 
 
 def _parts(section: Section, kind: type[Any], prefix: str, given: dict[str, object]) -> dict[str, object]:
@@ -39,6 +51,8 @@ def _parts(section: Section, kind: type[Any], prefix: str, given: dict[str, obje
             found[part.name] = hint(**_parts(section, hint, f"{name}_", {}))
         elif hint is timedelta:
             found[part.name] = _duration(section, name)
+        elif get_origin(hint) is frozenset:
+            found[part.name] = frozenset(_value(section, name).split())
         else:
             found[part.name] = _value(section, name)
     return found
@@ -55,3 +69,20 @@ def _value(section: Section, name: str) -> Any:
     if name not in type(section).model_fields:
         raise LookupError(f"{type(section).__name__} has no {name!r}: add it, so that operators can set it")
     return getattr(section, name)
+
+
+def people_policy(settings: Settings) -> PeoplePolicy:
+    """Invented residents are let in outside production only."""
+    return policy_from(settings.people, PeoplePolicy, sample_niks=not settings.production)
+
+
+def agency_policy(settings: Settings) -> AgencyPolicy:
+    """Client secrets are for development."""
+    return policy_from(settings.agencies, AgencyPolicy, secrets_allowed=not settings.production)
+
+
+def provider_policy(settings: Settings) -> ProviderPolicy:
+    """Portals on plain http are for development."""
+    return policy_from(
+        settings.provider, ProviderPolicy, issuer=settings.issuer, allow_http=not settings.production
+    )

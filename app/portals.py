@@ -16,6 +16,7 @@ from app.citizens import Citizens
 from app.clock import Clock
 from app.database import Database
 from app.guards import TokenGuard
+from app.policies import provider_policy
 from app.settings import Settings
 from identity.access import AccessTokens
 from identity.agencies.grants import Grant
@@ -29,7 +30,6 @@ from identity.provider.granting import PortalGrants
 from identity.provider.hints import Hints
 from identity.provider.inspecting import Inspecting
 from identity.provider.logout import Logouts
-from identity.provider.model import ProviderPolicy
 from identity.provider.pages import router as page_routes
 from identity.provider.portals import Portals
 from identity.provider.routes import router as machine_routes
@@ -75,7 +75,7 @@ def build_provider(
     closing: ExitStack,
 ) -> Provider:
     """Opens no key and asks no database."""
-    policy = ProviderPolicy(issuer=settings.issuer, allow_http=not settings.production)
+    policy = provider_policy(settings)
     ports: dict[str, Any] = {
         "begin": database.begin,
         "read": database.read,

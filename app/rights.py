@@ -7,8 +7,9 @@ from app.citizens import Citizens
 from app.clock import Clock
 from app.database import Database
 from app.office import Office
+from app.policies import people_policy, policy_from
 from app.settings import Settings
-from identity.people.policy import PeoplePolicy
+from identity.people.policy import PrivacyPolicy
 from identity.people.rights import Rights
 from identity.ports import Outbox, Vault
 from identity.provider.sharing import Sharing
@@ -50,5 +51,6 @@ def build_rights(
             office.lookups.forget,
         ],
         withdraw=sharing.withdraw_within,
-        people_policy=PeoplePolicy(sample_niks=not settings.production),
+        people_policy=people_policy(settings),
+        policy=policy_from(settings.privacy, PrivacyPolicy),
     )

@@ -165,7 +165,9 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         directories=[portal_clients],
         grants=provider.grants,
     )
-    office = build_office(database=database, clock=clock, audit=audit, vault=vault, citizens=citizens)
+    office = build_office(
+        settings, database=database, clock=clock, audit=audit, vault=vault, citizens=citizens
+    )
     rights = build_rights(
         settings,
         database=database,

@@ -14,7 +14,25 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from app.errors import SettingsInvalid, UnsafeForProduction
-from app.settings.people import IdentitySettings, MailSecurity, MailSettings
+from app.settings.login import (
+    AccountSettings,
+    FactorsSettings,
+    LoginSettings,
+    LookupsSettings,
+    OperatorsSettings,
+    PeopleSettings,
+    PrivacySettings,
+    RecoverySettings,
+    SessionSettings,
+    ThrottleSettings,
+)
+from app.settings.people import (
+    AgenciesSettings,
+    IdentitySettings,
+    MailSecurity,
+    MailSettings,
+    ProviderSettings,
+)
 from app.settings.reference import (
     PREFIX,
     SettingDescription,
@@ -86,6 +104,18 @@ class Settings(BaseSettings):
     signing: SigningSettings = SigningSettings()
     verify: VerifySettings = VerifySettings()
     identity: IdentitySettings = IdentitySettings()
+    people: PeopleSettings = PeopleSettings()
+    privacy: PrivacySettings = PrivacySettings()
+    lookups: LookupsSettings = LookupsSettings()
+    factors: FactorsSettings = FactorsSettings()
+    session: SessionSettings = SessionSettings()
+    login: LoginSettings = LoginSettings()
+    recovery: RecoverySettings = RecoverySettings()
+    throttle: ThrottleSettings = ThrottleSettings()
+    account: AccountSettings = AccountSettings()
+    operators: OperatorsSettings = OperatorsSettings()
+    provider: ProviderSettings = ProviderSettings()
+    agencies: AgenciesSettings = AgenciesSettings()
     mail: MailSettings = MailSettings()
 
     @classmethod

@@ -1,4 +1,4 @@
-"""The sections of identity: people, how they log in, portals, agencies' systems, and mail.
+"""The sections of tokens, portals, agencies' systems and mail. Those of accounts: :mod:`app.settings.login`.
 
 Where a section has a policy of the slice behind it, their names agree: ``idle_minutes`` here is ``idle``
 there (:mod:`app.policies`). Defaults are the policy's own.
@@ -102,4 +102,61 @@ class MailSettings(Section):
     )
     keep_dead_days: PositiveInt = Field(
         default=30, description="How long mails are kept that could not be sent, to send them again."
+    )
+
+
+class ProviderSettings(Section):
+    """Portals (OpenID Connect)."""
+
+    code_life_seconds: int = Field(
+        default=60, ge=10, le=600, description="Life of an authorization code (OAuth 2.1, 4.1.2)."
+    )
+    pushed_life_seconds: PositiveInt = Field(
+        default=90, description="Life of a pushed authorization request (RFC 9126, 2.2)."
+    )
+    flow_life_minutes: PositiveInt = Field(
+        default=30, description="How long a person may take to log in and agree."
+    )
+    refresh_idle_days: PositiveInt = Field(
+        default=30, description="A refresh token that is not used for so long has ended."
+    )
+    offline_life_days: PositiveInt = Field(
+        default=180, description="A family of refresh tokens ends after so long, whatever its use."
+    )
+    refresh_grace_seconds: int = Field(
+        default=10, ge=0, le=60, description="A repeated refresh within this time gets the same successor."
+    )
+    id_token_life_minutes: int = Field(default=10, ge=1, le=60, description="Life of an ID token.")
+    logout_token_life_minutes: int = Field(
+        default=2, ge=1, le=60, description="Life of a token that tells a portal of a logout."
+    )
+    logout_timeout_seconds: PositiveInt = Field(
+        default=5, description="Time for a portal to answer when it is told of a logout."
+    )
+    logout_gives_up_hours: PositiveInt = Field(
+        default=24, description="How long a portal that does not answer is told again."
+    )
+    keeps_ended_days: PositiveInt = Field(
+        default=90, description="How long grants, withdrawn consents and notices are kept after their end."
+    )
+
+
+class AgenciesSettings(Section):
+    """Agencies' systems (FAPI 2.0)."""
+
+    assertion_life_seconds: int = Field(
+        default=300, ge=30, le=3600, description="Longest life of a client assertion that is accepted."
+    )
+    ahead_seconds: int = Field(
+        default=10, ge=0, le=60, description="How far the clock of a client may run ahead of ours."
+    )
+    proof_life_seconds: int = Field(default=60, ge=10, le=600, description="How old a DPoP proof may be.")
+    nonce_life_seconds: int = Field(
+        default=300,
+        ge=30,
+        le=3600,
+        description="How long a DPoP nonce is handed out; accepted as long again.",
+    )
+    key_overlap_hours: int = Field(
+        default=24, ge=0, description="How long a key goes on authenticating that a new key set leaves out."
     )
