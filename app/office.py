@@ -13,16 +13,13 @@ from app.citizens import Citizens
 from app.clock import Clock
 from app.database import Database
 from app.holders import HolderDocuments
-from app.settings import Settings
-from app.policies import policy_from
+from app.policies import people_policy, policy_from
 from app.settings import Settings
 from identity.lookups.model import LookupPolicy
 from identity.lookups.service import Lookups
-from identity.operators.model import OperatorPolicy
 from identity.operators.desk import Desk
-from identity.operators.model import Role
+from identity.operators.model import OperatorPolicy, Role
 from identity.operators.service import Operators
-from identity.people.policy import PeoplePolicy
 from identity.ports import Vault
 from identity.web.account.parts import Account, AccountPolicy
 from identity.web.account.routes import router as account_pages
@@ -52,8 +49,15 @@ def build_office(
 ) -> Office:
     """Opens no key and asks no database."""
     ports: dict[str, Any] = {"begin": database.begin, "read": database.read, "clock": clock}
-    operators = Operators(**ports, audit=audit, people=citizens.people)
-    lookups = Lookups(**ports, vault=vault, people=citizens.people)
+    operators = Operators(
+        **ports,
+        audit=audit,
+        people=citizens.people,
+        policy=policy_from(settings.operators, OperatorPolicy),
+    )
+    lookups = Lookups(
+        **ports, vault=vault, people=citizens.people, policy=policy_from(settings.lookups, LookupPolicy)
+    )
     return Office(
         operators=operators,
         lookups=lookups,
@@ -100,7 +104,7 @@ def office_pages(shell: Shell, core: Core) -> Iterator[APIRouter]:
         rights=core.rights,
         duty=duty(Role.OFFICER),
         clock=core.clock,
-        code_lifetime=PeoplePolicy().activation_code_lifetime,
+        code_lifetime=people_policy(core.settings).activation_code_lifetime,
     )
     yield help_desk_pages(shell, desk=office.desk, duty=duty(Role.HELP_DESK))
     yield agency_pages(

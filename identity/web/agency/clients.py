@@ -1,0 +1,120 @@
+"""An agency's systems: registered with their public keys, changed, shut out, by the agency itself."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Final
+
+from identity.agencies.errors import ClientKeyUnknown
+from identity.agencies.model import ISSUE_ANY, ISSUE_PREFIX, READ, REVOKE, Binding, Client
+from identity.agencies.service import Agencies
+from identity.errors import ClientUnknown, IdentityError, JwkInvalid, NameInvalid, ScopeInvalid
+from identity.web.agency.parts import Administration
+from identity.web.errors import PageUnknown
+from identity.web.shell import Form, Response, Section, Visit
+
+_LONGEST_KEYS: Final = 48 * 1024
+
+
+def add_clients(section: Section, administration: Administration) -> None:
+    _add_new(section, administration)
+    _add_one(section, administration)
+
+
+def _add_new(section: Section, administration: Administration) -> None:
+    agencies = administration.agencies
+
+    def values(visit: Visit) -> dict[str, Any]:
+        agency = administration.agency(visit)
+        return {"title": "new_client_heading", "agency": agency, "back": f"/agency/{agency.id}"}
+
+    @section.page("/agency/{agency}/clients/new")
+    def new_page(visit: Visit) -> Response:
+        administration.duty.act(visit)
+        return visit.show("new_client.html", **values(visit))
+
+    @section.form("/agency/{agency}/clients/new")
+    def new_posted(visit: Visit, form: Form) -> Response:
+        agency, actor = administration.agency(visit), administration.duty.act(visit)
+        try:
+            client = agencies.register_client(
+                agency.id,
+                name=form.text("name", most=120),
+                scopes=_scopes(form),
+                jwks=form.block("jwks", most=_LONGEST_KEYS),
+                binding=Binding.MTLS if form.text("binding") == "mtls" else Binding.DPOP,
+                is_sandbox=bool(form.text("sandbox")),
+                actor=actor,
+            )
+        except (NameInvalid, ScopeInvalid, JwkInvalid) as error:
+            return visit.show("new_client.html", errors=_wrong(visit, error), typed=form, **values(visit))
+        return visit.go(f"/agency/{agency.id}/clients/{client.id}")
+
+
+def _add_one(section: Section, administration: Administration) -> None:
+    agencies = administration.agencies
+
+    def wanted(visit: Visit) -> Client:
+        agency = administration.agency(visit)
+        try:
+            client = agencies.client(visit.parameter("client"))
+        except ClientUnknown:
+            raise PageUnknown from None
+        if client.agency_id != agency.id:
+            raise PageUnknown
+        return client
+
+    def values(visit: Visit, client: Client) -> dict[str, Any]:
+        now = administration.clock()
+        return {
+            "title": client.name,
+            "client": client,
+            "keys": [key for key in agencies.keys(client.id) if key.is_good_at(now)],
+            "back": f"/agency/{client.agency_id}",
+        }
+
+    @section.page("/agency/{agency}/clients/{client}")
+    def client_page(visit: Visit) -> Response:
+        administration.duty.act(visit)
+        return visit.show("client.html", **values(visit, wanted(visit)))
+
+    @section.form("/agency/{agency}/clients/{client}")
+    def client_posted(visit: Visit, form: Form) -> Response:
+        """One address for what can be done; ``act`` tells which."""
+        actor, client = administration.duty.act(visit), wanted(visit)
+        try:
+            _change(agencies, client, form, actor)
+        except (JwkInvalid, ClientKeyUnknown) as error:
+            return visit.show("client.html", errors=_wrong(visit, error), typed=form, **values(visit, client))
+        return visit.go(f"/agency/{client.agency_id}/clients/{client.id}")
+
+
+def _change(agencies: Agencies, client: Client, form: Form, actor: str) -> None:
+    match form.text("act"):
+        case "replace_keys":
+            overlap = timedelta(0) if form.text("at_once") else None
+            jwks = form.block("jwks", most=_LONGEST_KEYS)
+            agencies.replace_keys(client.id, jwks, overlap=overlap, actor=actor)
+        case "remove_key":
+            agencies.remove_key(client.id, form.text("key"), actor=actor)
+        case "disable":
+            agencies.disable_client(client.id, actor=actor)
+
+
+def _scopes(form: Form) -> list[str]:
+    """The boxes that were ticked; types that were named take the place of all types."""
+    named = [f"{ISSUE_PREFIX}{code}" for code in form.text("types").replace(",", " ").split()]
+    scopes = named or ([ISSUE_ANY] if form.text("may_issue") else [])
+    scopes += [scope for name, scope in (("may_read", READ), ("may_revoke", REVOKE)) if form.text(name)]
+    return scopes
+
+
+def _wrong(visit: Visit, error: IdentityError) -> dict[str, str]:
+    """Beside the field. What is wrong with a key set is for a technician, and stands there as it is."""
+    match error:
+        case NameInvalid():
+            return {"name": "client_name_wrong"}
+        case ScopeInvalid():
+            return {"may_issue": "scopes_wrong"}
+        case _:
+            return {"jwks": visit.says("jwks_wrong", reason=str(error))}

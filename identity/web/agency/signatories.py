@@ -1,0 +1,77 @@
+"""Who signs for the agency: proposed by one administrator, confirmed by another or by an auditor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from identity.operators.desk import Desk
+from identity.operators.errors import (
+    ActsOnOneself,
+    FourEyesNeeded,
+    GrantNotOpen,
+    GrantUnknown,
+    OperatorError,
+    OperatorUnfit,
+    RoleConflict,
+    RoleHeld,
+)
+from identity.operators.model import Grant, Role
+from identity.web.agency.parts import Administration
+from identity.web.shell import Form, Response, Section, Visit
+
+_WORDS: dict[type[OperatorError], tuple[str, str]] = {
+    ActsOnOneself: ("identifier", "signatory_oneself"),
+    RoleHeld: ("identifier", "signatory_held"),
+    RoleConflict: ("identifier", "signatory_conflict"),
+    OperatorUnfit: ("identifier", "signatory_unfit"),
+    FourEyesNeeded: ("", "four_eyes"),
+}
+
+
+def add_signatories(section: Section, administration: Administration, desk: Desk) -> None:
+    operators = administration.operators
+
+    def grants(agency_id: str) -> list[Grant]:
+        return [grant for grant in operators.grants(agency_id) if grant.role is Role.SIGNATORY]
+
+    def values(visit: Visit) -> dict[str, Any]:
+        agency, me = administration.agency(visit), visit.session.person_id
+        listed = grants(agency.id)
+        return {
+            "title": "signatories_heading",
+            "agency": agency,
+            "back": f"/agency/{agency.id}",
+            "grants": listed,
+            "names": {grant.person_id: administration.people.get(grant.person_id).name for grant in listed},
+            "confirmable": {grant.id for grant in listed if me not in {grant.granted_by, grant.person_id}},
+        }
+
+    @section.page("/agency/{agency}/signatories")
+    def signatories_page(visit: Visit) -> Response:
+        administration.duty.act(visit)
+        return visit.show("signatories.html", **values(visit))
+
+    @section.form("/agency/{agency}/signatories")
+    def signatories_posted(visit: Visit, form: Form) -> Response:
+        """One address for what can be done; ``act`` tells which."""
+        agency, actor = administration.agency(visit), administration.duty.act(visit)
+        try:
+            if form.text("act") == "propose":
+                person = desk.find(form.text("identifier", most=320))
+                if person is None:
+                    nobody = {"identifier": "nobody_found"}
+                    return visit.show("signatories.html", errors=nobody, typed=form, **values(visit))
+                operators.propose(person.id, Role.SIGNATORY, agency.id, actor=actor)
+            elif form.text("grant") in {grant.id for grant in grants(agency.id)}:
+                if form.text("act") == "confirm":
+                    operators.confirm(form.text("grant"), confirmer_id=actor)
+                elif form.text("act") == "end":
+                    operators.end(form.text("grant"), actor=actor)
+        except (GrantNotOpen, GrantUnknown):  # by a colleague, just now: the list says so
+            return visit.go(f"/agency/{agency.id}/signatories")
+        except OperatorError as error:
+            if type(error) not in _WORDS:
+                raise
+            field, words = _WORDS[type(error)]
+            return visit.show("signatories.html", errors={field: words}, typed=form, **values(visit))
+        return visit.go(f"/agency/{agency.id}/signatories")

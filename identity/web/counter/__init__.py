@@ -1,0 +1,1 @@
+"""``/counter``: officers who have a citizen and an identity card before them."""

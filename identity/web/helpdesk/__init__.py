@@ -1,0 +1,1 @@
+"""``/help-desk``: closing an account that is in danger, and opening it again."""
