@@ -26,6 +26,7 @@ from identity.factors.model import FactorKind
 from identity.factors.service import Factors
 from identity.login.devices import Places, device_name
 from identity.login.errors import AccountSuspended, HalfSessionGone, LinkGone, RecoveryNeedsOfficer
+from identity.login.jobs import LONGEST_IDENTIFIER, moment
 from identity.login.model import (
     SECOND_FACTORS,
     Answer,
@@ -45,7 +46,7 @@ from identity.login.recovery_tables import (
     cancel_recoveries,
     forget_old_recoveries,
 )
-from identity.login.service import Login, moment
+from identity.login.service import Login
 from identity.login.sessions import Sessions
 from identity.login.tables import HalfSessionTable, Origins
 from identity.login.throttle import Charge, Key, Throttle, address_charge
@@ -106,9 +107,10 @@ class Recoveries:
         Raises :class:`identity.login.errors.LoginDelayed` when too many were asked for.
         """
         # 1. Whose account; unknown ones are counted and recorded like known ones.
-        account, person = self._login.account(identifier)
+        named = self._login.named(identifier)
+        person = self._people.find(identifier[:LONGEST_IDENTIFIER])
         # 2. Nobody has somebody else's mailbox filled in our name.
-        self._throttle.take(Charge(Key.MAIL, account), address_charge(device.address))
+        self._throttle.take(Charge(Key.MAIL, named), address_charge(device.address))
         now, code = self._clock(), new_code()
         if person is not None and person.state not in _RECOVERABLE:
             person = None

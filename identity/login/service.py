@@ -7,86 +7,47 @@ one Argon2 hash, the same writes. Mails are written down with the act and sent b
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import timedelta
 
-import structlog
 from sqlalchemy import Connection
 
 from identity.factors.errors import PasskeyRefused, PasswordsBusy
 from identity.factors.model import FactorKind
-from identity.factors.service import Factors
 from identity.login.errors import (
     AccountSuspended,
-    AnswerRefused,
     HalfSessionGone,
-    LinkGone,
     LoginRefused,
     SessionGone,
     SetupIncomplete,
 )
+from identity.login.jobs import LONGEST_IDENTIFIER
 from identity.login.model import (
     SECOND_FACTORS,
     Acr,
     Answer,
     Device,
     HalfSession,
-    LoginPolicy,
     Opened,
     Purpose,
     Secret,
     Session,
     new_id,
     require_fresh,
-    secret_hash,
 )
+from identity.login.notices import Notices
 from identity.login.recovery_tables import RepudiationTable
-from identity.login.sessions import Sessions, upgraded
+from identity.login.sessions import upgraded
 from identity.login.tables import HalfSessionTable, KnownDeviceTable
-from identity.login.throttle import Charge, Key, Throttle, Ticket, address_charge
+from identity.login.throttle import Charge, Key, address_charge
 from identity.people.errors import PersonUnknown
 from identity.people.model import Person, PersonState
-from identity.people.service import People
-from identity.ports import AuditTrail, Begin, Clock, Contacts, Outbox, Vault
-
-log = structlog.get_logger(__name__)
-
-_LONGEST_IDENTIFIER: Final = 320
-_BEGINS: Final = {"pwd": FactorKind.PASSWORD, "pop": FactorKind.PASSKEY}
-"""The factors that a login can begin with, by their method of RFC 8176."""
 
 
-class Login:
-    """Safe to share between threads and processes."""
+class Login(Notices):
+    """See :class:`identity.login.jobs.LoginJobs` for what it stands on.
 
-    def __init__(
-        self,
-        *,
-        begin: Begin,
-        read: Begin,
-        clock: Clock,
-        audit: AuditTrail,
-        vault: Vault,
-        outbox: Outbox,
-        contacts: Contacts,
-        people: People,
-        factors: Factors,
-        sessions: Sessions,
-        throttle: Throttle,
-        policy: LoginPolicy | None = None,
-    ) -> None:
-        self._begin = begin
-        self._read = read
-        self._clock = clock
-        self._audit = audit
-        self._vault = vault
-        self._outbox = outbox
-        self._contacts = contacts
-        self._people = people
-        self._factors = factors
-        self._sessions = sessions
-        self._throttle = throttle
-        self._policy = policy or LoginPolicy()
+    ``Notices`` holds known devices and the link "this wasn't me".
+    """
 
     # --- the way in ----------------------------------------------------------------------------------
 
@@ -97,9 +58,14 @@ class Login:
         :class:`identity.factors.errors.PasswordsBusy`.
         """
         # 1. Whose account, if it is one. Unknown ones are counted like known ones.
-        account, person = self.account(identifier)
+        named = self.named(identifier)
+        person = self._people.find(identifier[:LONGEST_IDENTIFIER])
         # 2. Pay for the attempt before anything is looked at.
-        ticket = self._throttle.take(*self._charges(account, FactorKind.PASSWORD, device))
+        charges = self._of_known(device, person.id if person else named) or (
+            Charge(Key.FACTOR, f"{named} {FactorKind.PASSWORD}"),
+            address_charge(device.address),
+        )
+        ticket = self._throttle.take(*charges)
         # 3. The password; without an account, the same work.
         try:
             matches = self._factors.check_password(person.id if person else None, password)
@@ -228,87 +194,6 @@ class Login:
             HalfSessionTable(tx).end_all(half.person_id)
         return person
 
-    def half_session(self, half_secret: str | None, *purposes: Purpose) -> HalfSession:
-        """The half session that ``half_secret`` stands for, begun for one of ``purposes``.
-
-        Raises :class:`identity.login.errors.HalfSessionGone`.
-        """
-        hashed = secret_hash(half_secret)
-        if hashed is None:
-            raise HalfSessionGone
-        with self._read() as tx:
-            half = HalfSessionTable(tx).by_secret(hashed)
-        if half is None or half.expires_at <= self._clock() or half.purpose not in purposes:
-            raise HalfSessionGone
-        return half
-
-    # --- "this wasn't me" ----------------------------------------------------------------------------
-
-    def is_repudiable(self, token: str) -> bool:
-        """Whether the link from a notice still works, for the page that asks before it acts."""
-        hashed = secret_hash(token)
-        if hashed is None:
-            return False
-        with self._read() as tx:
-            return RepudiationTable(tx).find(hashed, self._clock()) is not None
-
-    def repudiate(self, token: str) -> None:
-        """Somebody else logged in: end everything, and let the password open nothing until it is replaced.
-
-        Raises :class:`identity.login.errors.LinkGone`.
-        """
-        hashed, now = secret_hash(token), self._clock()
-        if hashed is None:
-            raise LinkGone
-        with self._begin() as tx:
-            # 1. The link works once.
-            table = RepudiationTable(tx)
-            found = table.find(hashed, now)
-            if found is None or not table.use(hashed, now):
-                raise LinkGone
-            person_id, methods = found
-            # 2. Whatever is open ends, on their devices and on ours.
-            self._sessions.end_access(tx, person_id)
-            # 3. What opened that login is in somebody else's hands: it must not even begin another one.
-            self._factors.drop(tx, person_id, [_BEGINS[method] for method in methods if method in _BEGINS])
-            # 4. Say what to do now.
-            self._notice(tx, person_id, "not_me", {"when": moment(now)})
-            self._audit.append(
-                tx,
-                action="login.repudiated",
-                actor=person_id,
-                subject=person_id,
-                facts={"amr": " ".join(methods)},
-            )
-
-    # --- for this package --------------------------------------------------------------------------------
-
-    def account(self, identifier: str) -> tuple[str, Person | None]:
-        """What attempts on ``identifier`` are counted by, and whose account it is, if it is one."""
-        spelled = identifier[:_LONGEST_IDENTIFIER].strip().casefold().encode("utf-8", "replace").decode()
-        stand_in = self._vault.fingerprint("login", spelled).hex()
-        person = self._people.find(spelled)
-        return (person.id if person else stand_in), person
-
-    def answered(self, person_id: str, answer: Answer, device: Device) -> Ticket:
-        """Pay for and look at a second answer; the ticket is to be given back where it leads on.
-
-        Raises ``AnswerRefused``, ``LoginDelayed`` or ``PasswordsBusy``.
-        """
-        if answer.kind is FactorKind.PASSKEY:
-            ticket = self._throttle.take(address_charge(device.address))
-        else:
-            ticket = self._throttle.take(*self._charges(person_id, answer.kind, device))
-        try:
-            right = self._is_right(person_id, answer)
-        except PasswordsBusy:
-            self._give_back(ticket)
-            raise
-        if not right:
-            self._refused(answer.kind)
-            raise AnswerRefused
-        return ticket
-
     # --- upkeep --------------------------------------------------------------------------------------
 
     def forget_over(self) -> int:
@@ -322,21 +207,6 @@ class Login:
             )
 
     # --- inside --------------------------------------------------------------------------------------
-
-    def _charges(self, account: str, kind: FactorKind, device: Device) -> tuple[Charge, ...]:
-        hashed = secret_hash(device.known)
-        if hashed is not None and self._is_known(hashed, account):
-            return (Charge(Key.DEVICE, f"{account} {hashed.hex()}"),)
-        return (
-            Charge(Key.ACCOUNT, account),
-            Charge(Key.FACTOR, f"{account} {kind}"),
-            address_charge(device.address),
-        )
-
-    def _is_known(self, device_hash: bytes, person_id: str) -> bool:
-        since = self._clock() - self._policy.device_lifetime
-        with self._read() as tx:
-            return KnownDeviceTable(tx).knows(device_hash, person_id, used_since=since)
 
     def _may_go_on(self, person: Person) -> bool:
         """Suspended people learn of it behind the second factor, others not at all."""
@@ -352,21 +222,6 @@ class Login:
         if person.state is not PersonState.ACTIVE:
             raise LoginRefused
         return person
-
-    def _is_right(self, person_id: str, answer: Answer) -> bool:
-        match answer.kind:
-            case FactorKind.TOTP:
-                return self._factors.check_totp(person_id, answer.value)
-            case FactorKind.RECOVERY_CODE:
-                return self._factors.check_recovery_code(person_id, answer.value)
-            case FactorKind.PASSKEY:
-                try:
-                    self._factors.check_passkey(answer.challenge_id, answer.value, person_id)
-                except PasskeyRefused:
-                    return False
-                return True
-            case FactorKind.PASSWORD:
-                return False
 
     def _open_half(self, tx: Connection, person_id: str, purpose: Purpose, lifetime: timedelta) -> str:
         now, secret = self._clock(), Secret.new()
@@ -393,62 +248,3 @@ class Login:
             },
         )
         return Opened(opened.secret, session, device_secret)
-
-    def _remember(self, tx: Connection, person_id: str, device: Device) -> str | None:
-        """None for a device that is known already, else its new secret.
-
-        A secret that came along is never adopted: somebody could have put theirs into the browser, and would
-        share the trust from then on. The browser's other people move to the new one.
-        """
-        table, now, old = KnownDeviceTable(tx), self._clock(), secret_hash(device.known)
-        if old is not None and table.knows(old, person_id, used_since=now - self._policy.device_lifetime):
-            table.touch(old, person_id, now)
-            return None
-        new = Secret.new()
-        if old is not None:
-            table.move(old, new.hash, but=person_id)
-        table.add(new_id(), new.hash, person_id, now)
-        return new.text
-
-    def _announce(self, tx: Connection, session: Session) -> None:
-        """A login from a device that was not seen before, and the way to say that it was somebody else."""
-        link, now = Secret.new(), self._clock()
-        RepudiationTable(tx).add(
-            link.hash,
-            session.person_id,
-            session.amr,
-            now=now,
-            expires_at=now + self._policy.repudiation_lifetime,
-        )
-        contact = self._contacts.of(tx, session.person_id)
-        language = contact.language if contact else "id"
-        self._notice(
-            tx,
-            session.person_id,
-            "new_device",
-            {
-                "code": link.text,
-                "device": session.device.in_words(language),
-                "place": session.place.in_words(language),
-                "when": moment(session.created_at),
-            },
-        )
-
-    def _notice(self, tx: Connection, person_id: str, template: str, values: dict[str, str]) -> None:
-        contact = self._contacts.of(tx, person_id)
-        if contact is not None and contact.email is not None:
-            self._outbox.queue(
-                tx, to=contact.email, template=template, language=contact.language, values=values
-            )
-
-    def _give_back(self, ticket: Ticket) -> None:
-        with self._begin() as tx:
-            self._throttle.give_back(tx, ticket)
-
-    def _refused(self, kind: FactorKind) -> None:
-        log.info("login_refused", factor=kind.value)
-
-
-def moment(at: datetime) -> str:
-    """As mails want it: ISO 8601 with an offset."""
-    return at.isoformat(timespec="seconds")

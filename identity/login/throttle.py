@@ -47,8 +47,8 @@ class Pace:
 class Key(StrEnum):
     """What attempts are counted by; :class:`ThrottlePolicy` has a pace for each."""
 
-    ACCOUNT = "account"  # whatever the factor
     FACTOR = "factor"  # one kind of factor of one account
+    ACCOUNT = "account"  # second factors of one account, whatever their kind
     DEVICE = "device"  # one known device of one account, instead of the other three
     ADDRESS = "address"
     MAIL = "mail"  # mails that anybody can have sent to one account

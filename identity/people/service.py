@@ -46,6 +46,14 @@ class People(Mailboxes, Proofing):
             record = table.by_nik(fingerprint) if by_nik else table.by_email(fingerprint)
         return None if record is None else self._profiles.person(record)
 
+    def fingerprint_of(self, identifier: str) -> bytes | None:
+        """What :meth:`find` looks for: one value for all spellings, whether anybody is known by it or not.
+
+        None for what can be nobody's identifier.
+        """
+        fingerprint, _ = self._fingerprint(identifier)
+        return fingerprint
+
     def get(self, person_id: str) -> Person:
         """Raises :class:`identity.people.errors.PersonUnknown`, for erased people too."""
         with self._read() as tx:
