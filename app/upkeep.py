@@ -43,7 +43,7 @@ def run_once(core: Core) -> int:
         "forget_seen_tokens": core.callers.once.purge,
         "erase_people": core.rights.erase_due,
         "forget_unfinished_people": core.rights.retain,
-        "overdue_privacy_requests": lambda: report_overdue(core),
+        "privacy_requests": lambda: report_privacy_requests(core),
         "tell_portals": core.provider.logouts.deliver,
         "end_sessions": core.citizens.sessions.end_over,
         "forget_ended_logins": core.provider.forget_ended,
@@ -66,11 +66,17 @@ def run_once(core: Core) -> int:
     return failed
 
 
-def report_overdue(core: Core) -> int:
-    """Say loudly when the law's hours ran out for a privacy request; the log line names no person."""
-    overdue = core.rights.overdue()
+def report_privacy_requests(core: Core) -> int:
+    """Say in time, and loudly afterwards, that the law's hours run out for requests. Names nobody.
+
+    Returns how many are overdue.
+    """
+    soon = core.rights.due_soon()
+    overdue = [request for request in soon if request.is_overdue(core.clock())]
     if overdue:
-        log.error("privacy_requests_overdue", count=len(overdue), since=min(one.due_at for one in overdue))
+        log.error("privacy_requests_overdue", count=len(overdue), since=overdue[0].due_at.isoformat())
+    if len(soon) > len(overdue):
+        log.warning("privacy_requests_due_soon", count=len(soon) - len(overdue))
     return len(overdue)
 
 

@@ -84,16 +84,12 @@ class Nik:
         return self._digits
 
     def masked(self) -> str:
-        """The region and the serial's last two digits, as officers need to tell cards apart."""
+        """The region and the serial's last two digits: enough to tell one's own cards apart on a screen."""
         return f"{self._digits[:6]}········{self._digits[14:]}"
 
     @property
     def is_woman(self) -> bool:
         return int(self._digits[6:8]) > WOMEN
-
-    @property
-    def is_sample(self) -> bool:
-        return self._digits.startswith(SAMPLE_PROVINCE)
 
     def agrees_with(self, birth_date: date) -> bool:
         """Whether this can be the number of someone born then. The number does not say the century."""

@@ -98,18 +98,21 @@ def test_after_an_erasure_no_table_knows_anything_but_that_somebody_was_here(
     assert left <= KEPT.keys()
 
 
-def test_an_overdue_request_is_said_loudly_and_names_nobody(
+def test_a_request_is_said_in_time_then_loudly_and_names_nobody(
     core: Core, bima: Person, clock: FrozenClock, capfd: pytest.CaptureFixture[str]
 ) -> None:
     core.rights.request_correction(bima.id, "Nama saya salah.")
-    clock.advance(timedelta(hours=72))
-    assert upkeep.report_overdue(core) == 0
-    clock.advance(timedelta(seconds=1))
-    assert upkeep.report_overdue(core) == 1
-    shown = "".join(capfd.readouterr())
-    assert "privacy_requests_overdue" in shown
-    assert bima.id not in shown
-    assert BIMA.name not in shown
+    said = []
+    for hours in (47, 2, 24):
+        clock.advance(timedelta(hours=hours))
+        late = upkeep.report_privacy_requests(core)
+        said.append((late, "".join(capfd.readouterr())))
+    assert [late for late, _ in said] == [0, 0, 1]
+    assert "privacy_requests" not in said[0][1]
+    assert "privacy_requests_due_soon" in said[1][1]
+    assert "privacy_requests_overdue" in said[2][1]
+    shown = "".join(text for _, text in said)
+    assert not any(personal in shown for personal in (bima.id, BIMA.name, BUDI))
 
 
 def _about_people() -> list[Table]:

@@ -142,6 +142,10 @@ def test_a_number_shows_itself_nowhere() -> None:
         assert WOMAN not in traceback.format_exc()
 
 
+def test_the_masked_form_hides_birth_date_and_serial() -> None:
+    assert Nik.parse(WOMAN).masked() == "327301········07"
+
+
 def test_numbers_are_equal_by_their_digits_and_cannot_be_changed() -> None:
     assert {Nik.parse(MAN), Nik.parse(MAN), Nik.parse(WOMAN)} == {Nik.parse(WOMAN), Nik.parse(MAN)}
     assert copy.deepcopy(Nik.parse(MAN)) == pickle.loads(pickle.dumps(Nik.parse(MAN))) == Nik.parse(MAN)
