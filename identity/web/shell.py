@@ -278,7 +278,7 @@ class Section:
 
         def add(work: Endpoint) -> Endpoint:
             async def answer(request: Request) -> Response:
-                visit = self._visit(request)
+                visit = self._visit(request, path)
                 return await self._answer(visit, lambda: self._guarded(visit, anyone, work))
 
             self._add(path, answer, "GET", anyone=anyone)
@@ -291,7 +291,7 @@ class Section:
 
         def add(work: FormEndpoint) -> FormEndpoint:
             async def answer(request: Request) -> Response:
-                visit = self._visit(request)
+                visit = self._visit(request, path)
                 try:
                     form = await read_form(request)
                     visit.check_form(form)
@@ -316,7 +316,10 @@ class Section:
             self._guard(visit)
         return work(visit)
 
-    def _visit(self, request: Request) -> Visit:
+    def _visit(self, request: Request, path: str) -> Visit:
+        request.scope.setdefault(
+            "route", _Named(path)
+        )  # metrics and logs know pages by it, as FastAPI's routes
         jar = Jar(self._shell.secure, request.cookies)
         asked = request.query_params.get("lang")
         language = choose_language(
@@ -372,6 +375,13 @@ class Section:
         visit.forget_lookups()  # what failed may have been the very look-up that the page's frame makes
         title = explained.judul if visit.language == "id" else explained.title
         return visit.show("problem.html", title=title, status=explained.status, incident=explained.incident)
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """As much of a route as metrics and logs look at."""
+
+    path: str
 
 
 def local_path(text: str | None) -> str | None:

@@ -29,14 +29,15 @@
   for (const element of document.querySelectorAll('[aria-labelledby], [aria-describedby]')) {
     for (const attribute of ['aria-labelledby', 'aria-describedby']) {
       const target = element.getAttribute(attribute);
-      if (target && !document.getElementById(target)) faults.push(`${attribute} of ${name(element)} leads nowhere`);
+      if (target && !target.split(' ').every((id) => document.getElementById(id))) faults.push(`${attribute} of ${name(element)} leads nowhere`);
     }
   }
-  for (const input of document.querySelectorAll('input')) {
+  for (const input of document.querySelectorAll('input:not([type=hidden], [hidden]), select, textarea')) {
     if (!input.labels.length) faults.push(`input ${input.id} has no label`);
   }
-  for (const element of document.querySelectorAll('a, button, input, summary')) {
-    const box = element.getBoundingClientRect();
+  for (const element of document.querySelectorAll('a, button, input, select, textarea, summary')) {
+    const target = ['checkbox', 'radio'].includes(element.type) ? element.closest('label') : element;
+    const box = target.getBoundingClientRect();
     if (shown(element) && !off(element) && box.height < 44) faults.push(`${name(element)} is ${box.height} px high`);
   }
 

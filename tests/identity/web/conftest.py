@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,10 +11,16 @@ import pytest
 from fastapi import FastAPI
 
 from app import web
+from app.answers import explained
 from identity.login.errors import StepUpNeeded
 from identity.login.model import Acr, Device, DeviceName, Opened, Place, Session
-from identity.web.shell import Explained, Flow, Form, Response, Shell, Visit
+from identity.web.explained import Explained
+from identity.web.routes import router as citizen_pages
+from identity.web.shell import Flow, Form, Response, Shell, Visit
+from tests.identity.login.conftest import ORIGIN, House, house
 from tests.support.asgi import InProcess
+
+__all__ = ["house"]
 
 NOW = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 SECRET = "s" * 43
@@ -96,9 +101,9 @@ def application(public_url: str) -> FastAPI:
 class Browser(InProcess):
     """Keeps cookies as a browser does, and fills in forms that it was shown."""
 
-    def __init__(self, public_url: str) -> None:
-        self.application = application(public_url)
-        super().__init__(self.application)
+    def __init__(self, application: FastAPI) -> None:
+        super().__init__(application)
+        self.application = application
         self.cookies: dict[str, str] = {}
         self.page = ""
 
@@ -128,9 +133,33 @@ class Browser(InProcess):
 
 @pytest.fixture
 def browser() -> Browser:
-    return Browser("https://absah.example")
+    return Browser(application("https://absah.example"))
 
 
 @pytest.fixture
-def browser_at() -> Callable[[str], Browser]:
-    return Browser
+def pages(house: House) -> FastAPI:
+    """The citizen's way in over real services, on both databases."""
+    shell = Shell(
+        web.layout_loader(),
+        public_url=ORIGIN,
+        asset_version="1",
+        find_session=house.sessions.find,
+        explain=explained,
+        find_flow={"flow-1": FLOW}.get,
+    )
+    router = citizen_pages(
+        shell,
+        people=house.people,
+        factors=house.factors,
+        login=house.login,
+        recoveries=house.recoveries,
+        clock=house.clock,
+    )
+    made = FastAPI()
+    made.include_router(router)
+    return made
+
+
+@pytest.fixture
+def visitor(pages: FastAPI) -> Browser:
+    return Browser(pages)

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import pytest
 
 from identity.web.shell import local_path
-from tests.identity.web.conftest import SECRET, Browser
+from tests.identity.web.conftest import SECRET, Browser, application
 
 ORIGIN = "https://absah.example"
 
@@ -47,7 +47,7 @@ def test_a_form_from_elsewhere_is_refused_although_its_token_is_right(
 
 def test_a_form_without_a_token_or_with_anothers_is_refused(browser: Browser) -> None:
     browser.get("/open")
-    other = Browser(ORIGIN)
+    other = Browser(application(ORIGIN))
     other.get("/open")
     for token in (None, "", "x", other.token(), browser.token()[:-2], "A" * 86, "é"):
         fields = {"name": "Siti"} | ({} if token is None else {"csrf": token})
@@ -201,7 +201,7 @@ def test_cookies_carry_the_prefix_on_https_and_do_without_it_in_development(brow
     assert {part.strip().lower() for part in line.split(";")[1:]} == {
         "httponly", "path=/", "samesite=lax", "secure",
     }  # fmt: skip
-    plain = Browser("http://127.0.0.1:8000")
+    plain = Browser(application("http://127.0.0.1:8000"))
     plain.get("/open")
     line = plain.send("/open", name="Siti").headers.get_list("set-cookie")[0]
     assert line.startswith(f"absah={SECRET}; ")
