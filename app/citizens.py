@@ -17,6 +17,7 @@ from app.policies import people_policy, policy_from
 from app.settings import Settings
 from identity.factors.model import FactorPolicy
 from identity.factors.service import Factors
+from identity.login.devices import Places
 from identity.login.model import LoginPolicy, RecoveryPolicy, SessionPolicy
 from identity.login.recovery import Recoveries
 from identity.login.service import Login
@@ -63,8 +64,12 @@ def build_citizens(
         "vault": vault,
     }
     contacts = PeopleContacts(vault)
+    places = Places.load(settings.identity.places_file) if settings.identity.places_file else Places()
     sessions = Sessions(
-        **ports, policy=policy_from(settings.session, SessionPolicy), endings=[sharing.sessions_ended]
+        **ports,
+        places=places,
+        policy=policy_from(settings.session, SessionPolicy),
+        endings=[sharing.sessions_ended],
     )
     people = People(
         **ports,
@@ -104,7 +109,9 @@ def build_citizens(
         sessions=sessions,
         throttle=parts["throttle"],
         login=login,
-        recoveries=Recoveries(**parts, login=login, policy=policy_from(settings.recovery, RecoveryPolicy)),
+        recoveries=Recoveries(
+            **parts, login=login, places=places, policy=policy_from(settings.recovery, RecoveryPolicy)
+        ),
     )
 
 
