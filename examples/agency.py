@@ -1,10 +1,11 @@
 """An agency's system, whole: get a token, seal a PDF, and ask as a citizen would whether it is genuine.
 
-    CLIENT_ID=… CLIENT_SECRET=… python examples/agency.py letter.pdf sealed.pdf \\
+    CLIENT_ID=… CLIENT_KEY=key.pem python examples/agency.py letter.pdf sealed.pdf \\
         --type letter --number 045/12/2026 --title "Undangan rapat" --signatory "Sekretaris Daerah" \\
         --issued-on 2026-11-20
 
-Needs httpx. ``BASE_URL`` says where the service is (http://127.0.0.1:8000 unless set).
+Needs httpx and joserfc. In development ``CLIENT_SECRET`` does instead of ``CLIENT_KEY``. ``BASE_URL`` says
+where the service is, as it is publicly known (http://127.0.0.1:8000 unless set).
 """
 
 from __future__ import annotations
@@ -14,40 +15,12 @@ import hashlib
 import json
 import os
 import sys
-from base64 import b64encode
-from collections.abc import Generator
 from pathlib import Path
 
 import httpx
+from access import KeyToken, SecretToken
 
 FACTS = ("type", "number", "title", "signatory", "issued_on")  # what the document itself says
-
-
-class AgencyToken(httpx.Auth):
-    """Gets an access token when there is none, and a new one when the service no longer takes it."""
-
-    requires_response_body = True
-
-    def __init__(self, token_url: str, client_id: str, client_secret: str) -> None:
-        self._request = httpx.Request(
-            "POST",
-            token_url,
-            data={"grant_type": "client_credentials"},
-            headers={"Authorization": f"Basic {b64encode(f'{client_id}:{client_secret}'.encode()).decode()}"},
-        )
-        self._token: str | None = None
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        for _ in range(2):
-            if self._token is None:
-                answer = yield self._request
-                answer.raise_for_status()
-                self._token = answer.json()["access_token"]
-            request.headers["Authorization"] = f"Bearer {self._token}"
-            answer = yield request
-            if answer.status_code != 401:
-                return
-            self._token = None
 
 
 def seal(agency: httpx.Client, pdf: bytes, facts: dict[str, str]) -> tuple[str, bytes]:
@@ -80,7 +53,11 @@ def main() -> int:
         arguments.add_argument(f"--{name.replace('_', '-')}", required=True)
     given = arguments.parse_args()
     base = os.environ.get("BASE_URL", "http://127.0.0.1:8000")
-    auth = AgencyToken(f"{base}/oauth2/token", os.environ["CLIENT_ID"], os.environ["CLIENT_SECRET"])
+    client_id = os.environ["CLIENT_ID"]
+    if "CLIENT_KEY" in os.environ:
+        auth: httpx.Auth = KeyToken(base, client_id, Path(os.environ["CLIENT_KEY"]))
+    else:
+        auth = SecretToken(base, client_id, os.environ["CLIENT_SECRET"])
     facts = {name: getattr(given, name) for name in FACTS}
 
     with httpx.Client(base_url=base, auth=auth, timeout=120) as agency:

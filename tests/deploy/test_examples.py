@@ -7,7 +7,8 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from app.demo import SAMPLE_AGENCIES, sample_documents
 from tests.support.needs import ROOT, requires
 from tests.support.server import RunningServer, absah, free_port
 
+pytestmark = pytest.mark.network
 EXAMPLES = ROOT / "examples"
 FACTS = {
     "type": "letter",
@@ -27,12 +29,19 @@ FACTS = {
 
 
 @pytest.fixture
-def client_of(tmp_path: Path, serve: Callable[..., RunningServer]) -> dict[str, str]:
+def closing() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def client_of(tmp_path: Path, closing: ExitStack) -> dict[str, str]:
     """Environment of an agency's system: a served installation and a client of its own."""
     agency = SAMPLE_AGENCIES[0]
+    port = free_port()
     settings = {
         "ABSAH_DATA_DIR": str(tmp_path / "data"),
-        "ABSAH_PUBLIC_URL": f"http://127.0.0.1:{free_port()}",
+        "ABSAH_PUBLIC_URL": f"http://127.0.0.1:{port}",  # proofs are made for the address that is public
     }
     absah("init", settings=settings)
     printed = absah(
@@ -42,9 +51,12 @@ def client_of(tmp_path: Path, serve: Callable[..., RunningServer]) -> dict[str, 
     ).stdout
     found = dict(re.findall(r"^(Client|Secret) +(\S+)", printed, re.MULTILINE))
     (tmp_path / "letter.pdf").write_bytes(sample_documents()[0].pdf)
+    server = RunningServer(settings, (), tmp_path / "serve.log", port)
+    closing.callback(server.close)
+    server.start()
     return {
         "PATH": os.environ["PATH"],
-        "BASE_URL": serve(settings).base_url,
+        "BASE_URL": server.base_url,
         "CLIENT_ID": found["Client"],
         "CLIENT_SECRET": found["Secret"],
     }
@@ -59,6 +71,25 @@ def test_the_python_example_seals_and_verifies_and_repeats_without_sealing_twice
     first, second = (_run(command, client_of) for _ in range(2))
     assert "Verified  valid" in first
     assert first == second, "the same document again is the same document"
+
+
+def test_the_python_example_works_with_keys_as_production_demands(
+    client_of: dict[str, str], tmp_path: Path
+) -> None:
+    settings = {"ABSAH_DATA_DIR": str(tmp_path / "data"), "ABSAH_PUBLIC_URL": client_of["BASE_URL"]}
+    key, jwks = tmp_path / "key.pem", tmp_path / "jwks.json"
+    absah("client", "new-key", key, jwks, settings=settings)
+    printed = absah(
+        *("client", "add", SAMPLE_AGENCIES[0].slug, "--name", "with keys", "--jwks", jwks),
+        settings=settings,
+    ).stdout
+    found = dict(re.findall(r"^(Client) +(\S+)", printed, re.MULTILINE))
+    environment = {name: client_of[name] for name in ("PATH", "BASE_URL")}
+    environment |= {"CLIENT_ID": found["Client"], "CLIENT_KEY": str(key)}
+    source, target = tmp_path / "letter.pdf", tmp_path / "sealed.pdf"
+    options = [word for name, value in FACTS.items() for word in (f"--{name.replace('_', '-')}", value)]
+    command: list[str | Path] = [sys.executable, EXAMPLES / "agency.py", source, target, *options]
+    assert "Verified  valid" in _run(command, environment)
 
 
 @requires("curl", "openssl")

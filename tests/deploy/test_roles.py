@@ -9,15 +9,18 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import LiteralString
 
 import psycopg
 import pytest
+from joserfc.jwk import ECKey
 from psycopg import sql
 from sqlalchemy import make_url
 
 from app.demo import SAMPLE_AGENCIES, sample_documents
+from tests.support.agency_system import AgencySystem
 from tests.support.needs import ROOT, requires
 from tests.support.postgres import OWNER, PostgresCluster
 from tests.support.server import RunningServer, absah, free_port
@@ -86,8 +89,11 @@ def installed(postgres: PostgresCluster, tmp_path_factory: pytest.TempPathFactor
 
 
 def test_a_document_sealed_by_the_core_is_verified_by_the_process_without_keys(
-    installed: Installation,
+    installed: Installation, tmp_path: Path
 ) -> None:
+    # Production knows no client secrets: the agency makes a key and hands in its public half.
+    key, jwks = tmp_path / "key.pem", tmp_path / "jwks.json"
+    absah("client", "new-key", key, jwks, settings=installed.core_settings)
     printed = absah(
         *("agency", "add", "dpmptsp", "--name", "Dinas Penanaman Modal Kabupaten Nusa Permata"),
         *(
@@ -96,14 +102,15 @@ def test_a_document_sealed_by_the_core_is_verified_by_the_process_without_keys(
             "--scope",
             "documents.issue:*",
         ),
+        *("--jwks", jwks),
         settings=installed.core_settings,
     ).stdout
-    found = dict(re.findall(r"^(Client|Secret) +(\S+)", printed, re.MULTILINE))
-    token = installed.core.http.post(
-        "/oauth2/token",
-        data={"grant_type": "client_credentials"},
-        auth=(found["Client"], found["Secret"]),
-    ).json()["access_token"]
+    system = AgencySystem(
+        lambda: datetime.now(UTC), key=ECKey.import_key(key.read_bytes()), origin="https://absah.example"
+    )
+    system.key_id = json.loads(jwks.read_text())["keys"][0]["kid"]
+    system.named = dict(re.findall(r"^(Client) +(\S+)", printed, re.MULTILINE))["Client"]
+    token, nonce = system.bound_token(installed.core.http)
     sample = sample_documents()[0]
     metadata = {
         "type": sample.type,
@@ -114,7 +121,10 @@ def test_a_document_sealed_by_the_core_is_verified_by_the_process_without_keys(
     }
     sealed = installed.core.http.post(
         "/v1/documents",
-        headers={"Authorization": f"Bearer {token}", "Accept": "application/pdf"},
+        headers={
+            **system.authorization("POST", "/v1/documents", token, nonce),
+            "Accept": "application/pdf",
+        },
         data={"metadata": json.dumps(metadata)},
         files={"file": ("nib.pdf", sample.pdf, "application/pdf")},
     )

@@ -60,6 +60,7 @@ class AgencySystem:
         self.origin = origin
         self.alg = alg
         self.key = key or ECKey.generate_key("P-256", private=True)
+        self.key_id = "main"
         self.proof_key: Key = ECKey.generate_key("P-256", private=True)
         self.proof_alg = "ES256"
         self.registered: Client | None = None
@@ -73,7 +74,7 @@ class AgencySystem:
         return self.registered.id
 
     def jwks(self) -> str:
-        public = self.key.as_dict(private=False) | {"kid": "main", "alg": self.alg}
+        public = self.key.as_dict(private=False) | {"kid": self.key_id, "alg": self.alg}
         return json.dumps({"keys": [public]})
 
     def now(self) -> int:
@@ -92,7 +93,7 @@ class AgencySystem:
             "exp": self.now() + 60,
         } | changes
         kept = {name: value for name, value in claims.items() if value is not ...}
-        return signed({"alg": self.alg, "kid": "main"} | dict(header or {}), kept, key or self.key)
+        return signed({"alg": self.alg, "kid": self.key_id} | dict(header or {}), kept, key or self.key)
 
     def form(self, assertion: str | None = None, **more: str) -> dict[str, str]:
         return {
