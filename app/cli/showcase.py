@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import io
 from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import qrcode
 from qrcode.constants import ERROR_CORRECT_L
@@ -14,6 +17,8 @@ from rich.table import Table
 
 from app.cli.context import actor, out
 from app.demo import SAMPLE_AGENCIES, SampleDocument, sample_documents
+from app.demo.people import CITIZEN, SampleLogin, sample_logins
+from app.holders import holder_fingerprint
 from app.provisioning import certify_agency, initialise
 from identity.errors import AgencyUnknown
 from signing.model import Document, DocumentFacts
@@ -45,8 +50,11 @@ def prepare(settings: Settings) -> None:
                 progress.update(task, description=f"Sealing: {sample.title} …")
                 issued.append(_seal(core, agencies[sample.agency], sample))
             client = _first_client(core, SAMPLE_AGENCIES[0].slug)
+            progress.update(task, description="Sample people …")
+            logins = [] if settings.production else sample_logins(core, _samples(settings), actor=actor())
         _print_documents(core, issued)
         _print_qr(core.register.links(issued[0]).page or "")
+        _print_people(settings, logins)
         _print_ways(core, issued[0], client)
 
 
@@ -76,6 +84,10 @@ def _first_client(core: Core, agency_id: str) -> NewClient | None:
 
 
 def _seal(core: Core, agency: Agency, sample: SampleDocument) -> Document:
+    holder = sample.holder
+    if holder is not None and holder.name == CITIZEN.name and not core.settings.production:
+        fingerprint = holder_fingerprint(core.vault, sample_niks=True)(CITIZEN.nik.reveal())
+        holder = replace(holder, fingerprint=fingerprint)
     facts = DocumentFacts(
         type=sample.type,
         number=sample.number,
@@ -83,14 +95,14 @@ def _seal(core: Core, agency: Agency, sample: SampleDocument) -> Document:
         signatory=sample.signatory,
         issued_on=sample.issued_on,
         valid_until=sample.valid_until,
-        holder=sample.holder,
+        holder=holder,
         place=sample.place,
     )
     # The same sample again is the same document; a sample that a newer release draws anew is another one.
-    content = hashlib.sha256(sample.pdf + repr(facts).encode()).hexdigest()[:16]
+    content = hashlib.sha256(sample.pdf + repr(facts).encode() + bool(holder and holder.fingerprint) * b"1")
     caller = Caller(_CLIENT, agency.id, agency.name, frozenset(_SCOPES))
     return core.sealing.seal(
-        caller, facts, io.BytesIO(sample.pdf), idempotency_key=f"{sample.slug}-{content}"
+        caller, facts, io.BytesIO(sample.pdf), idempotency_key=f"{sample.slug}-{content.hexdigest()[:16]}"
     )
 
 
@@ -106,6 +118,31 @@ def _print_documents(core: Core, issued: list[Document]) -> None:
             f"{core.settings.public_url}/d/{document.id}",
         )
     out.print(table)
+
+
+def _samples(settings: Settings) -> Path:
+    return settings.home / "samples"
+
+
+def _print_people(settings: Settings, logins: list[SampleLogin]) -> None:
+    """Four sample people and how to be them, in full: nothing of it opens anything but this sample."""
+    if not logins:
+        return
+    table = Table(title="People to log in as", title_justify="left", expand=False)
+    for column in ("Person", "NIK", "Password", "Secret for the authenticator app"):
+        table.add_column(column, no_wrap=True)
+    for login in logins:
+        table.add_row(f"{login.name}\n[dim]{login.title}[/dim]", login.nik, login.password, login.secret)
+    out.print(table)
+    out.print(f"Log in                [bold]{settings.public_url}/login[/bold]")
+    host = urlsplit(settings.public_url).hostname or ""
+    if host.replace(".", "").isdigit() or ":" in host:
+        port = settings.server.port
+        out.print(
+            f"[dim]Operators need a passkey, and browsers bind passkeys to names: set "
+            f"ABSAH_PUBLIC_URL=http://localhost:{port} to try that.[/dim]",
+            soft_wrap=True,
+        )
 
 
 def _print_qr(link: str) -> None:
@@ -125,7 +162,7 @@ def _print_qr(link: str) -> None:
 
 def _print_ways(core: Core, first: Document, client: NewClient | None) -> None:
     settings = core.settings
-    file = settings.home / "samples" / f"{first.id}.pdf"
+    file = _samples(settings) / f"{first.id}.pdf"
     file.parent.mkdir(exist_ok=True)
     with core.register.open_file(first) as sealed:
         file.write_bytes(sealed.read())
