@@ -39,6 +39,11 @@ class IdentitySettings(Section):
         description="Networks, separated by spaces, whose X-Forwarded-For and certificate header are "
         "believed.",
     )
+    places_file: Path | None = Field(
+        default=None,
+        description="CSV table of network and place, such as 103.10.64.0/22,Bandung, which names the places "
+        "that people log in from; when unset, they read the network itself.",
+    )
     key_days: int = Field(
         default=90, ge=8, description="Age in days at which a key that signs tokens is replaced."
     )
