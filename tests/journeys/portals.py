@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from html import unescape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
-from urllib.parse import parse_qs, urljoin, urlsplit
+from urllib.parse import parse_qsl, urljoin, urlsplit
 
 import httpx
 
@@ -70,22 +70,38 @@ class Browser:
 
 
 class PortalServer:
-    """The portal's own server: takes logout tokens, and answers with ``status``."""
+    """The portal's own server: takes logout tokens with ``status``, and browsers that come back."""
 
     def __init__(self) -> None:
         self.tokens: list[str] = []
+        self.answers: list[dict[str, str]] = []
         self.status = 200
         self.headers: dict[str, str] = {}
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                if self.path.startswith("/callback"):
+                    outer.answers.append(dict(parse_qsl(urlsplit(self.path).query)))
+                self._say(200, {})
+
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"])).decode()
-                outer.tokens += parse_qs(body)["logout_token"]
-                self.send_response(outer.status)
-                for name, value in outer.headers.items():
+                body = dict(parse_qsl(self.rfile.read(int(self.headers["content-length"])).decode()))
+                if self.path.startswith("/callback"):
+                    outer.answers.append(body)
+                    self._say(200, {})
+                    return
+                outer.tokens.append(body["logout_token"])
+                self._say(outer.status, outer.headers)
+
+            def _say(self, status: int, headers: dict[str, str]) -> None:
+                words = b"<!doctype html><title>Portal</title><h1>Portal</h1>"
+                self.send_response(status)
+                for name, value in {"Content-Type": "text/html", **headers}.items():
                     self.send_header(name, value)
+                self.send_header("Content-Length", str(len(words)))
                 self.end_headers()
+                self.wfile.write(words)
 
             def log_message(self, *_: object) -> None:
                 pass
