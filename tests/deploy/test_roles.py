@@ -65,6 +65,7 @@ def installed(postgres: PostgresCluster, tmp_path_factory: pytest.TempPathFactor
             "ABSAH_ENV": "production",
             "ABSAH_PUBLIC_URL": "https://absah.example",
             "ABSAH_PKI_URL": "http://absah.example",
+            "ABSAH_MAIL_HOST": "mail.absah.example",
         }
         core = settings | {
             "ABSAH_DATA_DIR": str(folder / "core"),
