@@ -43,11 +43,15 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """Where a request comes from. ``known`` is the value of the known-device cookie, if one came along."""
+    """Where a request comes from, and what its browser brought along.
+
+    ``known`` is the value of the known-device cookie; ``session`` that of a session which a login replaces.
+    """
 
     address: str
     user_agent: str
     known: str | None = field(default=None, repr=False)
+    session: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,10 +137,14 @@ class Sessions:
     def open_within(
         self, tx: Connection, person_id: str, used: Collection[FactorKind], device: Device
     ) -> Opened:
-        """A new session for somebody who just proved ``used``, which must suffice. The caller audits."""
+        """A session for somebody who just proved ``used``, which must suffice. The caller audits.
+
+        A session that the browser brought along does not outlive the login. That of the same person goes on
+        under a new secret, so that portals keep what they know by its id; anybody else's ends.
+        """
         strength = strength_of(used)
         assert strength is not None, "there is no session behind a single factor"
-        now, secret = self._clock(), Secret.new()
+        now = self._clock()
         session = Session(
             id=new_id(),
             person_id=person_id,
@@ -153,7 +157,16 @@ class Sessions:
             device=device_name(device.user_agent),
             place=self._places.of(device.address),
         )
-        SessionTable(tx, self._origins).add(session, secret.hash)
+        table, old_hash, secret = SessionTable(tx, self._origins), secret_hash(device.session), Secret.new()
+        old = None if old_hash is None else table.by_secret(old_hash)
+        if old is not None and old_hash is not None and not old.is_over(now, self._policy):
+            if old.person_id == person_id:
+                renewed = replace(session, id=old.id, created_at=old.created_at)
+                if table.replace(old_hash, secret.hash, renewed):
+                    return Opened(secret.text, renewed)
+            elif table.end(old.id, person_id=old.person_id):
+                self._tell(tx, [old.id])
+        table.add(session, secret.hash)
         return Opened(secret.text, session)
 
     def renew_within(self, tx: Connection, old_secret: str, session: Session) -> str:

@@ -162,6 +162,8 @@ class SessionTable:
                 acr=session.acr.value,
                 amr=" ".join(session.amr),
                 last_seen_at=session.last_seen_at,
+                expires_at=session.expires_at,
+                origin=self._origins.seal(session.id, session.device, session.place),
             )
         )
         return result.rowcount == 1

@@ -173,6 +173,45 @@ def test_hostile_identifiers_and_passwords_are_only_refused(house: House) -> Non
             house.login.start(EMAIL, hostile, STRANGER)
 
 
+def test_a_login_over_a_session_goes_on_with_it_under_a_new_secret(house: House) -> None:
+    siti = house.person(passkey=True)
+    before = house.enter(siti)
+    house.clock.advance(timedelta(minutes=30))
+    answer = house.passkey_answer(siti)
+    after = house.login.with_passkey(
+        answer.challenge_id, answer.value, replace(STRANGER, session=before.secret)
+    )
+    assert house.sessions.find(before.secret) is None
+    assert after.session.id == before.session.id
+    assert house.sessions.find(after.secret) == after.session
+    assert after.session.auth_time == house.clock()
+    assert set(after.session.amr) == {"pop", "user", "mfa"}
+    assert after.session.expires_at > before.session.expires_at
+    assert house.sessions.of(siti.person_id) == (after.session,)
+    assert house.ended == []
+
+
+def test_a_login_ends_the_session_of_whoever_was_there_before(house: House) -> None:
+    siti, budi = house.person(), house.person(email="budi@contoh.id", passkey=True)
+    hers = house.enter(siti)
+    answer = house.passkey_answer(budi)
+    his = house.login.with_passkey(answer.challenge_id, answer.value, replace(PHONE, session=hers.secret))
+    assert house.sessions.find(hers.secret) is None
+    assert house.ended == [hers.session.id]
+    assert his.session.id != hers.session.id
+
+
+def test_a_session_that_is_over_or_invented_is_not_gone_on_with(house: House) -> None:
+    siti = house.person(passkey=True)
+    over = house.enter(siti)
+    house.clock.advance(timedelta(hours=1))
+    for secret in (over.secret, "x" * 43, "", "\ud800"):
+        answer = house.passkey_answer(siti)
+        opened = house.login.with_passkey(answer.challenge_id, answer.value, replace(PHONE, session=secret))
+        assert opened.session.id != over.session.id
+        assert opened.secret != secret
+
+
 # --- step-up --------------------------------------------------------------------------------------------
 
 
