@@ -21,6 +21,7 @@ from app.settings import Settings
 from identity.access import AccessTokens
 from identity.agencies.grants import Grant
 from identity.agencies.model import READ, REVOKE
+from identity.lookups.service import Lookups
 from identity.people.service import People
 from identity.ports import TokenKeys, Vault
 from identity.provider.authorizing import Authorizing
@@ -72,6 +73,7 @@ def build_provider(
     keys: TokenKeys,
     tokens: AccessTokens,
     people: People,
+    lookups: Lookups,
     closing: ExitStack,
 ) -> Provider:
     """Opens no key and asks no database."""
@@ -96,11 +98,12 @@ def build_provider(
             audit=audit,
             vault=vault,
             people=people,
+            lookups=lookups,
             access=tokens,
             keys=keys,
             policy=policy,
         ),
-        inspecting=Inspecting(**ports, people=people, access=tokens),
+        inspecting=Inspecting(**ports, people=people, lookups=lookups, access=tokens),
         logouts=Logouts(**ports, hints=hints, keys=keys, send=send),
     )
 

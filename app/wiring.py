@@ -144,6 +144,9 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
     citizens = build_citizens(
         settings, database=database, clock=clock, audit=audit, vault=vault, outbox=outbox, sharing=sharing
     )
+    office = build_office(
+        settings, database=database, clock=clock, audit=audit, vault=vault, citizens=citizens
+    )
     provider = build_provider(
         settings,
         database=database,
@@ -153,6 +156,7 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         keys=token_keys,
         tokens=tokens,
         people=citizens.people,
+        lookups=office.lookups,
         closing=closing,
     )
     callers = build_callers(
@@ -164,9 +168,6 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         tokens=tokens,
         directories=[portal_clients],
         grants=provider.grants,
-    )
-    office = build_office(
-        settings, database=database, clock=clock, audit=audit, vault=vault, citizens=citizens
     )
     rights = build_rights(
         settings,

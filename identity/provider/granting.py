@@ -20,6 +20,8 @@ from identity.access import AccessTokens, Authentication, Confirmation
 from identity.agencies.grants import TokenAnswer, TokenRequest
 from identity.agencies.model import Method
 from identity.errors import OAuthError, ScopeNotGranted, TokenRequestInvalid
+from identity.lookups.model import LookupKind
+from identity.lookups.service import Lookups
 from identity.people.errors import PersonError
 from identity.people.model import Person, PersonState
 from identity.people.service import People
@@ -37,6 +39,7 @@ from identity.provider.model import (
     new_secret,
 )
 from identity.provider.pkce import verifies
+from identity.provider.sharing import looking, things
 from identity.provider.tables import PortalTable
 
 SEALED_FOR: Final = "oauth"
@@ -82,6 +85,7 @@ class PortalGrants:
         audit: AuditTrail,
         vault: Vault,
         people: People,
+        lookups: Lookups,
         access: AccessTokens,
         keys: TokenKeys,
         policy: ProviderPolicy,
@@ -91,6 +95,7 @@ class PortalGrants:
         self._audit = audit
         self._vault = vault
         self._people = people
+        self._lookups = lookups
         self._access = access
         self._keys = keys
         self._policy = policy
@@ -148,6 +153,10 @@ class PortalGrants:
         refresh_token = new_secret()
         RefreshTable(tx).add(
             hash_secret(refresh_token), grant_id=grant.id, issued_at=now, expires_at=self._end(grant, now)
+        )
+        # 4. Written down for the person, and for the trail.
+        self._lookups.note_within(
+            tx, looking(portal), LookupKind.PORTAL_LOGIN, grant.person_id, things(grant.scopes)
         )
         self._audit.append(
             tx,

@@ -13,6 +13,8 @@ from identity.agencies.authentication import AuthenticatedClient
 from identity.agencies.model import Method
 from identity.agencies.tables import ClientTable
 from identity.errors import AccessTokenError
+from identity.lookups.model import LookupKind, Subject
+from identity.lookups.service import Lookups
 from identity.people.errors import PersonError
 from identity.people.model import PersonState
 from identity.people.service import People
@@ -21,6 +23,7 @@ from identity.provider.claims import userinfo
 from identity.provider.errors import RevocationNotSupported, TokenGrantGone, TokenScopeMissing
 from identity.provider.grant_tables import GrantTable, RefreshTable, RevokedTokenTable
 from identity.provider.model import OPENID, Grant, ProviderPolicy, hash_secret
+from identity.provider.sharing import looking, things
 from identity.provider.tables import PortalTable
 
 INACTIVE: Final[Mapping[str, Any]] = {"active": False}
@@ -38,6 +41,7 @@ class Inspecting:
         clock: Clock,
         audit: AuditTrail,
         people: People,
+        lookups: Lookups,
         access: AccessTokens,
         policy: ProviderPolicy,
     ) -> None:
@@ -46,6 +50,7 @@ class Inspecting:
         self._clock = clock
         self._audit = audit
         self._people = people
+        self._lookups = lookups
         self._access = access
         self._policy = policy
 
@@ -63,7 +68,7 @@ class Inspecting:
         raise TokenGrantGone("The access token, or the login behind it, was revoked. Log in again.")
 
     def userinfo(self, claims: AccessClaims) -> dict[str, Any]:
-        """The claims that the person agreed to share (OpenID Connect Core, 5.3).
+        """The claims that the person agreed to share (OpenID Connect Core, 5.3), written down for them.
 
         Raises :class:`identity.provider.errors.TokenGrantGone` or ``TokenScopeMissing``.
         """
@@ -76,7 +81,13 @@ class Inspecting:
             person = None
         if person is None or person.state is not PersonState.ACTIVE:
             raise TokenGrantGone("The account behind this access token is not active. Log in again.")
-        return userinfo(person, subject=grant.subject, scopes=claims.scopes & grant.scopes)
+        scopes = claims.scopes & grant.scopes
+        with self._read() as tx:
+            portal = PortalTable(tx).get(grant.portal_id)
+        assert portal is not None, "a grant points to its portal"
+        shown = [(Subject(person.id), things(scopes))]
+        self._lookups.note(looking(portal), LookupKind.CLAIMS_SHARED, shown)
+        return userinfo(person, subject=grant.subject, scopes=scopes)
 
     def introspect(self, caller: AuthenticatedClient, token: str) -> Mapping[str, Any]:
         """RFC 7662, 2.2. ``caller`` asks about tokens of its own agency, or learns nothing.

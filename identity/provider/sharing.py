@@ -8,9 +8,10 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from identity.lookups.model import Actor, ActorKind
 from identity.ports import AuditTrail, Begin, Clock
 from identity.provider.grant_tables import GrantTable, LogoutTable
-from identity.provider.model import Consent, Portal
+from identity.provider.model import SCOPES, Consent, Portal
 from identity.provider.tables import ConsentTable, PortalTable, SubjectTable
 
 
@@ -20,6 +21,16 @@ class Shared:
 
     portal: Portal
     consent: Consent
+
+
+def looking(portal: Portal) -> Actor:
+    """A portal as people find it in the list of who looked up what about them."""
+    return Actor(ActorKind.PORTAL, portal.id, portal.name)
+
+
+def things(scopes: frozenset[str]) -> str:
+    """What it looked at. The scopes of documents are about documents, and have lines of their own."""
+    return " ".join(sorted(scopes & SCOPES.keys()))
 
 
 class Sharing:

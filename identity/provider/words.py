@@ -8,7 +8,7 @@ from identity.web.words import Words
 
 WORDS: Final[Words] = {
     "id": {
-        "consent_heading": "Izinkan {portal}?",
+        "consent_heading": "Bagikan data ke {portal}?",
         "consent_lead": "{portal} milik {agency} meminta data Anda. Pilih sendiri: izinkan atau tolak.",
         "consent_account": "Anda masuk sebagai",
         "consent_shared": "Yang akan dilihat portal ini",
@@ -43,7 +43,7 @@ WORDS: Final[Words] = {
         "left_text": "Anda sudah keluar di sini. Portal yang tadi Anda buka diberi tahu.",
     },
     "en": {
-        "consent_heading": "Allow {portal}?",
+        "consent_heading": "Share your data with {portal}?",
         "consent_lead": "{portal}, run by {agency}, asks for your data. You decide: allow it or decline.",
         "consent_account": "You are logged in as",
         "consent_shared": "What this portal will see",

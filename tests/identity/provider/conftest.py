@@ -18,6 +18,7 @@ from identity.agencies.model import AgencyPolicy
 from identity.agencies.service import Agencies
 from identity.login.model import Session
 from identity.login.sessions import Sessions
+from identity.lookups.service import Lookups
 from identity.people.model import Person
 from identity.people.service import People
 from identity.provider.authorizing import Authorizing
@@ -56,6 +57,7 @@ def house(database_url: str, clock: FrozenClock, vault: CustodyVault) -> Iterato
     people = People(
         **ports, vault=vault, outbox=ReadableOutbox(), endings=[sessions.end_access, sharing.end_all]
     )
+    lookups = Lookups(begin=database.begin, read=database.read, clock=clock, vault=vault, people=people)
     hints = Hints(keys=keys, issuer=ISSUER)
     agencies = Agencies(**ports, policy=AgencyPolicy())
     for agency_id in ("dinas", "lain"):
@@ -78,13 +80,15 @@ def house(database_url: str, clock: FrozenClock, vault: CustodyVault) -> Iterato
             audit=ports["audit"],
             vault=vault,
             people=people,
+            lookups=lookups,
             access=access,
             keys=keys,
             policy=policy,
         ),
-        inspecting=Inspecting(**ports, people=people, access=access, policy=policy),
+        inspecting=Inspecting(**ports, people=people, lookups=lookups, access=access, policy=policy),
         logouts=Logouts(**ports, hints=hints, keys=keys, policy=policy, send=posted),
         sharing=sharing,
+        lookups=lookups,
         posted=posted,
     )
     database.close()

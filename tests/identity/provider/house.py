@@ -25,6 +25,7 @@ from identity.factors.model import FactorKind
 from identity.jwks import jwk_of
 from identity.login.model import Device, Session
 from identity.login.sessions import Sessions
+from identity.lookups.service import Lookups
 from identity.people.model import Person, PersonState, ProofingLevel, new_person_id
 from identity.people.nik import Nik
 from identity.people.profiles import Profiles
@@ -82,6 +83,7 @@ class House:
     inspecting: Inspecting
     logouts: Logouts
     sharing: Sharing
+    lookups: Lookups
     posted: Posted
     verifier: str = field(default_factory=lambda: secrets.token_urlsafe(48))
 

@@ -152,3 +152,15 @@ def test_what_has_ended_is_forgotten_and_what_lives_stays(
         "logout_notices": 0,
     }
     house.refresh(portal, lasting)
+
+
+def test_people_find_out_which_portal_learnt_what(
+    house: House, portal: Portal, siti: Person, session: Session
+) -> None:
+    for _ in range(2):
+        house.userinfo(house.tokens(portal, session)["access_token"])
+    seen = [(line.kind.value, line.actor.name, line.thing) for line in house.lookups.about(siti.id)]
+    assert sorted(seen) == [
+        ("claims_shared", "Izin Bandung", "email openid profile"),
+        ("portal_login", "Izin Bandung", "email openid profile"),
+    ]
