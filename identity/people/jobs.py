@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from sqlalchemy import Connection
@@ -84,8 +84,10 @@ class PeopleJobs:
             raise PersonUnknown
         return record, self._profiles.person(record)
 
-    def _store(self, tx: Connection, over: PersonRecord, person: Person) -> None:
-        if not PersonTable(tx).change(self._profiles.record(person, over, now=self._clock())):
+    def _store(
+        self, tx: Connection, over: PersonRecord, person: Person, *, now: datetime | None = None
+    ) -> None:
+        if not PersonTable(tx).change(self._profiles.record(person, over, now=now or self._clock())):
             raise PersonChanged
 
     def _erase(self, tx: Connection, record: PersonRecord) -> None:

@@ -42,7 +42,7 @@ class Mailboxes(PeopleJobs):
             slot = self._mail_slot(tx, address)
             if slot is None:
                 return
-            may_begin = known is None or known.state is PersonState.REGISTERED
+            may_begin = known is None or known.may_resume_by_mail
             # 4. The same work for everybody.
             made = self._code_record(
                 code if may_begin else unseen,
@@ -87,7 +87,10 @@ class Mailboxes(PeopleJobs):
 
         def job(tx: Connection) -> None:
             _, person = self._load(tx, person_id)
-            _require_open(person)
+            if person.state is not PersonState.ACTIVE:
+                raise PersonStateForbids(
+                    "This account is not open at the moment. Ask at a counter for the reason."
+                )
             holder = PersonTable(tx).by_email(address)
             slot = self._mail_slot(tx, address)
             if slot is None:
@@ -136,7 +139,7 @@ class Mailboxes(PeopleJobs):
             )
             return person
         # They began before and did not finish: a second code leads back to where they left off.
-        if found.state is not PersonState.REGISTERED:
+        if not found.may_resume_by_mail:
             raise CodeInvalid
         person = self._profiles.person(found)
         if person.proofing is ProofingLevel.IAL0:  # the name of others was proofed
@@ -155,7 +158,8 @@ class Mailboxes(PeopleJobs):
         assert code.person_id is not None
         record, person = self._load(tx, code.person_id)
         holder = PersonTable(tx).by_email(self._profiles.email_fingerprint(email))
-        if (holder is not None and holder.id != person.id) or person.state not in _OPEN:
+        is_taken = holder is not None and holder.id != person.id
+        if is_taken or person.state is not PersonState.ACTIVE:  # or a mailbox alone would lead to the set-up
             raise CodeInvalid
         changed = replace(person, email=email, email_confirmed_at=self._clock())
         self._store(tx, record, changed)
@@ -164,11 +168,3 @@ class Mailboxes(PeopleJobs):
             self._mail(tx, person.confirmed_email, "email_changed", person.language)
         self._audit.append(tx, action="email.changed", actor=person.id, subject=person.id)
         return changed
-
-
-_OPEN = frozenset({PersonState.REGISTERED, PersonState.ACTIVE})
-
-
-def _require_open(person: Person) -> None:
-    if person.state not in _OPEN:
-        raise PersonStateForbids("This account is not open at the moment. Ask at a counter what holds it up.")

@@ -145,8 +145,7 @@ class Proofing(PeopleJobs):
     def activate(self, code: str) -> Person:
         """The code from the counter: the account is REGISTERED now, and its factors are to be set up.
 
-        Of many at once exactly one succeeds. A code that was mailed also shows that the mailbox is theirs; an
-        address that was only written down at the counter is sent a code of its own to find out.
+        Of many at once exactly one succeeds. A code that was mailed also shows that the mailbox is theirs.
         Raises :class:`identity.people.errors.CodeInvalid`.
         """
 
@@ -156,11 +155,11 @@ class Proofing(PeopleJobs):
             record, person = self._load(tx, claimed.person_id)
             if person.state is not PersonState.INVITED:
                 raise CodeInvalid
+            now = self._clock()
             changed = replace(person, state=PersonState.REGISTERED)
             if payload["email"] and payload["email"] == person.email and self._is_free(tx, person):
-                changed = replace(changed, email_confirmed_at=self._clock())
-            self._store(tx, record, changed)
-            self._ask_mailbox(tx, changed)
+                changed = replace(changed, email_confirmed_at=now)
+            self._store(tx, record, changed, now=now)
             self._audit.append(tx, action="person.activated", actor=person.id, subject=person.id)
             return changed
 
@@ -300,7 +299,11 @@ class Proofing(PeopleJobs):
         return holder is None or holder.id == person.id
 
     def _ask_mailbox(self, tx: Connection, person: Person) -> None:
-        """Send an address that nobody answered for a code, unless it is somebody else's already."""
+        """Send an address that was only written down at the counter a code, unless it is somebody else's.
+
+        Not before the account is complete: the officer may have misspelt it, and whoever reads that mail must
+        not come near an account whose factors are still to be set up.
+        """
         if person.email is None or person.confirmed_email is not None or not self._is_free(tx, person):
             return
         slot = self._mail_slot(tx, self._profiles.email_fingerprint(person.email))

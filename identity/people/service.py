@@ -69,6 +69,7 @@ class People(Mailboxes, Proofing):
     def complete(self, person_id: str) -> Person:
         """Factors are set up: the account is ACTIVE from now on. Repeating it changes nothing.
 
+        An address that was only written down at the counter is now sent a code, to find out whose it is.
         Raises ``PersonUnknown`` or ``PersonStateForbids``.
         """
 
@@ -82,6 +83,7 @@ class People(Mailboxes, Proofing):
             changed = replace(person, state=PersonState.ACTIVE, activated_at=activated_at)
             self._store(tx, record, changed)
             self._mail(tx, changed.confirmed_email, "account_ready", changed.language)
+            self._ask_mailbox(tx, changed)
             self._audit.append(tx, action="person.completed", actor=person_id, subject=person_id)
             return changed
 

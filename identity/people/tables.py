@@ -129,6 +129,17 @@ class PersonRecord:
     state_since: datetime
     version: int
 
+    @property
+    def may_resume_by_mail(self) -> bool:
+        """Whether the mailbox alone leads back to a set-up that was broken off.
+
+        Not into a proofed account whose code was printed: the visit may have been made because somebody else
+        reads the mails. Where the code was mailed, the mailbox is what opened the account.
+        """
+        if self.state is not PersonState.REGISTERED or self.email_confirmed_at is None:
+            return False
+        return self.proofing is ProofingLevel.IAL0 or self.email_confirmed_at >= self.state_since
+
     def erased(self, at: datetime) -> PersonRecord:
         """What is left when everything personal is gone: the id, and when."""
         return replace(

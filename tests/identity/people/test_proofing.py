@@ -79,12 +79,44 @@ def test_an_address_written_down_at_the_counter_is_theirs_only_after_it_answers(
     opened = at_counter()
     assert opened.activation_code is not None
     person = people.activate(opened.activation_code)
+    assert post.all() == []  # it may be misspelt, and the account is not complete
+    person = people.complete(person.id)
     assert people.find(BUDI) is None
     assert person.confirmed_email is None
     assert [mail.template for mail in post.to(BUDI)] == ["email_change"]
     confirmed = people.confirm_email(post.code(BUDI))
     assert confirmed.id == person.id
     assert people.find(BUDI) == confirmed
+
+
+def test_a_mailbox_alone_leads_nobody_to_the_set_up_of_a_proofed_account(
+    people: People, post: Post, at_counter: Open, clock: FrozenClock
+) -> None:
+    at_counter(send=True)
+    person = people.complete(people.activate(post.code(BUDI)).id)
+    people.change_email(person.id, SITI)
+    clock.advance(timedelta(hours=1))
+    again = people.invite_again(officer_id="officer", person_id=person.id)
+    assert again.activation_code is not None
+    people.activate(again.activation_code)
+    with pytest.raises(CodeInvalid):
+        people.confirm_email(post.code(SITI))
+    with pytest.raises(PersonStateForbids):
+        people.change_email(person.id, SITI)
+    # Nor does the mailbox that was theirs: the visit may have been made because somebody else reads it.
+    people.register(name="Bima", email=BUDI, language="id")
+    assert post.to(BUDI)[-1].template == "registration_known"
+
+
+def test_a_mailed_activation_that_was_broken_off_is_resumed_by_mail(
+    people: People, post: Post, at_counter: Open, clock: FrozenClock
+) -> None:
+    at_counter(send=True)
+    person = people.activate(post.code(BUDI))
+    clock.advance(timedelta(days=2))
+    people.register(name="Orang Lain", email=BUDI, language="en")
+    again = people.confirm_email(post.code(BUDI))
+    assert (again.id, again.state, again.name) == (person.id, PersonState.REGISTERED, BIMA.name)
 
 
 def test_a_code_that_was_mailed_is_shown_to_no_officer_and_confirms_the_mailbox(
