@@ -23,6 +23,8 @@ delays = Table(
     metadata,
     Column("key", LargeBinary(32), primary_key=True),  # a keyed fingerprint
     Column("arrears_until", BigInteger, nullable=False),
+    # 0 while open, never a time of now: of two attempts at once, the one that asked the clock first may come
+    # second, and must not find a key closed that nobody closed.
     Column("closed_until", BigInteger, nullable=False),
     Index("ix_login_delays_arrears_until", "arrears_until"),
 )
@@ -30,11 +32,11 @@ delays = Table(
 _TAKE = text(
     """
     INSERT INTO login_delays AS d (key, arrears_until, closed_until)
-    VALUES (:key, CAST(:now AS BIGINT) + :forgive, :now)
+    VALUES (:key, CAST(:now AS BIGINT) + :forgive, 0)
     ON CONFLICT (key) DO UPDATE SET
         arrears_until = CASE WHEN d.arrears_until > :now THEN d.arrears_until ELSE :now END + :forgive,
         closed_until = CASE
-            WHEN d.arrears_until <= :settled THEN :now
+            WHEN d.arrears_until <= :settled THEN 0
             WHEN d.arrears_until > :slowest THEN CAST(:now AS BIGINT) + :most
             ELSE CAST(:now AS BIGINT)
                 + (CAST(:first AS BIGINT) << CAST((d.arrears_until - :settled - 1) / :forgive AS INTEGER))
@@ -74,14 +76,14 @@ class DelayTable:
         query = select(delays.c.closed_until).where(delays.c.key == key)
         return self._tx.execute(query).scalar_one_or_none() or 0
 
-    def give_back(self, key: bytes, *, forgive: int, closed_until: int, now: int) -> None:
+    def give_back(self, key: bytes, *, forgive: int, closed_until: int) -> None:
         """Take one attempt back, and what it alone closed is open again."""
         self._tx.execute(
             update(delays)
             .where(delays.c.key == key)
             .values(
                 arrears_until=delays.c.arrears_until - forgive,
-                closed_until=case((delays.c.closed_until == closed_until, now), else_=delays.c.closed_until),
+                closed_until=case((delays.c.closed_until == closed_until, 0), else_=delays.c.closed_until),
             )
         )
 

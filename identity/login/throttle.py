@@ -141,13 +141,13 @@ class Throttle:
         A key is opened again only if this very attempt closed it: a right answer takes back its own price,
         not that of somebody's wrong ones.
         """
-        table, now = DelayTable(tx), self._now()
+        table = DelayTable(tx)
         for paid in ticket.paid:
             if paid.charge.key in clear:
                 table.forget(paid.fingerprint)
             else:
                 forgive = self._policy.of(paid.charge.key).forgive // _MILLISECOND
-                table.give_back(paid.fingerprint, forgive=forgive, closed_until=paid.closed_until, now=now)
+                table.give_back(paid.fingerprint, forgive=forgive, closed_until=paid.closed_until)
 
     def forget_over(self) -> int:
         """Drop keys that owe nothing any more. Returns how many."""
