@@ -136,6 +136,8 @@ def _add_cancel(section: Section, recoveries: Recoveries) -> None:
             action="/recovery/cancel",
             hidden={"code": code},
             submit=visit.says("recovery_cancel_submit"),
+            way=visit.link("/login"),
+            way_text=visit.says("recovery_cancel_not"),
         )
 
     @section.form("/recovery/cancel", anyone=True)

@@ -350,5 +350,5 @@ def _over(visit: Visit) -> Response:
         text=visit.says("setup_over_text"),
         steps=[visit.says("setup_over_step_1"), visit.says("setup_over_step_2")],
         way=visit.link("/login"),
-        way_text=visit.says("login_heading"),
+        way_text=visit.says("to_login"),
     )

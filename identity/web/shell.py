@@ -118,6 +118,7 @@ class Visit:
             address=self.request.client.host if self.request.client else "",
             user_agent=self.request.headers.get("user-agent", "")[:400],
             known=self.jar.get(Cookie.DEVICE),
+            session=self.jar.get(Cookie.SESSION),
         )
 
     @property
@@ -272,9 +273,12 @@ class Section:
         self._shell = shell
         self._pages = pages
         self._guard = guard
+        self._shown: set[str] = set()
 
     def page(self, path: str, *, anyone: bool = False) -> Callable[[Endpoint], Endpoint]:
         """GET ``path``. Unless it is for ``anyone``, it demands a session and passes the section's guard."""
+
+        self._shown.add(path)
 
         def add(work: Endpoint) -> Endpoint:
             async def answer(request: Request) -> Response:
@@ -358,6 +362,12 @@ class Section:
                     accept_language=visit.request.headers.get("accept-language"),
                 )
 
+    def _page_of(self, visit: Visit) -> str:
+        """Where the form that was sent to this address stands."""
+        if visit.request.scope["route"].path in self._shown:
+            return visit.here
+        return visit.link(HOME if visit.session_or_none else "/login")
+
     def _refusal(self, visit: Visit, error: Exception) -> Response:
         match error:
             case LoginNeeded() | SessionGone():
@@ -366,9 +376,11 @@ class Section:
                 age = {"max_age": str(int(error.max_age.total_seconds()))} if error.max_age else {}
                 return visit.go("/step-up", next=visit.here, acr=error.acr, **age)
             case FormRefused():
-                return visit.show("refused.html", title="refused_heading", status=403)
+                again = self._page_of(visit)
+                return visit.show("refused.html", title="refused_heading", status=403, again=again)
             case FormUnreadable():
-                return visit.show("refused.html", title="unreadable_heading", status=400)
+                again = self._page_of(visit)
+                return visit.show("refused.html", title="unreadable_heading", status=400, again=again)
             case PageUnknown():
                 return visit.show("problem.html", title="page_unknown_heading", status=404, incident=None)
         explained = self._shell.explain(visit.request.scope, error)

@@ -1,4 +1,4 @@
-"""One citizen's way through every page, in the order in which they come; each page is a stop to look around."""
+"""One citizen's way through every page, in the order in which they come; each page is a stop."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ TEXTS: Final[dict[str, str]] = {
     "confirm_lead": "Kami mengirim kode. Ketik kodenya di sini, atau tekan tautan di dalam email itu.",
     "confirm_link_heading": "Pastikan email Anda",
     "mail_code_label": "Kode dari email",
-    "mail_code_hint": "16 huruf dan angka, misalnya 7K3M-9QXF-2T8W-ABCD.",
+    "mail_code_hint": "16 huruf dan angka. Huruf besar atau kecil sama saja.",
     "confirm_submit": "Lanjut",
     "confirm_nothing": "Email belum datang?",
     "confirm_nothing_text": (
@@ -239,12 +239,14 @@ TEXTS: Final[dict[str, str]] = {
     "recovery_resume_heading": "Lanjutkan pemulihan",
     "recovery_cancel_heading": "Batalkan pemulihan?",
     "recovery_cancel_text": "Bila bukan Anda yang meminta, batalkan. Akun Anda tetap seperti semula.",
+    "recovery_cancel_not": "Tidak, ini memang saya",
     "recovery_cancel_submit": "Ya, batalkan",
     "recovery_cancelled_heading": "Pemulihan dibatalkan",
     "recovery_cancelled_text": "Akun Anda tetap seperti semula.",
     "recovery_cancelled_step_1": "Ganti kata sandi email Anda bila Anda tidak meminta pemulihan.",
     "recovery_cancelled_step_2": "Masuk dan periksa daftar perangkat pada akun Anda.",
     # Leaving
+    "to_login": "Ke halaman masuk",
     "logout_heading": "Keluar",
     "logout_lead": "Anda akan keluar dari akun ini di perangkat ini.",
     "logout_submit": "Keluar",

@@ -67,8 +67,9 @@ def application(public_url: str) -> FastAPI:
 
     @section.form("/open", anyone=True)
     def open_posted(visit: Visit, form: Form) -> Response:
-        if not form.text("name"):
-            return visit.show("form.html", title="greeting", errors={"name": "Nama kosong."}, typed=form)
+        errors = {name: f"{name} kosong." for name in ("name", "email") if not form.text(name)}
+        if errors:
+            return visit.show("form.html", title="greeting", errors=errors, typed=form)
         visit.open_session(Opened(SECRET, SESSION, "d" * 43))
         return visit.finish()
 

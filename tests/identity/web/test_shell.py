@@ -10,17 +10,23 @@ from identity.web.shell import local_path
 from tests.identity.web.conftest import SECRET, Browser, application
 
 ORIGIN = "https://absah.example"
+FILLED = {"name": "Siti", "email": "siti@contoh.id"}
 
 
 def test_a_form_of_ours_is_accepted_once_its_page_was_seen(browser: Browser) -> None:
     assert browser.get("/open").status_code == 200
-    answer = browser.send("/open", name="Siti", headers={"Origin": ORIGIN, "Sec-Fetch-Site": "same-origin"})
+    answer = browser.send(
+        "/open",
+        name="Siti",
+        email="siti@contoh.id",
+        headers={"Origin": ORIGIN, "Sec-Fetch-Site": "same-origin"},
+    )
     assert (answer.status_code, answer.headers["location"]) == (303, "/account")
 
 
 def test_an_old_browser_that_sends_no_such_headers_is_served_by_its_token(browser: Browser) -> None:
     browser.get("/open")
-    assert browser.send("/open", name="Siti").status_code == 303
+    assert browser.send("/open", **FILLED).status_code == 303
 
 
 @pytest.mark.parametrize(
@@ -39,7 +45,7 @@ def test_a_form_from_elsewhere_is_refused_although_its_token_is_right(
     browser: Browser, headers: dict[str, str]
 ) -> None:
     browser.get("/open")
-    answer = browser.send("/open", name="Siti", headers=headers)
+    answer = browser.send("/open", headers=headers, **FILLED)
     assert answer.status_code == 403
     assert "Formulir tidak diterima" in answer.text
     assert "set-cookie" not in answer.headers or "absah=" not in answer.headers["set-cookie"]
@@ -50,14 +56,14 @@ def test_a_form_without_a_token_or_with_anothers_is_refused(browser: Browser) ->
     other = Browser(application(ORIGIN))
     other.get("/open")
     for token in (None, "", "x", other.token(), browser.token()[:-2], "A" * 86, "é"):
-        fields = {"name": "Siti"} | ({} if token is None else {"csrf": token})
+        fields = {**FILLED} | ({} if token is None else {"csrf": token})
         assert browser.post("/open", data=fields).status_code == 403, token
 
 
 def test_a_token_dies_with_the_cookie_that_it_was_made_for(browser: Browser) -> None:
     browser.get("/open")
     before = browser.token()
-    browser.send("/open", name="Siti")
+    browser.send("/open", **FILLED)
     assert browser.cookies["__Host-absah"] == SECRET
     assert browser.post("/mine/leave", data={"csrf": before}).status_code == 403
     browser.get("/mine/a")
@@ -70,7 +76,7 @@ def test_two_tokens_of_one_page_differ_and_both_hold(browser: Browser) -> None:
     first = browser.token()
     browser.get("/open")
     assert browser.token() != first
-    assert browser.post("/open", data={"csrf": first, "name": "Siti"}).status_code == 303
+    assert browser.post("/open", data={"csrf": first, **FILLED}).status_code == 303
 
 
 @pytest.mark.parametrize(
@@ -99,7 +105,7 @@ def test_without_a_session_a_page_leads_to_the_login_and_back(browser: Browser) 
     answer = browser.get("/mine/a?page=2")
     assert (answer.status_code, answer.headers["location"]) == (303, "/login?next=%2Fmine%2Fa%3Fpage%3D2")
     browser.get("/open?next=/mine/a%3Fpage%3D2")
-    assert browser.send("/open?next=/mine/a%3Fpage%3D2", name="Siti").headers["location"] == "/mine/a?page=2"
+    assert browser.send("/open?next=/mine/a%3Fpage%3D2", **FILLED).headers["location"] == "/mine/a?page=2"
     assert browser.get("/mine/a?page=2").status_code == 200
 
 
@@ -123,7 +129,7 @@ def test_a_login_never_leads_off_the_service(browser: Browser, elsewhere: str) -
     assert local_path(elsewhere) is None
     url = f"https://absah.example/open?{urlencode({'next': elsewhere})}"
     browser.get(url)
-    assert browser.send(url, name="Siti").headers["location"] == "/account"
+    assert browser.send(url, **FILLED).headers["location"] == "/account"
 
 
 def test_a_demand_for_step_up_leads_there_and_back(browser: Browser) -> None:
@@ -164,7 +170,7 @@ def test_a_portals_name_is_shown_and_only_its_origin_may_receive_the_end_of_the_
     assert "form-action 'self' https://portal.example;" in answer.headers["content-security-policy"]
     assert '<html lang="en">' in answer.text  # what the portal asked for by ui_locales
     assert 'action="/open?flow=flow-1"' in answer.text
-    sent = browser.send("/open?flow=flow-1", name="Siti")
+    sent = browser.send("/open?flow=flow-1", **FILLED)
     assert sent.headers["location"] == "/oauth2/authorize?flow=flow-1"
     unknown = browser.get("/open?flow=other")
     assert "form-action 'self';" in unknown.headers["content-security-policy"]
@@ -183,27 +189,36 @@ def test_the_language_that_was_chosen_stays(browser: Browser) -> None:
     assert "__Host-absah-lang" in browser.cookies
 
 
-def test_an_error_stands_beside_its_field_in_the_title_and_in_the_summary(browser: Browser) -> None:
+def test_an_error_stands_beside_its_field_and_in_the_title(browser: Browser) -> None:
     browser.get("/open")
     answer = browser.send("/open", name="", email="siti@contoh.id", secret="rahasia sekali")
     assert answer.status_code == 422
     assert "<title>Kesalahan: Halo · Absah</title>" in answer.text
-    assert '<a href="#name">Nama kosong.</a>' in answer.text
+    assert '<p class="error" id="name-error" role="alert">' in answer.text
     assert 'aria-invalid="true" autofocus aria-describedby="name-error name-hint"' in answer.text
     assert 'value="siti@contoh.id"' in answer.text
     assert "rahasia sekali" not in answer.text
 
 
+def test_several_errors_are_listed_on_top_with_a_way_to_each(browser: Browser) -> None:
+    browser.get("/open")
+    answer = browser.send("/open", name="", email="")
+    assert answer.text.count('role="alert"') == 1
+    assert '<a href="#name">name kosong.</a>' in answer.text
+    assert '<a href="#email">email kosong.</a>' in answer.text
+    assert answer.text.count(" autofocus") == 1
+
+
 def test_cookies_carry_the_prefix_on_https_and_do_without_it_in_development(browser: Browser) -> None:
     browser.get("/open")
-    line = browser.send("/open", name="Siti").headers.get_list("set-cookie")[0]
+    line = browser.send("/open", **FILLED).headers.get_list("set-cookie")[0]
     assert line.startswith(f"__Host-absah={SECRET}; ")
     assert {part.strip().lower() for part in line.split(";")[1:]} == {
         "httponly", "path=/", "samesite=lax", "secure",
     }  # fmt: skip
     plain = Browser(application("http://127.0.0.1:8000"))
     plain.get("/open")
-    line = plain.send("/open", name="Siti").headers.get_list("set-cookie")[0]
+    line = plain.send("/open", **FILLED).headers.get_list("set-cookie")[0]
     assert line.startswith(f"absah={SECRET}; ")
     assert "secure" not in line.lower()
 

@@ -1,0 +1,202 @@
+"""Passkeys in a real browser, with an authenticator that Chromium plays itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.pages.faults import faults_of
+from tests.pages.test_citizen_pages import violations
+from tests.pages.town import PASSWORD, Town, axe_script, served_town
+from tests.support.needs import requires
+
+pytestmark = [pytest.mark.network, requires("chromium")]
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    with served_town(tmp_path_factory.mktemp("town")) as opened:
+        yield opened
+
+
+@dataclass
+class Phone:
+    """A browser with an authenticator built in, as phones have one."""
+
+    page: Any
+    session: Any
+    authenticator: str = ""
+
+    def verifies(self, does: bool) -> None:
+        """Whether its owner passes the fingerprint sensor from now on."""
+        self._set("WebAuthn.setUserVerified", isUserVerified=does)
+
+    def present(self, is_there: bool) -> None:
+        self._set("WebAuthn.setAutomaticPresenceSimulation", enabled=is_there)
+
+    def credentials(self) -> list[Any]:
+        found: list[Any] = self._set("WebAuthn.getCredentials")["credentials"]
+        return found
+
+    def _set(self, command: str, **values: object) -> Any:
+        return self.session.send(command, {"authenticatorId": self.authenticator, **values})
+
+    def swap(self, *, sensor: bool) -> None:
+        """Another authenticator, with or without a way to verify its owner at all."""
+        if self.authenticator:
+            self._set("WebAuthn.removeVirtualAuthenticator")
+        options = {
+            "protocol": "ctap2",
+            "transport": "internal" if sensor else "usb",
+            "hasResidentKey": True,
+            "hasUserVerification": sensor,
+            "isUserVerified": sensor,
+            "automaticPresenceSimulation": True,
+        }
+        made = self.session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+        self.authenticator = made["authenticatorId"]
+
+
+@pytest.fixture
+def phone(page: Any) -> Phone:
+    session = page.context.new_cdp_session(page)
+    session.send("WebAuthn.enable", {"enableUI": False})
+    made = Phone(page, session)
+    made.swap(sensor=True)
+    return made
+
+
+def register(phone: Phone, town: Town) -> str:
+    """A new account that ends its set-up with a passkey; returns its address."""
+    page, email = phone.page, town.new_email()
+    town.core.citizens.people.register(name="Siti Rahmawati", email=email, language="id")
+    page.goto(town.link(email, "/register/confirm"))
+    page.click("form.card button")
+    page.wait_for_url("**/setup/password")
+    page.fill("#password", PASSWORD)
+    page.fill("#again", PASSWORD)
+    page.click("form.card button")
+    page.wait_for_url("**/setup/second")
+    page.goto(f"{town.url}/setup/passkey")
+    return email
+
+
+def finish(phone: Phone) -> None:
+    page = phone.page
+    page.wait_for_url("**/setup/codes")
+    page.click("form.card button")
+    page.wait_for_selector(".codes")
+    page.check("#kept")
+    page.click("form.card button")
+    page.wait_for_url("**/setup/done")
+
+
+def account(phone: Phone, town: Town) -> str:
+    email = register(phone, town)
+    phone.page.click("form[data-passkey] button")
+    finish(phone)
+    return email
+
+
+def is_logged_in(phone: Phone) -> bool:
+    return any(cookie["name"] == "absah" for cookie in phone.page.context.cookies())
+
+
+def test_a_passkey_is_registered_and_then_logs_in_alone(phone: Phone, town: Town, screenshots: Path) -> None:
+    register(phone, town)
+    page = phone.page
+    page.set_viewport_size({"width": 360, "height": 740})
+    assert not page.locator("[data-unsupported]").is_visible()
+    page.screenshot(path=screenshots / "register.png", full_page=True)
+    assert faults_of(page) == []
+    assert violations(page, axe_script()) == []
+    page.click("form[data-passkey] button")
+    finish(phone)
+    assert len(phone.credentials()) == 1
+    phone.present(False)  # or the browser answers the suggestion in the field before anybody asked
+    page.goto(f"{town.url}/login")
+    page.screenshot(path=screenshots / "login.png", full_page=True)
+    assert faults_of(page) == []
+    assert violations(page, axe_script()) == []
+    assert not is_logged_in(phone)
+    phone.present(True)
+    page.click("form[data-passkey] button")
+    page.wait_for_url("**/account*")
+    assert is_logged_in(phone)
+
+
+def test_the_browser_offers_the_passkey_in_the_name_field(phone: Phone, town: Town) -> None:
+    account(phone, town)
+    phone.page.goto(f"{town.url}/login")
+    phone.page.wait_for_url("**/account*")  # the authenticator agrees by itself, nothing was pressed
+    assert is_logged_in(phone)
+
+
+def test_after_the_password_the_passkey_is_asked_for(phone: Phone, town: Town, screenshots: Path) -> None:
+    email = account(phone, town)
+    page = phone.page
+    phone.present(False)
+    page.goto(f"{town.url}/login?lang=en")
+    page.fill("#identifier", email)
+    page.fill("#password", PASSWORD)
+    page.click("form[action='/login'] button")
+    page.wait_for_url("**/login/second*")
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.screenshot(path=screenshots / "second.png", full_page=True)
+    assert faults_of(page) == []
+    phone.present(True)
+    page.click("form[data-passkey] button")
+    page.wait_for_url("**/account*")
+    assert is_logged_in(phone)
+
+
+def test_who_does_not_pass_the_sensor_is_refused_by_the_browser_and_may_try_again(
+    phone: Phone, town: Town, screenshots: Path
+) -> None:
+    register(phone, town)
+    page = phone.page
+    phone.verifies(False)
+    page.click("form[data-passkey] button")
+    page.wait_for_selector("[data-failed]:visible")
+    page.screenshot(path=screenshots / "failed.png", full_page=True)
+    assert phone.credentials() == []
+    phone.verifies(True)
+    page.click("form[data-passkey] button")
+    finish(phone)
+
+
+@pytest.mark.parametrize("act", ["registration", "login"])
+def test_without_user_verification_the_service_refuses_whatever_the_browser_was_told(
+    act: str, phone: Phone, town: Town
+) -> None:
+    page = phone.page
+
+    def ask_for_less(route: Any) -> None:
+        """Somebody changes what the page asks its authenticator for."""
+        asked = route.fetch()
+        body = asked.json()
+        options = body["options"]
+        options["userVerification"] = "discouraged"
+        if "authenticatorSelection" in options:
+            options["authenticatorSelection"] = {"userVerification": "discouraged"}
+        route.fulfill(response=asked, body=json.dumps(body))
+
+    if act == "login":
+        account(phone, town)
+        phone.present(False)
+        page.goto(f"{town.url}/login")
+    else:
+        register(phone, town)
+        phone.swap(sensor=False)  # one with a sensor keeps no passkey for whoever does not pass it
+    page.route("**/options", ask_for_less)
+    phone.verifies(False)
+    phone.present(True)
+    page.click("form[data-passkey] button")
+    page.wait_for_selector(".problems")
+    assert "tidak diterima" in page.locator(".problems").inner_text()
+    assert not is_logged_in(phone)
