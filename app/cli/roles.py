@@ -43,11 +43,14 @@ def list_operators() -> None:
             (
                 grant.id,
                 _name(core, grant),
-                (grant.role.value, grant.agency_id or "", f"{grant.state} {grant.granted_at:%Y-%m-%d}"),
+                (
+                    f"{grant.role}\n{grant.agency_id or ''}".rstrip(),
+                    f"{grant.state}\n{grant.granted_at:%Y-%m-%d}",
+                ),
             )
             for grant in core.office.operators.grants()
         ]
-    print_listing(("Grant", "Role", "Agency", "State"), rows)
+    print_listing(("Grant", "Role", "State"), rows)
 
 
 @operator.command("remove")

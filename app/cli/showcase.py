@@ -128,11 +128,13 @@ def _print_people(settings: Settings, logins: list[SampleLogin]) -> None:
     """Four sample people and how to be them, in full: nothing of it opens anything but this sample."""
     if not logins:
         return
-    table = Table(title="People to log in as", title_justify="left", expand=False)
-    for column in ("Person", "NIK", "Password", "Secret for the authenticator app"):
-        table.add_column(column, no_wrap=True)
+    table = Table(title="People to log in as", title_justify="left", expand=False, show_lines=True)
+    table.add_column("Person")
+    table.add_column("NIK, password, and secret for the authenticator app", no_wrap=True)
     for login in logins:
-        table.add_row(f"{login.name}\n[dim]{login.title}[/dim]", login.nik, login.password, login.secret)
+        table.add_row(
+            f"{login.name}\n[dim]{login.title}[/dim]", f"{login.nik}\n{login.password}\n{login.secret}"
+        )
     out.print(table)
     out.print(f"Log in                [bold]{settings.public_url}/login[/bold]")
     host = urlsplit(settings.public_url).hostname or ""

@@ -10,6 +10,7 @@ SHARED: Final[Words] = {
     "id": {
         "back_account": "Kembali ke akun saya",
         "nothing": "belum tercatat",
+        "identifier_hint": "NIK adalah 16 angka pada KTP.",
         "search": "Cari",
         "open": "Buka",
         "open_label": "Buka {name}",
@@ -41,6 +42,7 @@ SHARED: Final[Words] = {
     "en": {
         "back_account": "Back to my account",
         "nothing": "not on record",
+        "identifier_hint": "The NIK is the 16-digit number on the identity card.",
         "search": "Search",
         "open": "Open",
         "open_label": "Open {name}",

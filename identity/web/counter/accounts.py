@@ -36,7 +36,7 @@ class Sheets:
             title="sheet_heading" if code else "sheet_sent_heading",
             person=opened.person,
             code=code,
-            link=link,
+            address=link,
             qr=Markup(qr_svg(f"{link}?code={code}")) if code else None,  # noqa: S704 - our own drawing
             until=self._clock() + self._lifetime,
         )
