@@ -23,7 +23,7 @@ from identity.agencies.grants import Grant
 from identity.agencies.model import READ, REVOKE
 from identity.lookups.service import Lookups
 from identity.people.service import People
-from identity.ports import TokenKeys, Vault
+from identity.ports import Contacts, Outbox, TokenKeys, Vault
 from identity.provider.authorizing import Authorizing
 from identity.provider.backchannel import BackChannel
 from identity.provider.discovery import metadata
@@ -72,6 +72,8 @@ def build_provider(
     vault: Vault,
     keys: TokenKeys,
     tokens: AccessTokens,
+    outbox: Outbox,
+    contacts: Contacts,
     people: People,
     lookups: Lookups,
     closing: ExitStack,
@@ -91,7 +93,9 @@ def build_provider(
     return Provider(
         forget_ended=partial(forget_ended, begin=database.begin, clock=clock, policy=policy),
         portals=Portals(**ports),
-        authorizing=Authorizing(**ports, hints=hints, resource=settings.public_url),
+        authorizing=Authorizing(
+            **ports, outbox=outbox, contacts=contacts, hints=hints, resource=settings.public_url
+        ),
         granting=PortalGrants(
             begin=database.begin,
             clock=clock,

@@ -84,7 +84,6 @@ LETTERS: Final[Mapping[str, Letter]] = MappingProxyType(
         "account_erased": _letter(),
         "consent_given": _letter("/account/consents", portal=Kind.TEXT, when=Kind.MOMENT),
         "trial": _letter(),
-        "consent_withdrawn": _letter("/account/consents", portal=Kind.TEXT, when=Kind.MOMENT),
     }
 )
 """Every mail that is ever sent, by name."""

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from identity.login.model import Acr, Session
-from identity.ports import AuditTrail, Begin, Clock
+from identity.ports import AuditTrail, Begin, Clock, Contacts, Outbox
 from identity.provider.decisions import Ask, LogIn, Proceed, Step, StepUp, next_step
 from identity.provider.errors import (
     AuthorizationRefused,
@@ -100,6 +100,8 @@ class Authorizing:
         read: Begin,
         clock: Clock,
         audit: AuditTrail,
+        outbox: Outbox,
+        contacts: Contacts,
         hints: Hints,
         resource: str,
         policy: ProviderPolicy,
@@ -108,6 +110,8 @@ class Authorizing:
         self._read = read
         self._clock = clock
         self._audit = audit
+        self._outbox = outbox
+        self._contacts = contacts
         self._hints = hints
         self._resource = resource
         self._policy = policy
@@ -225,7 +229,7 @@ class Authorizing:
             self._close(tx, flow, now)
             answer = self._code(tx, request, portal, step.session, now)
             if agreed:
-                self._consented(tx, step.session.person_id, request, now)
+                self._consented(tx, step.session.person_id, portal, request, now)
             return answer
 
     def decline(self, handle: str) -> Answered:
@@ -320,13 +324,27 @@ class Authorizing:
         return self._answer(_reply(request), {"code": code})
 
     def _consented(
-        self, tx: Connection, person_id: str, request: AuthorizationRequest, now: datetime
+        self,
+        tx: Connection,
+        person_id: str,
+        portal: Portal,
+        request: AuthorizationRequest,
+        now: datetime,
     ) -> None:
-        """What was agreed to earlier stands beside it."""
+        """What was agreed to earlier stands beside it. The person reads of it, in case it was another."""
         consents = ConsentTable(tx)
         earlier = consents.get(person_id, request.portal_id)
         scopes = request.scopes | (earlier.scopes if earlier else frozenset())
         consents.give(Consent(person_id, request.portal_id, scopes, now))
+        contact = self._contacts.of(tx, person_id)
+        if contact is not None and contact.email is not None:
+            self._outbox.queue(
+                tx,
+                to=contact.email,
+                template="consent_given",
+                language=contact.language,
+                values={"portal": portal.name, "when": now.isoformat(timespec="seconds")},
+            )
         self._audit.append(
             tx,
             action="consent.given",

@@ -235,9 +235,4 @@ WORDINGS: Final[dict[str, Wording]] = {
         "A mail to try things out",
         ("This mail proves that the mail settings work. There is nothing to do.",),
     ),
-    "consent_withdrawn": Wording(
-        "Consent was withdrawn",
-        ("{portal} no longer receives data from your account.", "Time: {when}"),
-        "See consent",
-    ),
 }

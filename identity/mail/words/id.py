@@ -232,9 +232,4 @@ WORDINGS: Final[dict[str, Wording]] = {
         "Surel percobaan",
         ("Surel ini membuktikan bahwa pengaturan surel bekerja. Tidak ada yang perlu dilakukan.",),
     ),
-    "consent_withdrawn": Wording(
-        "Persetujuan dicabut",
-        ("{portal} tidak lagi menerima data dari akun Anda.", "Waktu: {when}"),
-        "Lihat persetujuan",
-    ),
 }

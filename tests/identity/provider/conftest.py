@@ -19,6 +19,7 @@ from identity.agencies.service import Agencies
 from identity.login.model import Session
 from identity.login.sessions import Sessions
 from identity.lookups.service import Lookups
+from identity.people.contacts import PeopleContacts
 from identity.people.model import Person
 from identity.people.service import People
 from identity.provider.authorizing import Authorizing
@@ -30,7 +31,7 @@ from identity.provider.model import Portal, ProviderPolicy
 from identity.provider.portals import Portals
 from identity.provider.sharing import Sharing
 from tests.identity.conftest import TokenKeys
-from tests.identity.people.conftest import ReadableOutbox, mails_metadata
+from tests.identity.people.conftest import Post, ReadableOutbox, mails_metadata
 from tests.identity.provider.house import ISSUER, House, Posted
 from tests.support.clock import FrozenClock
 
@@ -73,7 +74,14 @@ def house(database_url: str, clock: FrozenClock, vault: CustodyVault) -> Iterato
         sessions=sessions,
         access=access,
         portals=Portals(**ports, policy=policy),
-        authorizing=Authorizing(**ports, hints=hints, resource=ISSUER, policy=policy),
+        authorizing=Authorizing(
+            **ports,
+            outbox=ReadableOutbox(),
+            contacts=PeopleContacts(vault),
+            hints=hints,
+            resource=ISSUER,
+            policy=policy,
+        ),
         grants=PortalGrants(
             begin=database.begin,
             clock=clock,
@@ -90,6 +98,7 @@ def house(database_url: str, clock: FrozenClock, vault: CustodyVault) -> Iterato
         sharing=sharing,
         lookups=lookups,
         posted=posted,
+        post=Post(database.begin),
     )
     database.close()
 

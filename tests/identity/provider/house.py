@@ -42,6 +42,7 @@ from identity.provider.portals import NewPortal, PortalRegistration, Portals
 from identity.provider.requests import Parameters
 from identity.provider.sharing import Sharing
 from tests.identity.conftest import TokenKeys
+from tests.identity.people.conftest import Post
 from tests.support.clock import FrozenClock
 
 ISSUER = "https://masuk.absah.example"
@@ -85,6 +86,7 @@ class House:
     sharing: Sharing
     lookups: Lookups
     posted: Posted
+    post: Post
     verifier: str = field(default_factory=lambda: secrets.token_urlsafe(48))
 
     # --- who is there --------------------------------------------------------------------------------

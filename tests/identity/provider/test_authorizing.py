@@ -53,6 +53,7 @@ def test_somebody_logs_in_agrees_once_and_is_not_asked_again(
     everything = house.request(portal, scope="openid profile email nik", prompt="none")
     assert "code" in answered(house.authorizing.begin(everything, session)).members
     assert house.audited().count("consent.given") == 2
+    assert [mail.template for mail in house.post.all()] == ["consent_given"] * 2
 
 
 def test_of_twenty_agreements_at_once_exactly_one_is_answered(
