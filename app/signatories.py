@@ -7,7 +7,7 @@ the portal acts with the person's token. A seal in somebody's name wants that so
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from app.clock import Clock
 from app.errors import AuthenticationInsufficient
@@ -26,11 +26,11 @@ from signing.ports import Caller
 if TYPE_CHECKING:
     from app.wiring import Core
 
-WANTED: Final = Acr.AAL2
-
 
 class Signatories:
-    """Safe to share between threads. ``max_age`` is how long ago the person may have shown a factor."""
+    """Safe to share between threads. ``max_age`` is how long ago the person may have shown a factor, ``acr``
+    how strong it has to have been.
+    """
 
     def __init__(
         self,
@@ -41,6 +41,7 @@ class Signatories:
         operators: Operators,
         people: People,
         clock: Clock,
+        acr: Acr,
         max_age: timedelta,
     ) -> None:
         self._inspecting = inspecting
@@ -49,6 +50,7 @@ class Signatories:
         self._operators = operators
         self._people = people
         self._clock = clock
+        self._acr = acr
         self._max_age = max_age
 
     def caller(self, claims: AccessClaims, *, acts: bool) -> Caller:
@@ -78,11 +80,17 @@ class Signatories:
         )
 
     def _require_fresh(self, shown: Authentication | None) -> None:
-        if shown is not None and _reaches(shown.acr):
+        if shown is not None and self._reaches(shown.acr):
             age = self._clock() - datetime.fromtimestamp(shown.auth_time, UTC)
             if age <= self._max_age:
                 return
-        raise AuthenticationInsufficient(acr=WANTED.value, max_age=self._max_age)
+        raise AuthenticationInsufficient(acr=self._acr.value, max_age=self._max_age)
+
+    def _reaches(self, acr: str) -> bool:
+        try:
+            return Acr(acr).reaches(self._acr)
+        except ValueError:  # a value that an earlier release wrote
+            return False
 
 
 def build_signatories(core: Core) -> Signatories:
@@ -93,12 +101,6 @@ def build_signatories(core: Core) -> Signatories:
         operators=core.office.operators,
         people=core.citizens.people,
         clock=core.clock,
+        acr=Acr(core.settings.identity.signatory_acr),
         max_age=timedelta(seconds=core.settings.identity.signatory_max_age_seconds),
     )
-
-
-def _reaches(acr: str) -> bool:
-    try:
-        return Acr(acr).reaches(WANTED)
-    except ValueError:  # a value that an earlier release wrote
-        return False

@@ -21,6 +21,11 @@ class IdentitySettings(Section):
         default=None, description="Issuer of access tokens; the public URL when unset."
     )
     token_seconds: int = Field(default=600, ge=60, le=3600, description="Life of an access token in seconds.")
+    signatory_acr: str = Field(
+        default="aal2",
+        pattern="^(aal2|phr)$",
+        description="How strongly signatories prove who they are: aal2 (two factors) or phr (a passkey).",
+    )
     signatory_max_age_seconds: int = Field(
         default=300,
         ge=30,
