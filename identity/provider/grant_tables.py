@@ -15,8 +15,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, or_, select, update
 
 from identity.login.model import Acr
-from identity.provider.model import Grant, LogoutNotice, RefreshToken
+from identity.provider.model import Grant, LogoutNotice, Portal, RefreshToken
 from identity.provider.tables import (
+    PORTAL_COLUMNS,
+    PORTAL_PREFIX,
     aware,
     aware_or_none,
     insert_if_absent,
@@ -25,6 +27,7 @@ from identity.provider.tables import (
     once,
     portal_grants,
     portal_logins,
+    portal_of,
     portal_subjects,
     portals,
     refresh_tokens,
@@ -79,29 +82,16 @@ class GrantTable:
                 portal_grants.c.redeemed_at.is_(None),
                 portal_grants.c.revoked_at.is_(None),
             )
-            .values(redeemed_at=now, last_used_at=now, proof_key=proof_key),
+            .values(redeemed_at=now, proof_key=proof_key),
         )
 
-    def hold(self, grant_id: str, now: datetime) -> bool:
-        """Note a use, and hold the family until the transaction ends; False when it has ended itself."""
-        return once(
-            self._tx,
-            update(portal_grants)
-            .where(
-                portal_grants.c.id == grant_id,
-                portal_grants.c.revoked_at.is_(None),
-                portal_grants.c.expires_at > now,
-            )
-            .values(last_used_at=now),
-        )
-
-    def standing(self, grant_id: str, token_id: str, now: datetime) -> Grant | None:
-        """The grant behind an access token, if nothing was revoked: token, grant or portal. One query."""
+    def standing(self, grant_id: str, token_id: str, now: datetime) -> tuple[Grant, Portal] | None:
+        """Grant and portal behind an access token, if neither they nor the token were revoked. One query."""
         withdrawn = select(revoked_access_tokens.c.token_id).where(
             revoked_access_tokens.c.token_id == token_id
         )
         row = self._tx.execute(
-            select(portal_grants)
+            select(portal_grants, *PORTAL_COLUMNS)
             .join(portals, portals.c.id == portal_grants.c.portal_id)
             .where(
                 portal_grants.c.id == grant_id,
@@ -112,7 +102,7 @@ class GrantTable:
                 ~withdrawn.exists(),
             )
         ).one_or_none()
-        return _grant(row) if row else None
+        return (_grant(row), portal_of(row, PORTAL_PREFIX)) if row else None
 
     def revoke(self, grant_id: str, now: datetime, because: str) -> bool:
         """False when there was nothing left to revoke."""
@@ -167,7 +157,7 @@ class GrantTable:
 
 
 class RefreshTable:
-    """Refresh tokens within one transaction that holds their grant: see :meth:`GrantTable.hold`."""
+    """Refresh tokens within one transaction."""
 
     def __init__(self, tx: Connection) -> None:
         self._tx = tx
@@ -184,6 +174,16 @@ class RefreshTable:
             select(refresh_tokens).where(refresh_tokens.c.token_hash == token_hash)
         ).one_or_none()
         return _refresh_token(row) if row else None
+
+    def with_grant(self, token_hash: bytes) -> tuple[RefreshToken, Grant] | None:
+        """A token and its family in one query."""
+        prefixed = [column.label(f"token__{column.name}") for column in refresh_tokens.columns]
+        row = self._tx.execute(
+            select(portal_grants, *prefixed)
+            .join(refresh_tokens, refresh_tokens.c.grant_id == portal_grants.c.id)
+            .where(refresh_tokens.c.token_hash == token_hash)
+        ).one_or_none()
+        return (_refresh_token(row, "token__"), _grant(row)) if row else None
 
     def use(self, token_hash: bytes, now: datetime, *, successor_hash: bytes, successor: bytes) -> bool:
         """True for exactly one caller. ``successor`` is sealed."""
@@ -329,15 +329,17 @@ def _grant(row: Row[Any]) -> Grant:
     )
 
 
-def _refresh_token(row: Row[Any]) -> RefreshToken:
+def _refresh_token(row: Row[Any], prefix: str = "") -> RefreshToken:
+    values = row._mapping
+    successor_hash, successor = values[f"{prefix}successor_hash"], values[f"{prefix}successor"]
     return RefreshToken(
-        token_hash=bytes(row.token_hash),
-        grant_id=row.grant_id,
-        issued_at=aware(row.issued_at),
-        expires_at=aware(row.expires_at),
-        used_at=aware_or_none(row.used_at),
-        successor_hash=None if row.successor_hash is None else bytes(row.successor_hash),
-        successor=None if row.successor is None else bytes(row.successor),
+        token_hash=bytes(values[f"{prefix}token_hash"]),
+        grant_id=values[f"{prefix}grant_id"],
+        issued_at=aware(values[f"{prefix}issued_at"]),
+        expires_at=aware(values[f"{prefix}expires_at"]),
+        used_at=aware_or_none(values[f"{prefix}used_at"]),
+        successor_hash=None if successor_hash is None else bytes(successor_hash),
+        successor=None if successor is None else bytes(successor),
     )
 
 

@@ -173,18 +173,19 @@ class PortalGrants:
         return _Issued(portal, grant, grant.scopes, refresh_token)
 
     def _refresh(self, tx: Connection, presented: _Presented) -> _Issued | OAuthError:
-        grants, chain, now = GrantTable(tx), RefreshTable(tx), presented.at
+        chain, now = RefreshTable(tx), presented.at
         # 1. Whose token it is, and what is asked for.
         portal = _portal(tx, presented)
-        link = chain.get(presented.secret("refresh_token"))
-        grant = grants.get(link.grant_id) if link else None
-        if link is None or grant is None or not _is_for(grant, portal, presented):
+        found = chain.with_grant(presented.secret("refresh_token"))
+        if found is None or not _is_for(found[1], portal, presented):
             return _invalid("refresh token")
+        link, grant = found
         scopes = frozenset(presented.form.get("scope", "").split()) or grant.scopes
         if not scopes <= grant.scopes:
             return ScopeNotGranted("A refresh cannot ask for more than the person agreed to.")
-        # 2. The family stands; it is ours until this transaction ends, so that the next step sees the truth.
-        if now >= link.expires_at or not grants.hold(grant.id, now):
+        # 2. Link and family stand. If the family ends this very moment, its new tokens are dead with it:
+        #    whoever is shown one asks for the family.
+        if not grant.stands or now >= min(link.expires_at, grant.expires_at):
             return _invalid("refresh token")
         # 3. One successor for everybody who asks: a lost answer is repeated within the grace.
         successor = self._succeed(chain, link, grant, now) or self._again(chain, link, grant, now)

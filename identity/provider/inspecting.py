@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -22,12 +23,21 @@ from identity.ports import AuditTrail, Begin, Clock
 from identity.provider.claims import userinfo
 from identity.provider.errors import RevocationNotSupported, TokenGrantGone, TokenScopeMissing
 from identity.provider.grant_tables import GrantTable, RefreshTable, RevokedTokenTable
-from identity.provider.model import OPENID, Grant, ProviderPolicy, hash_secret
+from identity.provider.model import OPENID, Grant, Portal, ProviderPolicy, hash_secret
 from identity.provider.sharing import looking, things
 from identity.provider.tables import PortalTable
 
 INACTIVE: Final[Mapping[str, Any]] = {"active": False}
 """All that is said about a token that is not good, not ours, or none of the caller's business."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A token that is good. ``agency_id`` None: not known yet; a system's client may be disabled."""
+
+    client_id: str
+    agency_id: str | None
+    answer: Mapping[str, Any]
 
 
 class Inspecting:
@@ -55,16 +65,19 @@ class Inspecting:
         self._policy = policy
 
     def standing(self, claims: AccessClaims) -> Grant:
-        """The grant behind a person's access token; ``person_id`` of it is who acts.
+        """The grant behind a person's access token; its ``person_id`` is who acts.
 
         For every guard that honours such tokens. Raises :class:`identity.provider.errors.TokenGrantGone`.
         """
+        return self._behind(claims)[0]
+
+    def _behind(self, claims: AccessClaims) -> tuple[Grant, Portal]:
         grant_id = grant_of(claims.token_id)
         if grant_id is not None:
             with self._read() as tx:
-                grant = GrantTable(tx).standing(grant_id, claims.token_id, self._clock())
-            if grant is not None and grant.portal_id == claims.client_id:
-                return grant
+                found = GrantTable(tx).standing(grant_id, claims.token_id, self._clock())
+            if found is not None and found[1].id == claims.client_id:
+                return found
         raise TokenGrantGone("The access token, or the login behind it, was revoked. Log in again.")
 
     def userinfo(self, claims: AccessClaims) -> dict[str, Any]:
@@ -74,7 +87,7 @@ class Inspecting:
         """
         if claims.authentication is None or OPENID not in claims.scopes:
             raise TokenScopeMissing("UserInfo needs a person's access token with the scope openid.")
-        grant = self.standing(claims)
+        grant, portal = self._behind(claims)
         try:
             person = self._people.get(grant.person_id)
         except PersonError:
@@ -82,9 +95,6 @@ class Inspecting:
         if person is None or person.state is not PersonState.ACTIVE:
             raise TokenGrantGone("The account behind this access token is not active. Log in again.")
         scopes = claims.scopes & grant.scopes
-        with self._read() as tx:
-            portal = PortalTable(tx).get(grant.portal_id)
-        assert portal is not None, "a grant points to its portal"
         shown = [(Subject(person.id), things(scopes))]
         self._lookups.note(looking(portal), LookupKind.CLAIMS_SHARED, shown)
         return userinfo(person, subject=grant.subject, scopes=scopes)
@@ -97,13 +107,16 @@ class Inspecting:
         if caller.method is Method.NONE:
             return INACTIVE
         found = self._access_token(token) or self._refresh_token(token)
-        if found is None:
+        if found is None or not self._may_ask(caller.id, found):
             return INACTIVE
-        client_id, answer = found
+        return found.answer
+
+    def _may_ask(self, caller: str, found: _Found) -> bool:
+        if caller == found.client_id:
+            return True
         with self._read() as tx:
-            agency = _agency_of(tx, caller.id)
-            reachable = agency is not None and agency == _agency_of(tx, client_id)
-        return answer if reachable else INACTIVE
+            agency = found.agency_id or _agency_of(tx, found.client_id)
+            return agency is not None and agency == _agency_of(tx, caller)
 
     def revoke(self, caller: str, token: str) -> None:
         """RFC 7009, 2: a refresh token ends its family, an access token itself. Unknown tokens are no error.
@@ -140,34 +153,36 @@ class Inspecting:
                 facts={"grant": grant.id},
             )
 
-    def _access_token(self, token: str) -> tuple[str, Mapping[str, Any]] | None:
+    def _access_token(self, token: str) -> _Found | None:
         try:
             claims = self._access.read(token)
+            agency_id = None
             if grant_of(claims.token_id) is not None:
-                self.standing(claims)
+                agency_id = self._behind(claims)[1].agency_id
         except AccessTokenError:
             return None
-        return claims.client_id, claims.introspection(self._policy.issuer)
+        return _Found(claims.client_id, agency_id, claims.introspection(self._policy.issuer))
 
-    def _refresh_token(self, token: str) -> tuple[str, Mapping[str, Any]] | None:
+    def _refresh_token(self, token: str) -> _Found | None:
         now = self._clock()
         with self._read() as tx:
             link = RefreshTable(tx).get(hash_secret(token))
-            grant = GrantTable(tx).standing(link.grant_id, "", now) if link else None
-        if link is None or grant is None or link.used_at is not None or now >= link.expires_at:
+            found = GrantTable(tx).standing(link.grant_id, "", now) if link else None
+        if link is None or found is None or link.used_at is not None or now >= link.expires_at:
             return None
+        grant, portal = found
         answer = {
             "active": True,
             "iss": self._policy.issuer,
             "sub": grant.subject,
-            "client_id": grant.portal_id,
+            "client_id": portal.id,
             "scope": " ".join(sorted(grant.scopes)),
             "iat": int(link.issued_at.timestamp()),
             "exp": int(link.expires_at.timestamp()),
             "acr": grant.acr.value,
             "auth_time": int(grant.auth_time.timestamp()),
         }
-        return grant.portal_id, answer
+        return _Found(portal.id, portal.agency_id, answer)
 
 
 def grant_of(token_id: str) -> str | None:

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     Boolean,
@@ -141,7 +141,6 @@ portal_grants = Table(
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("expires_at", DateTime(timezone=True), nullable=False),
     Column("redeemed_at", DateTime(timezone=True)),
-    Column("last_used_at", DateTime(timezone=True)),
     Column("revoked_at", DateTime(timezone=True)),
     Column("revoked_because", String(40)),
     Index("ix_portal_grants_person_id", "person_id"),
@@ -191,6 +190,11 @@ logout_notices = Table(
 )
 
 
+PORTAL_PREFIX: Final = "portal__"
+PORTAL_COLUMNS: Final = [column.label(f"{PORTAL_PREFIX}{column.name}") for column in portals.columns]
+"""For a query that brings a portal along."""
+
+
 class PortalTable:
     """Portals within one transaction."""
 
@@ -205,14 +209,14 @@ class PortalTable:
 
     def get(self, portal_id: str) -> Portal | None:
         row = self._tx.execute(select(portals).where(portals.c.id == portal_id)).one_or_none()
-        return _portal(row) if row else None
+        return portal_of(row) if row else None
 
     def all(self, agency_id: str | None = None) -> list[Portal]:
         """Oldest first, disabled ones included; of one agency or of all."""
         query = select(portals).order_by(portals.c.created_at, portals.c.id)
         if agency_id is not None:
             query = query.where(portals.c.agency_id == agency_id)
-        return [_portal(row) for row in self._tx.execute(query)]
+        return [portal_of(row) for row in self._tx.execute(query)]
 
     def agencies_in_sector(self, sector: str) -> set[str]:
         query = select(portals.c.agency_id).where(portals.c.sector == sector).distinct()
@@ -240,12 +244,14 @@ class SubjectTable:
 
     def of(self, person_id: str, sector: str) -> str:
         """The person's ``sub``, made at the first call. Two calls at the same time agree."""
-        insert_if_absent(
-            self._tx,
-            portal_subjects,
-            {"sector": sector, "person_id": person_id, "subject": secrets.token_urlsafe(24)},
-        )
         subject = self.known(person_id, sector)
+        if subject is None:
+            insert_if_absent(
+                self._tx,
+                portal_subjects,
+                {"sector": sector, "person_id": person_id, "subject": secrets.token_urlsafe(24)},
+            )
+            subject = self.known(person_id, sector)
         assert subject is not None
         return subject
 
@@ -263,18 +269,20 @@ class SubjectTable:
 
     def sid(self, *, session_id: str, portal_id: str, person_id: str, at: datetime) -> str:
         """The login's name towards the portal, made at the first call."""
-        insert_if_absent(
-            self._tx,
-            portal_logins,
-            {
-                "session_id": session_id,
-                "portal_id": portal_id,
-                "person_id": person_id,
-                "sid": secrets.token_urlsafe(24),
-                "created_at": at,
-            },
-        )
         sid = self.known_sid(session_id=session_id, portal_id=portal_id)
+        if sid is None:
+            insert_if_absent(
+                self._tx,
+                portal_logins,
+                {
+                    "session_id": session_id,
+                    "portal_id": portal_id,
+                    "person_id": person_id,
+                    "sid": secrets.token_urlsafe(24),
+                    "created_at": at,
+                },
+            )
+            sid = self.known_sid(session_id=session_id, portal_id=portal_id)
         assert sid is not None
         return sid
 
@@ -440,24 +448,22 @@ def aware_or_none(value: datetime | None) -> datetime | None:
     return None if value is None else aware(value)
 
 
-def _portal(row: Row[Any]) -> Portal:
+def portal_of(row: Row[Any], prefix: str = "") -> Portal:
+    values = {name: row._mapping[f"{prefix}{name}"] for name in portals.columns.keys()}  # noqa: SIM118
+    secret_hash = values["secret_hash"]
     return Portal(
-        id=row.id,
-        agency_id=row.agency_id,
-        name=row.name,
-        kind=PortalKind(row.kind),
-        authentication=Method(row.authentication),
-        redirect_uris=tuple(json.loads(row.redirect_uris)),
-        post_logout_redirect_uris=tuple(json.loads(row.post_logout_redirect_uris)),
-        backchannel_logout_uri=row.backchannel_logout_uri,
-        sector=row.sector,
-        scopes=frozenset(row.scopes.split()),
-        id_token_algorithm=IdTokenAlgorithm(row.id_token_algorithm),
-        require_pushed=row.require_pushed,
-        created_at=aware(row.created_at),
-        jwks=row.jwks,
-        secret_hash=None if row.secret_hash is None else bytes(row.secret_hash),
-        disabled_at=aware_or_none(row.disabled_at),
+        **values
+        | {
+            "kind": PortalKind(values["kind"]),
+            "authentication": Method(values["authentication"]),
+            "redirect_uris": tuple(json.loads(values["redirect_uris"])),
+            "post_logout_redirect_uris": tuple(json.loads(values["post_logout_redirect_uris"])),
+            "scopes": frozenset(values["scopes"].split()),
+            "id_token_algorithm": IdTokenAlgorithm(values["id_token_algorithm"]),
+            "created_at": aware(values["created_at"]),
+            "secret_hash": None if secret_hash is None else bytes(secret_hash),
+            "disabled_at": aware_or_none(values["disabled_at"]),
+        }
     )
 
 
