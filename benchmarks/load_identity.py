@@ -19,8 +19,9 @@ from urllib.parse import urlencode
 
 import pyotp
 
-_TOKEN: Final = re.compile(rb'name="([a-z_]+)"[^>]*value="([^"]*)"')
-_FORM: Final = re.compile(rb"<form[^>]*>.*?</form>", re.DOTALL)
+_FORM: Final = re.compile(r"<form[^>]*method=\"post\"[^>]*action=\"([^\"]*)\"[^>]*>(.*?)</form>", re.DOTALL)
+_INPUT: Final = re.compile(r"<input[^>]*>")
+_ATTRIBUTE: Final = re.compile(r"(\w+)=\"([^\"]*)\"")
 
 
 @dataclass
@@ -59,26 +60,30 @@ class Connection:
         return int(head[0].split(" ")[1]), told, content
 
 
-def _hidden(page: bytes, action: bytes) -> dict[str, str]:
-    form = next(found for found in _FORM.findall(page) if b'action="' + action in found)
-    return {
-        name.decode(): unescape(value.decode())
-        for name, value in _TOKEN.findall(form)
-        if b'type="hidden"' in form[max(0, form.find(name) - 60) : form.find(name) + 60]
-    }
+def _hidden(page: bytes, action: str) -> dict[str, str]:
+    form = next(
+        body for found, body in _FORM.findall(page.decode()) if unescape(found).partition("?")[0] == action
+    )
+    inputs = [dict(_ATTRIBUTE.findall(tag)) for tag in _INPUT.findall(form)]
+    return {one["name"]: unescape(one.get("value", "")) for one in inputs if one.get("type") == "hidden"}
+
+
+def _said(page: bytes) -> list[str]:
+    """What the page says went wrong."""
+    return re.findall(r'role="alert"[^>]*>(.*?)</', page.decode(), re.DOTALL)
 
 
 async def _log_in(connection: Connection, origin: str, account: dict[str, str]) -> None:
     connection.cookies.clear()
     status, _, page = await connection.send("GET", "/login")
     assert status == 200, status
-    status, told, _ = await connection.send(
+    status, told, page = await connection.send(
         "POST",
         "/login",
-        _hidden(page, b"/login") | {"identifier": account["email"], "password": account["password"]},
+        _hidden(page, "/login") | {"identifier": account["email"], "password": account["password"]},
         Origin=origin,
     )
-    assert status == 303, page
+    assert status == 303, (status, _said(page))
     assert told["location"].startswith("/login/second"), told
     status, _, page = await connection.send("GET", told["location"])
     assert status == 200, page
@@ -86,10 +91,10 @@ async def _log_in(connection: Connection, origin: str, account: dict[str, str]) 
     status, told, page = await connection.send(
         "POST",
         "/login/second",
-        _hidden(page, b"/login/second") | {"kind": "totp", "code": code},
+        _hidden(page, "/login/second") | {"kind": "totp", "code": code},
         Origin=origin,
     )
-    assert status == 303, (status, page)
+    assert status == 303, (status, _said(page))
 
 
 async def _refresh(connection: Connection, job: dict[str, Any], state: dict[str, str]) -> None:
@@ -99,8 +104,10 @@ async def _refresh(connection: Connection, job: dict[str, Any], state: dict[str,
     state["token"] = json.loads(body)["refresh_token"]
 
 
-async def _form(connection: Connection, job: dict[str, Any], form: dict[str, str]) -> None:
-    headers = {"Authorization": job["basic"]} if "basic" in job else {}
+async def _form(
+    connection: Connection, job: dict[str, Any], form: dict[str, str], headers: dict[str, str]
+) -> None:
+    headers = headers | ({"Authorization": job["basic"]} if "basic" in job else {})
     status, _, body = await connection.send("POST", job["path"], form, **headers)
     assert status == 200, body
     assert not job.get("says") or job["says"].encode() in body, body
@@ -118,10 +125,10 @@ def _work(job: dict[str, Any], connection: Connection, share: int) -> Iterator[C
                 yield lambda: _refresh(connection, job, state)
         case "forms":
             for form in job["forms"][share :: job["connections"]]:
-                yield lambda form=form: _form(connection, job, form)
+                yield lambda form=form: _form(connection, job, form["form"], form["headers"])
         case "same":
             while True:
-                yield lambda: _form(connection, job, job["form"])
+                yield lambda: _form(connection, job, job["form"], {})
 
 
 async def _run(job: dict[str, Any]) -> dict[str, float]:

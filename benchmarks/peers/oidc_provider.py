@@ -18,11 +18,11 @@ FOLDER = Path(__file__).with_name("oidc-provider")
 
 @dataclass(frozen=True)
 class Peer:
-    """``basic`` is the portal's credentials; tokens were made for eight people before it served."""
+    """``basic`` is the portal's credentials; tokens were made for eight people before it
+    served."""
 
     port: int
     refresh_tokens: list[str]
-    access_token: str
 
     @property
     def origin(self) -> str:
@@ -56,7 +56,7 @@ def running_peer(public_key: dict[str, str]) -> Iterator[Peer]:
             if not line:
                 raise RuntimeError("oidc-provider ended before it served")
         told = json.loads(line)
-        yield Peer(port, told["refresh"], told["access"])
+        yield Peer(port, told["refresh"])
     finally:
         process.terminate()
         process.communicate(timeout=10)

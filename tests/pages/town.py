@@ -7,6 +7,7 @@ a citizen does goes through the browser.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -56,7 +57,12 @@ class Citizen:
     _step: int = 0
 
     def code(self) -> str:
-        """Six digits that were not used yet: the service takes those of the step before, now and next."""
+        """Six digits that were not used yet: the service takes those of the step before, now and next.
+
+        Not in the last seconds of a step, or the step before would be two behind when the service looks.
+        """
+        while time.time() % 30 > 26:
+            time.sleep(0.2)
         now = int(datetime.now(UTC).timestamp()) // 30
         self._step = max(self._step + 1, now - 1)
         return self.totp.generate_otp(self._step)
