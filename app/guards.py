@@ -30,6 +30,10 @@ PUBLIC_ROUTES: Final = frozenset(
         ("POST", "/oauth2/revoke"),
         ("POST", "/oauth2/authorize"),  # only send the browser on, to a page
         ("POST", "/oauth2/logout"),
+        ("GET", "/oauth2/authorize"),  # leads to the login where there is no session
+        ("GET", "/oauth2/logout"),
+        ("POST", "/oauth2/consent"),  # ask for the session themselves, to say what happened to the flow
+        ("POST", "/oauth2/logout/confirmed"),
     }
 )
 """Routes of the composition root and of identity that need no token. Those of `verify` and `ca` are public as
@@ -44,6 +48,14 @@ PUBLIC_PREFIXES: Final = (
     "/ocsp/",
     "/tsa",
     "/static/",
+    # The way in and the way back in: nobody has a session there yet. Forms carry their own token.
+    "/login",
+    "/logout",
+    "/register",
+    "/activate",
+    "/setup",
+    "/recovery",
+    "/not-me",
 )
 
 

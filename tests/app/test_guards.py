@@ -21,6 +21,8 @@ def _routes(core: Core) -> list[RouteContext]:
 
 def _is_guarded(context: RouteContext) -> bool:
     route = context.original_route
+    if getattr(context.endpoint, "demands_session", False):  # a page of identity.web
+        return True
     return isinstance(route, APIRoute) and any(
         isinstance(dependency.call, BearerGuard | TokenGuard) for dependency in route.dependant.dependencies
     )
