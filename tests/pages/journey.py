@@ -163,7 +163,7 @@ class Journey:
         self.stop("setup-password-without-mailbox")
 
     def lose_the_way(self) -> None:
-        self.page.context.clear_cookies()
+        self.page.context.clear_cookies(name="absah-login")
         self.press("next")
         self.stop("refused")
         self.go("/setup/totp", f"lang={self.language}")

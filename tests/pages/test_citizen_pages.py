@@ -77,7 +77,7 @@ def test_without_colour_and_without_movement_nothing_is_lost(page: Any, town: To
     page.goto(f"{town.url}/login")
     page.click("form[action='/login'] button")
     page.wait_for_load_state()
-    assert page.locator(".error-mark").count() == 2
+    assert page.locator(".error-mark:visible").count() == 2
     assert page.evaluate("document.getAnimations().length") == 0
 
 
