@@ -219,3 +219,96 @@ def test_the_answer_as_a_form_goes_to_the_portal_and_nowhere_else(
     browser.send("/oauth2/consent", decision="agree")
     assert f'action="{CALLBACK}"' in browser.answer.text
     assert "form-action 'self' http://127.0.0.1:9;" in browser.answer.headers["content-security-policy"]
+
+
+# --- what hostile and clumsy requests get, over HTTP -----------------------------------------------------
+
+OFF = [
+    ("slash", f"{CALLBACK}/"),
+    ("query", f"{CALLBACK}?x=1"),
+    ("port", "http://127.0.0.1:10/callback"),
+    ("case", "http://127.0.0.1:9/Callback"),
+    ("elsewhere", "https://evil.example/callback"),
+    ("script", "javascript:alert(1)"),
+    ("missing", ""),
+]
+
+
+@pytest.mark.parametrize(("name", "uri"), OFF, ids=lambda value: value[:12])
+def test_an_address_that_is_off_gets_a_page_and_no_redirect(name: str, uri: str, town: Town) -> None:
+    asked = {"client_id": register(town).portal.id, "response_type": "code", "redirect_uri": uri}
+    for answer in (
+        town.server.http.get("/oauth2/authorize", params=asked),
+        town.server.http.get("/oauth2/authorize", params=asked | {"prompt": "none"}),
+        town.server.http.post("/oauth2/authorize", data=asked, follow_redirects=True),
+    ):
+        assert answer.status_code == 400
+        assert "location" not in answer.headers
+        assert answer.headers["content-type"].startswith("text/html")
+        assert not uri or uri not in answer.text
+        assert "form-action 'self';" in answer.headers["content-security-policy"]
+
+
+def test_a_posted_request_comes_back_by_itself_to_where_our_cookies_come_along(town: Town) -> None:
+    asked = {
+        "client_id": register(town).portal.id,
+        "redirect_uri": CALLBACK,
+        "prompt": "none",
+        "state": "a&b",
+    }
+    answer = town.server.http.post("/oauth2/authorize", data=asked)
+    assert answer.status_code == 303
+    location = urlsplit(answer.headers["location"])
+    assert (location.netloc, location.path) == ("", "/oauth2/authorize")
+    assert {name: values[0] for name, values in parse_qs(location.query).items()} == asked
+
+
+def test_consent_takes_no_form_of_anybody_else(
+    town: Town, portal: NodeProgram, browser: Browser, citizen: Citizen
+) -> None:
+    made = register(town)
+    portal.ask("discover", issuer=town.url, clientId=made.portal.id, secret=made.secret)
+    browser.open(portal.ask("start", redirectUri=CALLBACK)["url"])
+    page = browser.log_in(citizen)
+    address = page.replace("/oauth2/authorize", "/oauth2/consent")
+    for headers in ({}, {"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+        answer = browser.http.post(address, data={"decision": "agree"}, headers=headers)
+        assert answer.status_code == 403
+        assert "location" not in answer.headers
+    assert browser.send("/oauth2/consent", decision="agree").startswith(CALLBACK)
+
+
+def test_endpoints_for_machines_challenge_whoever_is_not_known(town: Town) -> None:
+    http = town.server.http
+    nobody = http.get("/oauth2/userinfo")
+    assert nobody.status_code == 401
+    assert nobody.headers["www-authenticate"].startswith("Bearer ")
+    assert "error=" not in nobody.headers["www-authenticate"].partition("DPoP")[0]
+    wrong = http.get("/oauth2/userinfo", headers={"Authorization": "Bearer x.y.z"})
+    assert wrong.status_code == 401
+    assert 'error="invalid_token"' in wrong.headers["www-authenticate"]
+    for path in ("/oauth2/introspect", "/oauth2/revoke", "/oauth2/par"):
+        answer = http.post(path, data={"token": "x", "client_id": "portal-0000000000000000"})
+        assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client"), path
+        assert answer.headers["cache-control"] == "no-store"
+
+
+def test_a_code_shown_to_the_wrong_client_or_without_its_verifier_is_refused_over_http(
+    town: Town, portal: NodeProgram, browser: Browser, citizen: Citizen
+) -> None:
+    made, other = register(town), register(town)
+    portal.ask("discover", issuer=town.url, clientId=made.portal.id, secret=made.secret)
+    browser.open(portal.ask("start", redirectUri=CALLBACK)["url"])
+    browser.log_in(citizen)
+    came_back = browser.send("/oauth2/consent", decision="agree")
+    code = parse_qs(urlsplit(came_back).query)["code"][0]
+    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK}
+    for who, sent in (
+        (made, form),
+        (made, form | {"code_verifier": "v" * 43}),
+        (other, form | {"code_verifier": "v" * 43}),
+    ):
+        assert who.secret is not None
+        answer = town.server.http.post("/oauth2/token", data=sent, auth=(who.portal.id, who.secret))
+        assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
+    assert portal.ask("finish", url=came_back)["claims"]["aud"] == made.portal.id
