@@ -362,6 +362,13 @@ class Section:
                     accept_language=visit.request.headers.get("accept-language"),
                 )
 
+    def _to_login(self, visit: Visit) -> Response:
+        """And back. Whoever was logged in here before is told why they are asked again."""
+        if visit.jar.get(Cookie.SESSION) is None:
+            return visit.go("/login", next=visit.here)
+        visit.jar.drop(Cookie.SESSION)
+        return visit.go("/login", next=visit.here, notice="session_gone")
+
     def _page_of(self, visit: Visit) -> str:
         """Where the form that was sent to this address stands."""
         if visit.request.scope["route"].path in self._shown:
@@ -371,7 +378,7 @@ class Section:
     def _refusal(self, visit: Visit, error: Exception) -> Response:
         match error:
             case LoginNeeded() | SessionGone():
-                return visit.go("/login", next=visit.here)
+                return self._to_login(visit)
             case StepUpNeeded():
                 age = {"max_age": str(int(error.max_age.total_seconds()))} if error.max_age else {}
                 return visit.go("/step-up", next=visit.here, acr=error.acr, **age)

@@ -53,7 +53,7 @@ TEXTS: Final[dict[str, str]] = {
     "login_busy": "Very many people are logging in. Try again in {wait}.",
     "account_suspended": "This account is suspended. Ask the help desk.",
     "half_gone": "The time to log in is over. Start again here.",
-    "session_gone": "Your session has ended. Log in again.",
+    "session_gone": "To keep you safe, you were logged out. Log in again.",
     # The second answer
     "second_heading": "One more step",
     "stepup_heading": "Confirm that it is you",

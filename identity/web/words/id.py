@@ -53,7 +53,7 @@ TEXTS: Final[dict[str, str]] = {
     "login_busy": "Sedang sangat ramai. Coba lagi dalam {wait}.",
     "account_suspended": "Akun ini sedang dibekukan. Hubungi petugas bantuan.",
     "half_gone": "Waktu untuk masuk sudah habis. Mulai lagi dari sini.",
-    "session_gone": "Sesi Anda sudah berakhir. Masuk lagi.",
+    "session_gone": "Demi keamanan, Anda sudah dikeluarkan. Masuk lagi.",
     # The second answer
     "second_heading": "Satu langkah lagi",
     "stepup_heading": "Pastikan ini Anda",

@@ -109,6 +109,13 @@ def test_without_a_session_a_page_leads_to_the_login_and_back(browser: Browser) 
     assert browser.get("/mine/a?page=2").status_code == 200
 
 
+def test_whose_session_has_ended_is_told_so_and_the_dead_cookie_goes(browser: Browser) -> None:
+    browser.cookies["__Host-absah"] = "x" * 43
+    answer = browser.get("/mine/a")
+    assert answer.headers["location"] == "/login?next=%2Fmine%2Fa&notice=session_gone"
+    assert "__Host-absah" not in browser.cookies
+
+
 @pytest.mark.parametrize(
     "elsewhere",
     [
