@@ -23,6 +23,7 @@ from identity.provider.errors import (
     PushRefused,
     RedirectNotRegistered,
 )
+from identity.provider.flow_tables import FlowTable
 from identity.provider.grant_tables import GrantTable
 from identity.provider.hints import Hints
 from identity.provider.model import (
@@ -47,7 +48,7 @@ from identity.provider.requests import (
     read_request,
     reply_to,
 )
-from identity.provider.tables import ConsentTable, FlowTable, PortalTable, SubjectTable
+from identity.provider.tables import ConsentTable, PortalTable, SubjectTable
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,11 +32,8 @@ class ErrorCode(StrEnum):
     UNSUPPORTED_RESPONSE_TYPE = "unsupported_response_type"
     INVALID_SCOPE = "invalid_scope"
     INVALID_TARGET = "invalid_target"  # RFC 8707, 2
-    INTERACTION_REQUIRED = "interaction_required"  # OpenID Connect Core, 3.1.2.6
-    LOGIN_REQUIRED = "login_required"
-    ACCOUNT_SELECTION_REQUIRED = "account_selection_required"
+    LOGIN_REQUIRED = "login_required"  # OpenID Connect Core, 3.1.2.6
     CONSENT_REQUIRED = "consent_required"
-    INVALID_REQUEST_URI = "invalid_request_uri"
     REQUEST_NOT_SUPPORTED = "request_not_supported"
     REQUEST_URI_NOT_SUPPORTED = "request_uri_not_supported"
     REGISTRATION_NOT_SUPPORTED = "registration_not_supported"

@@ -12,7 +12,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, insert, or_, select, update
 
 from identity.login.model import Acr
 from identity.provider.model import Grant, LogoutNotice, Portal, RefreshToken
@@ -267,10 +267,6 @@ class LogoutTable:
             .where(logout_notices.c.id == notice_id, logout_notices.c.ended_at.is_(None))
             .values(ended_at=now, outcome=outcome)
         )
-
-    def open_notices(self) -> int:
-        query = select(func.count()).where(logout_notices.c.ended_at.is_(None))
-        return int(self._tx.execute(query).scalar_one())
 
     def prune(self, *, ended_before: datetime, begun_before: datetime) -> None:
         """``begun_before``: a login that old has ended long ago, by its absolute limit."""

@@ -6,9 +6,10 @@ from datetime import timedelta
 from typing import Final
 
 from identity.ports import Begin, Clock
+from identity.provider.flow_tables import FlowTable
 from identity.provider.grant_tables import GrantTable, LogoutTable, RefreshTable, RevokedTokenTable
 from identity.provider.model import ProviderPolicy
-from identity.provider.tables import ConsentTable, FlowTable
+from identity.provider.tables import ConsentTable
 
 _HOUR: Final = timedelta(hours=1)
 _LONGEST_LOGIN: Final = timedelta(days=30)
