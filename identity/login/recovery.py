@@ -58,6 +58,8 @@ from identity.people.service import People
 from identity.ports import AuditTrail, Begin, Clock, Contacts, Outbox, Vault
 
 _BATCH: Final = 100
+_NOBODY: Final = "nobody@absah.invalid"
+"""RFC 2606: a domain that never exists, for a mail that is never sent."""
 _TOLD: Final = frozenset({RecoveryState.WAITING, RecoveryState.READY})
 _RECOVERABLE: Final = frozenset({PersonState.ACTIVE, PersonState.REGISTERED})
 
@@ -112,9 +114,7 @@ class Recoveries:
         # 2. Nobody has somebody else's mailbox filled in our name.
         self._throttle.take(Charge(Key.MAIL, named), address_charge(device.address))
         now, code = self._clock(), new_code()
-        if person is not None and person.state not in _RECOVERABLE:
-            person = None
-        if person is not None and person.confirmed_email is None:
+        if person is not None and (person.state not in _RECOVERABLE or person.confirmed_email is None):
             person = None
         recovery = Recovery(
             id=new_id(),
@@ -130,8 +130,18 @@ class Recoveries:
             self._table(tx).add(
                 recovery, code_hash=_known_code(code), cancel_hash=_hash(self._cancel_code(recovery.id))
             )
-            if person is not None:
-                self._notice(tx, person.id, "recovery_code", {"code": code})
+            # 4. For nobody the same is written, and unwritten: the work must not tell who is known.
+            to = person.confirmed_email if person is not None else None
+            with tx.begin_nested() as written:
+                self._outbox.queue(
+                    tx,
+                    to=to or _NOBODY,
+                    template="recovery_code",
+                    language=person.language if person else "id",
+                    values={"code": code},
+                )
+                if person is None:
+                    written.rollback()
 
     def confirm(self, code: str) -> Recovering:
         """The mailed code came back, or the one that ends the waiting time.
