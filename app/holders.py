@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 from identity.lookups.model import Actor, ActorKind, LookupKind, Subject
 from identity.lookups.service import Lookups
 from identity.people.errors import NikInvalid
 from identity.people.nik import Nik
 from identity.people.profiles import NIK
-from identity.ports import IssuedDocument, Vault
+from identity.ports import Begin, IssuedDocument, Vault
 from signing.errors import RequestRefused
 from signing.model import Document, Release
 from signing.ports import Caller
-from signing.register import DocumentRegister
+from signing.tables import DocumentTable
 from signing.types import document_type
+
+_PAGE: Final = 200
 
 
 def holder_fingerprint(vault: Vault, *, sample_niks: bool) -> Callable[[str], bytes]:
@@ -51,16 +54,41 @@ class AgencyReads:
 
 
 class HolderDocuments:
-    """Implements :class:`identity.ports.IssuedDocuments` over the register."""
+    """Implements :class:`identity.ports.IssuedDocuments`, and says for the export what there is."""
 
-    def __init__(self, register: DocumentRegister) -> None:
-        self._register = register
+    def __init__(self, read: Begin, lookups: Lookups) -> None:
+        self._read = read
+        self._lookups = lookups
 
     def to(self, holder: bytes, *, before: int | None = None, most: int) -> list[IssuedDocument]:
-        return [
-            _listed(cursor, release)
-            for cursor, release in self._register.issued_to(holder, before=before, limit=most)
-        ]
+        with self._read() as tx:
+            found = DocumentTable(tx).of_holder(holder, before=before, limit=most)
+        return [_listed(cursor, release) for cursor, release in found]
+
+    def held(self, person_id: str) -> Mapping[str, object]:
+        """:data:`identity.ports.HeldData`: all of them, page by page."""
+        holder = self._lookups.holder_of(person_id)
+        documents: list[dict[str, object]] = []
+        before = None
+        while holder is not None:
+            page = self.to(holder, before=before, most=_PAGE)
+            documents += [_exported(document) for document in page]
+            if len(page) < _PAGE:
+                break
+            before = page[-1].cursor
+        return {"documents": documents}
+
+
+def _exported(document: IssuedDocument) -> dict[str, object]:
+    return {
+        "id": document.id,
+        "type": document.kind[1],
+        "title": document.title,
+        "number": document.number,
+        "issuer": document.issuer,
+        "issued_at": document.issued_at.isoformat(),
+        "state": document.state,
+    }
 
 
 def _listed(cursor: int, release: Release) -> IssuedDocument:

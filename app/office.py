@@ -42,6 +42,7 @@ class Office:
     operators: Operators
     lookups: Lookups
     desk: Desk
+    documents: HolderDocuments
 
 
 def build_office(
@@ -61,6 +62,7 @@ def build_office(
     return Office(
         operators=operators,
         lookups=lookups,
+        documents=HolderDocuments(database.read, lookups),
         desk=Desk(
             begin=database.begin,
             audit=audit,
@@ -88,7 +90,7 @@ def office_pages(shell: Shell, core: Core) -> Iterator[APIRouter]:
             sharing=core.sharing,
             rights=core.rights,
             lookups=office.lookups,
-            documents=HolderDocuments(core.register),
+            documents=office.documents,
             operators=office.operators,
             clock=core.clock,
             policy=policy_from(core.settings.account, AccountPolicy),

@@ -42,6 +42,7 @@ def build_rights(
             "portals": sharing.held,
             "roles": office.operators.held,
             "lookups": office.lookups.held,
+            "documents": office.documents.held,
         },
         forget=[
             citizens.sessions.forget,

@@ -40,6 +40,7 @@ def run_once(core: Core) -> int:
         ),
         "rewrap_data_keys": lambda: core.envelope.rewrap(actor=ACTOR),
         "forget_mails": core.outbox.forget,
+        "forget_lookups": core.office.lookups.discard_old,
         "forget_seen_tokens": core.callers.once.purge,
         "erase_people": core.rights.erase_due,
         "forget_unfinished_people": core.rights.retain,

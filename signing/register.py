@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from signing import receipt
 from signing.errors import DocumentNotFound, RequestRefused
 from signing.ids import is_document_id
-from signing.model import Document, DocumentState, Release, StateReason, check_filter
+from signing.model import Document, DocumentState, StateReason, check_filter
 from signing.ports import AuditTrail, Begin, Caller, Clock, DocumentFiles, ReadLog
 from signing.tables import DocumentTable
 from signing.types import document_type
@@ -106,15 +106,6 @@ class DocumentRegister:
         if self._read_log is not None:
             self._read_log(caller, found)
         return found
-
-    def issued_to(
-        self, holder: bytes, *, before: int | None = None, limit: int = 50
-    ) -> list[tuple[int, Release]]:
-        """What was issued to the person with this fingerprint, newest first, older than status index
-        ``before``. Whose fingerprint it is, is for the caller to have made sure of.
-        """
-        with self._read() as tx:
-            return DocumentTable(tx).of_holder(holder, before=before, limit=limit)
 
     def revoke(self, caller: Caller, document_id: str, reason: StateReason) -> Document:
         """Take a document out of force for good, one that was superseded too: it may turn out to be wrong

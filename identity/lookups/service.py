@@ -82,8 +82,9 @@ class Lookups:
         return {"lookups": [line.held() for line in self.about(person_id)]}
 
     def forget(self, tx: Connection, person_id: str) -> None:
-        """A :data:`identity.ports.PersonHook`, for erasure."""
-        LookupTable(tx).forget(person_id)
+        """A :data:`identity.ports.PersonHook`, for erasure, before the profile goes: it names the holder."""
+        for key in self._keys_of(person_id):
+            LookupTable(tx).forget(key)
 
     def discard_old(self) -> int:
         """For upkeep: what is kept no longer. Returns how many lines."""

@@ -135,3 +135,21 @@ def test_samples_of_a_sandbox_are_in_nobodys_list(
     )
     assert seal(api, bearer_token(api, made), nik=siti.nik).status_code == 201
     assert "/d/" not in siti.get("/account/documents").text
+
+
+def test_the_export_names_the_documents_and_erasure_forgets_who_looked(
+    core: Core, api: InProcess, token: str, siti: Walker, clock: FrozenClock
+) -> None:
+    document = seal(api, token, nik=siti.nik).json()["id"]
+    api.get(f"/v1/documents/{document}", headers={"Authorization": f"Bearer {token}"})
+    siti.get("/account/privacy/export")
+    export = siti.post("/account/privacy/export").json()
+    assert [entry["id"] for entry in export["documents"]["documents"]] == [document]
+    assert [entry["thing"] for entry in export["lookups"]["lookups"]] == [document]
+    core.rights.request_erasure(siti.person_id)
+    clock.advance(timedelta(days=2))
+    assert core.rights.erase_due() == 1
+    with core.database.read() as tx:
+        assert tx.execute(text("SELECT count(*) FROM lookups")).scalar_one() == 0
+    # The document itself is the agency's, and stays valid.
+    assert api.get(f"/v1/verifications/{document}").json()["outcome"] == "valid"
