@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from identity.web.shell import local_path
+from identity.web.visits import local_path
 from tests.identity.web.conftest import SECRET, Browser, application
 
 ORIGIN = "https://absah.example"
