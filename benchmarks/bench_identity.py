@@ -220,13 +220,7 @@ def _peer(private: dict[str, str], public: dict[str, str]) -> dict[str, float]:
     with ExitStack() as closing:
         with _on_one_core():
             peer = closing.enter_context(running_peer(public))
-        grants = _load(
-            peer.port,
-            kind="forms",
-            path="/token",
-            connections=8,
-            forms=_grants(private, "system", peer.origin, path="/token", scope="documents.read"),
-        )
+        # Its memory holds a thousand entries: grants come last, or they would push the people out.
         families = [{"token": token, "basic": peer.basic} for token in peer.refresh_tokens]
         first = httpx.post(
             f"{peer.origin}/token",
@@ -246,6 +240,13 @@ def _peer(private: dict[str, str], public: dict[str, str]) -> dict[str, float]:
             connections=8,
         )
         refreshed = _load(peer.port, kind="refresh", path="/token", families=families, connections=8)
+        grants = _load(
+            peer.port,
+            kind="forms",
+            path="/token",
+            connections=8,
+            forms=_grants(private, "system", peer.origin, path="/token", scope="documents.read"),
+        )
     return {
         "grant_private_key_jwt": grants["per_second"],
         "refresh": refreshed["per_second"],
