@@ -19,6 +19,7 @@ from identity.mail import errors as mail
 from identity.operators import errors as operators
 from identity.people import errors as people
 from identity.provider import errors as provider
+from identity.web import errors as web
 from signing import errors as signing
 from verify import errors as verify
 
@@ -266,6 +267,13 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     operators.FourEyesNeeded: _DUTIES,
     operators.ActsOnOneself: _DUTIES,
     operators.OperatorUnfit: _DUTIES,
+    # identity's pages, which answer most of these with a page of their own
+    web.LoginNeeded: Problem(401, "login-needed", "Log in first", "Masuk dahulu"),
+    web.FormRefused: Problem(
+        403, "form-refused", "The form did not come from our page", "Formulir tidak berasal dari halaman kami"
+    ),
+    web.FormUnreadable: UNREADABLE,
+    web.PageUnknown: NOT_FOUND,
     # signing
     signing.RequestRefused: _FACTS,
     signing.UnknownDocumentType: Problem(
