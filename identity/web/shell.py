@@ -1,7 +1,6 @@
 """What every page does before and after its own work: language, cookies, session, CSRF, errors, headers.
 
-A page gets its request as a :class:`identity.web.visits.Visit`. The docstring of :mod:`identity.web` shows how
-to add one.
+A page gets its request as a :class:`identity.web.visits.Visit`; :mod:`identity.web` says how to add one.
 """
 
 from __future__ import annotations
