@@ -82,9 +82,9 @@ def build_citizens(
         **ports,
         outbox=outbox,
         contacts=contacts,
-        rp_id=urlsplit(settings.public_url).hostname or "localhost",
+        rp_id=urlsplit(settings.passkey_origin).hostname or "localhost",
         rp_name="Absah",
-        origin=settings.public_url,
+        origin=settings.passkey_origin,
         password_changed=[sessions.password_changed],
         policy=policy_from(settings.factors, FactorPolicy),
     )
@@ -120,6 +120,7 @@ def build_shell(settings: Settings, citizens: Citizens, *, find_flow: FindFlow =
     return Shell(
         web.layout_loader(),
         public_url=settings.public_url,
+        origins=settings.page_origins,
         asset_version=web.asset_version(),
         find_session=citizens.sessions.find,
         explain=explained,

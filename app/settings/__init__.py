@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -67,6 +68,9 @@ __all__ = [
     "StorageSettings",
     "describe",
 ]
+
+
+_LOOPBACK: Final = ("127.0.0.1", "localhost")
 
 
 class Settings(BaseSettings):
@@ -166,6 +170,23 @@ class Settings(BaseSettings):
     @property
     def storage_url(self) -> str:
         return self.storage.url or (self.home / "documents").as_uri()
+
+    @property
+    def page_origins(self) -> tuple[str, ...]:
+        """Where pages are read and forms sent from. A service on a plain-http loopback address answers under
+        each of its names: browsers know passkeys for ``localhost`` only, and people type either.
+        """
+        parts = urlsplit(self.public_url)
+        if parts.scheme != "http" or parts.hostname not in _LOOPBACK:
+            return (self.public_url,)
+        port = f":{parts.port}" if parts.port else ""
+        others = (f"http://{name}{port}" for name in _LOOPBACK if name != parts.hostname)
+        return (self.public_url, *others)
+
+    @property
+    def passkey_origin(self) -> str:
+        """A name, never a bare address (WebAuthn Level 3, 5.1.2)."""
+        return next((origin for origin in self.page_origins if "localhost" in origin), self.public_url)
 
     @property
     def pki_origin(self) -> str:

@@ -14,7 +14,7 @@ import hmac
 import re
 import secrets
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl
@@ -83,7 +83,7 @@ async def read_form(request: Request) -> Form:
     return Form(fields)
 
 
-def check_origin(request: Request, public_origin: str) -> None:
+def check_origin(request: Request, origins: Collection[str]) -> None:
     """What the browser says about the page that sent the form. Raises :class:`FormRefused`.
 
     A header that is missing is not held against an old browser: the token decides then.
@@ -92,7 +92,7 @@ def check_origin(request: Request, public_origin: str) -> None:
     if site is not None and site not in {"same-origin", "none"}:
         raise FormRefused("Another site sent this form.")
     origin = request.headers.get("origin")
-    if origin is not None and origin.lower() != public_origin:
+    if origin is not None and origin.lower() not in origins:
         raise FormRefused("This form comes from another address than the official one.")
 
 

@@ -5,7 +5,7 @@ A page gets its request as a :class:`identity.web.visits.Visit`; :mod:`identity.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -39,13 +39,16 @@ Guard = Callable[["Visit"], None]
 
 
 class Shell:
-    """``public_url`` is the only address that links, forms and redirects know; none comes from a request."""
+    """``public_url`` is the only address that links, forms and redirects know; none comes from a request.
+    ``origins`` are where forms may come from: the public address, unless more are named.
+    """
 
     def __init__(
         self,
         layout: BaseLoader,
         *,
         public_url: str,
+        origins: Collection[str] = (),
         asset_version: str,
         find_session: FindSession,
         explain: Explain,
@@ -54,6 +57,7 @@ class Shell:
         self._layout = layout
         self._asset_version = asset_version
         self.public_url = public_url.rstrip("/")
+        self.origins = frozenset(origins or {self.public_url})
         self.secure = self.public_url.startswith("https://")
         self.find_session = find_session
         self.find_flow = find_flow

@@ -213,7 +213,7 @@ class Visit:
 
     def check_form(self, form: Form) -> None:
         """Raises :class:`identity.web.errors.FormRefused`."""
-        check_origin(self.request, self.shell.public_url)
+        check_origin(self.request, self.shell.origins)
         check_token(form.fields.get(TOKEN_FIELD), self._bound_to())
 
     def know_flow(self) -> None:

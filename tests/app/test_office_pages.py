@@ -21,7 +21,8 @@ WITH_PASSKEY = (FactorKind.PASSKEY,)
 ACCOUNT = (
     "/account", "/account/documents", "/account/lookups", "/account/consents", "/account/sessions",
     "/account/factors", "/account/factors/password", "/account/factors/totp", "/account/factors/passkey",
-    "/account/factors/codes", "/account/factors/remove/password", "/account/privacy", "/account/privacy/export",
+    "/account/factors/codes", "/account/factors/remove/password", "/account/privacy",
+    "/account/privacy/export",
     "/account/privacy/correction", "/account/privacy/email", "/account/privacy/erasure",
     "/account/proofing", "/account/language",
 )  # fmt: skip

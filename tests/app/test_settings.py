@@ -169,3 +169,12 @@ def test_settings_cannot_be_changed_after_they_were_parsed() -> None:
         settings.env = "production"  # type: ignore[misc, assignment]
     with pytest.raises(ValidationError):
         settings.server.port = 1  # type: ignore[misc]
+
+
+def test_a_plain_http_loopback_service_takes_forms_under_both_of_its_names() -> None:
+    local = Settings(public_url="http://127.0.0.1:8000")
+    assert set(local.page_origins) == {"http://127.0.0.1:8000", "http://localhost:8000"}
+    assert local.passkey_origin == "http://localhost:8000"
+    public = Settings(public_url="https://sah.example.go.id", pki_url="http://pki.example.go.id")
+    assert public.page_origins == ("https://sah.example.go.id",)
+    assert public.passkey_origin == "https://sah.example.go.id"
