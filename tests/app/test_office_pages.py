@@ -94,8 +94,11 @@ def test_an_officer_opens_an_account_that_its_citizen_activates(
     assert nik in form.text
     fields = {"nik": nik, "name": "Siti Rahmawati", "birth_date": "17-2-1956", "hand_over": "print"}
     assert officer.post("/counter/open", **fields).status_code == 422  # without having seen the card
+    officer.get("/counter/open?lang=en")
     sheet = officer.post("/counter/open", **fields, seen="yes")
     assert sheet.status_code == 200
+    assert "Print and hand over" in sheet.text  # the officer's page, and the citizen's sheet
+    assert "Kode aktivasi akun Anda" in sheet.text
     code = re.search(r'sheet-code">([^<]+)<', sheet.text).group(1)  # type: ignore[union-attr]
     opened = core.citizens.people.activate(unescape(code))
     assert opened.proofing is ProofingLevel.IAL2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from markupsafe import Markup
 
@@ -18,6 +18,9 @@ from identity.ports import Clock
 from identity.web.dates import typed_date
 from identity.web.duty import Duty
 from identity.web.shell import Form, Response, Section, Visit
+from identity.web.words import Language, shown_moment
+
+_ON_SHEET: Final = ("for", "code", "until", "step_1", "step_2", "step_3", "qr", "secret")
 
 
 class Sheets:
@@ -30,15 +33,19 @@ class Sheets:
     def show(self, visit: Visit, opened: Opened) -> Response:
         """The only time that the code is shown: it goes to paper, and is kept nowhere."""
         link = f"{visit.shell.public_url}/activate"
+        language: Language = "en" if opened.person.language == "en" else "id"
+        until = shown_moment(self._clock() + self._lifetime, language)
+        filled = {"name": opened.person.name, "moment": until}
         code = opened.activation_code
         return visit.show(
             "sheet.html",
             title="sheet_heading" if code else "sheet_sent_heading",
-            person=opened.person,
+            # The officer reads the page, the citizen the sheet.
+            sheet={name: visit.pages.says(language, f"sheet_{name}", **filled) for name in _ON_SHEET},
+            sheet_language=language,
             code=code,
             address=link,
             qr=Markup(qr_svg(f"{link}?code={code}")) if code else None,  # noqa: S704 - our own drawing
-            until=self._clock() + self._lifetime,
         )
 
 
