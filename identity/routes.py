@@ -75,6 +75,10 @@ def router(
         "grant_type",
         grant_type={"enum": grants.names},
         scope={"type": "string", "description": "All that the client holds, when absent."},
+        code={"type": "string", "description": "With authorization_code: what the browser brought."},
+        redirect_uri={"type": "string", "description": "With authorization_code: where it was brought."},
+        code_verifier={"type": "string", "description": "With authorization_code: PKCE (RFC 7636)."},
+        refresh_token={"type": "string", "description": "With refresh_token; the answer has its successor."},
     )
 
     @routes.post("/token", summary="Get an access token", response_model=TokenOut, openapi_extra=body)

@@ -19,10 +19,30 @@ from identity.agencies.requests import RequestReader
 from identity.errors import TokenRequestInvalid
 from identity.provider.authorizing import Authorizing
 from identity.provider.inspecting import Inspecting
+from identity.provider.model import Prompt, ResponseMode
 from identity.provider.requests import Parameters
 from identity.routes import NO_STORE, OAuthForm, form_body
 
 _CREDENTIALS: Final = frozenset({"client_assertion", "client_assertion_type", "client_secret"})
+_TEXT: Final = {"type": "string"}
+_REQUEST: Final[Mapping[str, Mapping[str, Any]]] = {
+    "response_type": {"const": "code"},
+    "redirect_uri": _TEXT | {"format": "uri", "description": "Exactly as registered."},
+    "code_challenge": _TEXT | {"pattern": "^[A-Za-z0-9_-]{43}$"},
+    "code_challenge_method": {"const": "S256"},
+    "scope": _TEXT,
+    "state": _TEXT,
+    "nonce": _TEXT,
+    "response_mode": {"enum": [mode.value for mode in ResponseMode]},
+    "prompt": _TEXT | {"description": f"Words among {', '.join(Prompt)}, with spaces between them."},
+    "max_age": _TEXT | {"pattern": "^[0-9]{1,9}$", "description": "Seconds."},
+    "acr_values": _TEXT,
+    "ui_locales": _TEXT,
+    "login_hint": _TEXT,
+    "id_token_hint": _TEXT,
+    "dpop_jkt": _TEXT,
+}
+"""What a pushed request may say; :mod:`identity.provider.requests` reads it."""
 _A_DAY: Final = {"Cache-Control": "public, max-age=3600"}
 
 
@@ -52,7 +72,10 @@ def router(
         "/oauth2/par",
         status_code=201,
         summary="Push an authorization request (RFC 9126)",
-        openapi_extra=form_body("response_type", "redirect_uri", "code_challenge", scope={"type": "string"}),
+        openapi_extra=form_body(
+            *("response_type", "redirect_uri", "code_challenge", "code_challenge_method"),
+            **_REQUEST,
+        ),
     )
     def push(request: Request, form: OAuthForm) -> Response:
         client = reader.client(request, form)
@@ -94,6 +117,7 @@ def router(
     @routes.post(
         "/oauth2/revoke",
         summary="Revoke a token (RFC 7009)",
+        response_class=Response,  # nothing is in it
         openapi_extra=form_body("token", token={"type": "string"}),
     )
     def revoke(request: Request, form: OAuthForm) -> Response:
