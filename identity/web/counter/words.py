@@ -184,7 +184,7 @@ WORDS: Final[Words] = with_shared(
             "request_due": "Deadline: {moment}",
             "request_executes": "Carried out by itself {moment}",
             "request_open": "Deal with it",
-            "request_open_label": "Deal with: {kind}, deadline {moment}",
+            "request_open_label": "Deal with it: {kind}, deadline {moment}",
             "own_request": "Your own request: a colleague deals with it.",
             "request_received_label": "Received",
             "request_due_label": "Deadline",
