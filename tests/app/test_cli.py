@@ -176,7 +176,7 @@ def test_what_an_operator_lists(run: Run) -> None:
     assert "Dinas Contoh" in run("agency", "list").stdout
     assert "documents.issue:*" in run("client", "list", "dinas").stdout
     keys = run("keys", "list").stdout
-    assert keys.count("active") == 7  # root, issuing, tsu, ocsp, receipt, token, one seal
+    assert keys.count("active") == 9  # root, issuing, tsu, ocsp, receipt, two for tokens, wrapping, one seal
     assert "root-1" in run("ca", "show").stdout
     assert "issuing-1  number" in run("ca", "crl").stdout
 

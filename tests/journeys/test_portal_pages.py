@@ -16,9 +16,8 @@ from identity.provider.words import WORDS
 from identity.web.words import TEXTS, Language
 from tests.journeys.portals import PortalServer
 from tests.pages.faults import faults_of
-from tests.pages.town import AXE, PASSWORD, Citizen, Town, served_town
+from tests.pages.town import PASSWORD, Citizen, Town, axe_script, served_town
 from tests.support.needs import requires
-from tests.support.node import node_module
 
 pytestmark = requires("chromium")
 
@@ -85,7 +84,7 @@ def log_in(page: Any, citizen: Citizen, language: Language) -> None:
 def test_the_pages_are_clear_on_a_phone_and_to_a_screen_reader(
     language: Language, chromium: Any, town: Town, portal: Portal, server: PortalServer, screenshots: Path
 ) -> None:
-    node_module("axe-core")
+    axe = axe_script()
     words, citizen = WORDS[language], town.citizen(codes=False)
     context = chromium.new_context(locale=f"{language}-ID", viewport=PHONE, bypass_csp=True)
     page = context.new_page()
@@ -93,7 +92,7 @@ def test_the_pages_are_clear_on_a_phone_and_to_a_screen_reader(
 
     def stop(name: str) -> None:
         page.screenshot(path=screenshots / f"{name}.png", full_page=True)
-        page.add_script_tag(path=AXE)
+        page.add_script_tag(content=axe)
         result = page.evaluate("axe.run()")
         serious = [
             (one["id"], one["nodes"][0]["html"])

@@ -39,13 +39,13 @@ def test_what_the_used_factors_amount_to(used: list[FactorKind], strength: Stren
     assert strength_of(used) == strength
 
 
-@pytest.mark.parametrize("used", EVERY_SET, ids=str)
+@pytest.mark.parametrize("used", EVERY_SET, ids=lambda kinds: "+".join(sorted(kinds)) or "nothing")
 def test_no_set_without_a_password_or_a_passkey_logs_in(used: frozenset[FactorKind]) -> None:
     if not used & {PASSWORD, PASSKEY}:
         assert strength_of(used) is None
 
 
-@pytest.mark.parametrize("held", EVERY_SET, ids=str)
+@pytest.mark.parametrize("held", EVERY_SET, ids=lambda kinds: "+".join(sorted(kinds)) or "nothing")
 def test_recovery_codes_complete_nothing(held: frozenset[FactorKind]) -> None:
     assert is_complete(held) == is_complete(held | {CODE})
     assert is_complete(held) == (PASSKEY in held or {PASSWORD, TOTP} <= held)
@@ -55,7 +55,7 @@ def factor(kind: FactorKind, number: int = 0) -> Factor:
     return Factor(f"{kind}-{number}", kind, "", START)
 
 
-@pytest.mark.parametrize("kinds", EVERY_SET, ids=str)
+@pytest.mark.parametrize("kinds", EVERY_SET, ids=lambda kinds: "+".join(sorted(kinds)) or "nothing")
 def test_whoever_can_log_in_can_still_do_so_after_every_permitted_removal(
     kinds: frozenset[FactorKind],
 ) -> None:
