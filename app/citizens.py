@@ -85,7 +85,7 @@ def build_citizens(
         rp_id=urlsplit(settings.passkey_origin).hostname or "localhost",
         rp_name="Absah",
         origin=settings.passkey_origin,
-        password_changed=[sessions.password_changed],
+        password_changed=[sessions.password_changed, people.end_address_changes],
         policy=policy_from(settings.factors, FactorPolicy),
     )
     parts: dict[str, Any] = ports | {

@@ -43,8 +43,8 @@ class Notices(LoginJobs):
             if found is None or not table.use(hashed, now):
                 raise LinkGone
             person_id, methods = found
-            # 2. Whatever is open ends, on their devices and on ours.
-            self._sessions.end_access(tx, person_id)
+            # 2. Whatever is open ends, on their devices, on ours and at portals.
+            self._people.end_access(tx, person_id)
             # 3. What opened that login is in somebody else's hands: it must not even begin another one.
             self._factors.drop(tx, person_id, [_BEGINS[method] for method in methods if method in _BEGINS])
             # 4. Say what to do now.

@@ -160,6 +160,7 @@ class Recoveries:
         person = self._recoverable(recovery.person_id)
         # 2. After the waiting time: what there was is taken away, and set up anew.
         if recovery.state is RecoveryState.READY:
+            self._require_self_service(person)  # they may have been at a counter since
             with self._begin() as tx:
                 return self._finish(tx, recovery, person.id, tuple(FactorKind), "waited")
         # 3. Nothing was ever complete: the mailbox is all that there is to prove.
@@ -365,7 +366,7 @@ class Recoveries:
         """Take away what was lost, and let it be set up anew. The last acts of the transaction."""
         if not self._table(tx).move(recovery, RecoveryState.DONE):
             raise LinkGone
-        self._sessions.end_access(tx, person_id)
+        self._people.end_access(tx, person_id)
         self._factors.drop(tx, person_id, lost)
         recovering = self._half(tx, person_id, Purpose.SETUP, None)
         self._notice(tx, person_id, "recovery_done", {"when": moment(self._clock())})

@@ -160,7 +160,7 @@ class Erasing(PeopleJobs):
         return 1
 
     def _take_everything(self, tx: Connection, record: PersonRecord) -> None:
-        self._end_access(tx, record.id)
+        self.end_access(tx, record.id)
         for forget in self._forget:
             forget(tx, record.id)
         self._erase(tx, record)

@@ -153,6 +153,18 @@ class PeopleJobs:
         if to is not None:
             self._outbox.queue(tx, to=to, template=template, language=language, values=dict(values or {}))
 
-    def _end_access(self, tx: Connection, person_id: str) -> None:
+    # --- within somebody else's transaction: identity.ports.PersonHook -------------------------------
+
+    def end_access(self, tx: Connection, person_id: str) -> None:
+        """Nothing stays open in somebody's name, nor what could open it again. The caller audits.
+
+        A change of the address under way counts: whoever asked for it in a stolen session would get the mails
+        of the next recovery.
+        """
+        self.end_address_changes(tx, person_id)
         for ending in self._endings:
             ending(tx, person_id)
+
+    def end_address_changes(self, tx: Connection, person_id: str) -> None:
+        """For a new password: the codes on the way to mailboxes may be somebody else's."""
+        CodeTable(tx).withdraw(person_id, CodePurpose.EMAIL, self._clock())

@@ -129,7 +129,7 @@ class Proofing(PeopleJobs):
                 person.require_move(PersonState.INVITED)
                 person = replace(person, state=PersonState.INVITED)
                 self._store(tx, record, person)
-                self._end_access(tx, person_id)
+                self.end_access(tx, person_id)
             code = self._invite(tx, person, send=send)
             self._audit.append(
                 tx,

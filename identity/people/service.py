@@ -119,7 +119,7 @@ class People(Mailboxes, Proofing):
             person.require_move(PersonState.SUSPENDED)
             changed = replace(person, state=PersonState.SUSPENDED)
             self._store(tx, record, changed)
-            self._end_access(tx, person_id)
+            self.end_access(tx, person_id)
             self._mail(tx, person.confirmed_email, "account_suspended", person.language)
             self._audit.append(
                 tx, action="person.suspended", actor=actor, subject=person_id, facts={"reason": reason.value}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
@@ -16,7 +16,7 @@ from identity.login.errors import (
     RecoveryNeedsOfficer,
 )
 from identity.login.model import Answer, Purpose, Recovering, Recovery, RecoveryState
-from identity.people.errors import PersonStateForbids
+from identity.people.errors import CodeInvalid, PersonStateForbids
 from identity.people.model import PersonState, ProofingLevel
 from tests.identity.login.conftest import (
     EMAIL,
@@ -223,6 +223,33 @@ def test_who_was_proofed_at_a_counter_and_lost_both_goes_to_a_counter(house: Hou
     with pytest.raises(RecoveryNeedsOfficer):
         house.recoveries.prove(secret, siti.recovery_code(), STRANGER)
     assert house.factors.of(siti.person_id)[-1].left == 10
+
+
+def test_who_was_proofed_while_a_recovery_ripened_goes_to_a_counter_too(house: House) -> None:
+    siti = house.person(codes=True)
+    code = _ready(house, siti)
+    opened = house.people.open_proofed(
+        officer_id="petugas",
+        nik=NIK,
+        name="Siti Rahmawati",
+        birth_date=date(1956, 2, 17),
+        email=None,
+        language="id",
+    )
+    assert opened.activation_code is not None
+    house.people.attach(siti.person_id, opened.activation_code)
+    with pytest.raises(RecoveryNeedsOfficer):
+        house.recoveries.confirm(code)
+    assert house.factors.is_complete(siti.person_id)
+
+
+def test_a_recovery_stops_an_address_change_under_way(house: House) -> None:
+    siti = house.person()
+    house.people.change_email(siti.person_id, "pencuri@contoh.id")
+    change = house.mails.of("email_change")[-1].values["code"]
+    house.recoveries.prove(_confirmed(house), siti.totp_code(), STRANGER)
+    with pytest.raises(CodeInvalid):
+        house.people.confirm_email(change)
 
 
 def test_an_officer_gives_access_back_with_a_code(house: House) -> None:

@@ -19,6 +19,7 @@ from identity.login.errors import (
     StepUpNeeded,
 )
 from identity.login.model import Acr, Answer, Opened, Purpose
+from identity.people.errors import CodeInvalid
 from identity.people.model import PersonState
 from identity.people.service import SuspensionReason
 from tests.identity.login.conftest import (
@@ -339,6 +340,17 @@ def test_this_was_not_me_takes_the_passkey_that_was_used(house: House) -> None:
         FactorKind.PASSWORD,
         FactorKind.TOTP,
     }
+
+
+def test_this_was_not_me_stops_an_address_change_under_way(house: House) -> None:
+    siti = house.person()
+    house.enter(siti, STRANGER)
+    house.people.change_email(siti.person_id, "pencuri@contoh.id")
+    code = house.mails.of("email_change")[-1].values["code"]
+    house.login.repudiate(house.mails.of("new_device")[-1].values["code"])
+    with pytest.raises(CodeInvalid):
+        house.people.confirm_email(code)
+    assert house.people.get(siti.person_id).email == EMAIL
 
 
 def test_links_of_nobody_and_old_links_do_nothing(house: House) -> None:
