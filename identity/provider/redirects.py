@@ -18,7 +18,7 @@ from identity.provider.model import LONGEST_URI, PortalKind
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _CHARACTERS = re.compile(r"[A-Za-z0-9._~:/?@!$&'()+,;=%\[\]-]+")  # of RFC 3986, without # and *
 _PRIVATE_SCHEME = re.compile(r"[a-z][a-z0-9+-]*(?:\.[a-z0-9+-]+)+")
-_LOOPBACK_ADDRESS = re.compile(r"http://(127\.0\.0\.1|\[::1\])(?::\d{1,5})?(/.*)")
+_LOOPBACK_ADDRESS = re.compile(r"http://(127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?(/.*)")
 
 
 def check_redirect_uri(uri: str, *, kind: PortalKind, allow_http: bool) -> None:

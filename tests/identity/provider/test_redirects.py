@@ -138,6 +138,11 @@ def test_the_port_of_an_apps_loopback_address_is_the_one_thing_that_may_differ(
     assert matches(uri, ("http://127.0.0.1:8000/callback",), NATIVE) is expected
 
 
+def test_a_port_in_digits_of_another_script_does_not_match() -> None:
+    # Such a port fits into no header: what matched could not even be answered.
+    assert not matches("http://127.0.0.1:\uff11\uff12/callback", ("http://127.0.0.1/callback",), NATIVE)
+
+
 def test_the_port_of_a_servers_loopback_address_may_not_differ() -> None:
     assert not matches("http://127.0.0.1:51234/callback", ("http://127.0.0.1:8000/callback",), WEB)
 
