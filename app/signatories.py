@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from app.clock import Clock
 from app.errors import AuthenticationInsufficient
 from identity.access import AccessClaims, Authentication
+from identity.agencies.model import covered
 from identity.agencies.service import Agencies
 from identity.login.model import Acr
 from identity.operators.model import Role
@@ -75,7 +76,7 @@ class Signatories:
             client_id=portal.id,
             agency_id=agency.id,
             agency_name=agency.name,
-            scopes=claims.scopes & grant.scopes & portal.scopes,
+            scopes=covered(claims.scopes & grant.scopes, portal.scopes),
             authorised_by=grant.person_id,
         )
 

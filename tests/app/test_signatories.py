@@ -149,6 +149,12 @@ def test_a_login_that_is_too_weak_is_refused_where_passkeys_are_demanded(
     assert 'acr_values="phr"' in refused.headers["www-authenticate"]
 
 
+def test_a_portal_for_all_types_may_ask_for_one_and_seals_that_one_only(desk: Desk) -> None:
+    token = desk.authorize(scope="openid documents.issue:business_licence")
+    assert desk.seal(token).status_code == 201
+    assert desk.seal(token, type="decree").status_code == 403
+
+
 def test_a_role_that_has_ended_seals_nothing_more(desk: Desk) -> None:
     token = desk.authorize()
     (grant,) = desk.core.office.operators.grants("dinas")
