@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter
+from sqlalchemy import Connection
 
 from app import web
 from app.answers import explained
@@ -23,6 +24,8 @@ from identity.login.recovery import Recoveries
 from identity.login.service import Login
 from identity.login.sessions import Sessions
 from identity.login.throttle import Throttle, ThrottlePolicy
+from identity.operators.model import OperatorPolicy
+from identity.operators.service import Operators
 from identity.people.contacts import PeopleContacts
 from identity.people.registry import SimulatedRegistry
 from identity.people.service import People
@@ -43,6 +46,7 @@ class Citizens:
     throttle: Throttle
     login: Login
     recoveries: Recoveries
+    operators: Operators
 
 
 def build_citizens(
@@ -102,6 +106,18 @@ def build_citizens(
         ),
     }
     login = Login(**parts, policy=policy_from(settings.login, LoginPolicy))
+    operators = Operators(
+        begin=database.begin,
+        read=database.read,
+        clock=clock,
+        audit=audit,
+        people=people,
+        policy=policy_from(settings.operators, OperatorPolicy),
+    )
+
+    def roles_wait(tx: Connection, person_id: str) -> None:
+        operators.put_back(tx, person_id, actor=person_id)
+
     return Citizens(
         contacts=contacts,
         people=people,
@@ -110,8 +126,13 @@ def build_citizens(
         throttle=parts["throttle"],
         login=login,
         recoveries=Recoveries(
-            **parts, login=login, places=places, policy=policy_from(settings.recovery, RecoveryPolicy)
+            **parts,
+            login=login,
+            places=places,
+            policy=policy_from(settings.recovery, RecoveryPolicy),
+            given_back=[roles_wait],
         ),
+        operators=operators,
     )
 
 

@@ -18,7 +18,7 @@ from app.settings import Settings
 from identity.lookups.model import LookupPolicy
 from identity.lookups.service import Lookups
 from identity.operators.desk import Desk
-from identity.operators.model import OperatorPolicy, Role
+from identity.operators.model import Role
 from identity.operators.service import Operators
 from identity.ports import Vault
 from identity.web.account.parts import Account, AccountPolicy
@@ -50,17 +50,11 @@ def build_office(
 ) -> Office:
     """Opens no key and asks no database."""
     ports: dict[str, Any] = {"begin": database.begin, "read": database.read, "clock": clock}
-    operators = Operators(
-        **ports,
-        audit=audit,
-        people=citizens.people,
-        policy=policy_from(settings.operators, OperatorPolicy),
-    )
     lookups = Lookups(
         **ports, vault=vault, people=citizens.people, policy=policy_from(settings.lookups, LookupPolicy)
     )
     return Office(
-        operators=operators,
+        operators=citizens.operators,
         lookups=lookups,
         documents=HolderDocuments(database.read, lookups),
         desk=Desk(
@@ -71,7 +65,7 @@ def build_office(
             sessions=citizens.sessions,
             recoveries=citizens.recoveries,
             lookups=lookups,
-            operators=operators,
+            operators=citizens.operators,
             sample_niks=not settings.production,
         ),
     )

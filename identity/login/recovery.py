@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -55,7 +56,7 @@ from identity.people.errors import PersonStateForbids, PersonUnknown
 from identity.people.model import Person, PersonState, ProofingLevel
 from identity.people.proofing import Opened
 from identity.people.service import People
-from identity.ports import AuditTrail, Begin, Clock, Contacts, Outbox, Vault
+from identity.ports import AuditTrail, Begin, Clock, Contacts, Outbox, PersonHook, Vault
 
 _BATCH: Final = 100
 _NOBODY: Final = "nobody@absah.invalid"
@@ -65,7 +66,11 @@ _RECOVERABLE: Final = frozenset({PersonState.ACTIVE, PersonState.REGISTERED})
 
 
 class Recoveries:
-    """Safe to share between threads and processes. ``setup_lifetime`` is that of ``LoginPolicy``."""
+    """Safe to share between threads and processes. ``setup_lifetime`` is that of ``LoginPolicy``.
+
+    ``given_back`` hear of accounts that came back without a passkey, in the transaction that gives them back:
+    what only a passkey may open has to be vouched for anew.
+    """
 
     def __init__(
         self,
@@ -84,6 +89,7 @@ class Recoveries:
         login: Login,
         places: Places | None = None,
         policy: RecoveryPolicy | None = None,
+        given_back: Sequence[PersonHook] = (),
     ) -> None:
         self._begin = begin
         self._read = read
@@ -100,6 +106,7 @@ class Recoveries:
         self._login = login
         self._places = places or Places()
         self._policy = policy or RecoveryPolicy()
+        self._given_back = tuple(given_back)
 
     # --- by oneself ----------------------------------------------------------------------------------
 
@@ -368,6 +375,9 @@ class Recoveries:
             raise LinkGone
         self._people.end_access(tx, person_id)
         self._factors.drop(tx, person_id, lost)
+        if proof != FactorKind.PASSKEY:
+            for given_back in self._given_back:
+                given_back(tx, person_id)
         recovering = self._half(tx, person_id, Purpose.SETUP, None)
         self._notice(tx, person_id, "recovery_done", {"when": moment(self._clock())})
         self._audit.append(

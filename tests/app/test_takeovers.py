@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -9,8 +10,10 @@ from sqlalchemy import Connection, select
 
 from app.wiring import Core
 from identity.factors.model import FactorKind
-from identity.login.model import Device, Secret, Session
+from identity.login.model import Answer, Device, Secret, Session
 from identity.login.recovery_tables import RepudiationTable
+from identity.mail.tables import mails
+from identity.operators.model import GrantState, Role
 from identity.people.codes import CodePurpose
 from identity.people.tables import person_codes
 from identity.provider.authorizing import Answered
@@ -19,8 +22,9 @@ from identity.provider.model import Consent, Portal, PortalKind
 from identity.provider.portals import PortalRegistration
 from identity.provider.requests import Parameters
 from identity.provider.tables import ConsentTable
-from tests.app.walker import Walker, person
+from tests.app.walker import Walker, appoint, log_in, person
 from tests.support.asgi import InProcess
+from tests.support.authenticator import SoftwareAuthenticator
 from tests.support.clock import FrozenClock
 
 THIEF = Device("198.51.100.9", "curl/8.5")
@@ -86,6 +90,57 @@ def test_this_was_not_me_ends_what_portals_were_granted_to_outlive_the_login(
     core.citizens.login.repudiate(link.text)
     with core.database.read() as tx:
         assert _standing(tx, siti.person_id) == []
+
+
+def test_an_operator_who_has_a_passkey_shows_it_before_ways_to_log_in_change(
+    core: Core, siti: Walker, api: InProcess, clock: FrozenClock
+) -> None:
+    appoint(core, person(core, api, clock, 2), Role.AUDITOR)
+    appoint(core, siti, Role.OFFICER)
+    log_in(core, siti)
+    assert siti.get("/account/factors/passkey").status_code == 200  # the first one
+    authenticator = SoftwareAuthenticator(core.settings.passkey_origin)
+    challenge = core.citizens.factors.begin_passkey(siti.person_id)
+    made = authenticator.create(challenge.options_json)
+    core.citizens.factors.confirm_passkey(siti.person_id, challenge.id, made)
+    for page in ("passkey", "totp", "codes", "password"):
+        answer = siti.get(f"/account/factors/{page}")
+        assert (answer.status_code, "acr=phr" in answer.headers["location"]) == (303, True)
+    log_in(core, siti, [FactorKind.PASSKEY])
+    assert siti.get("/account/factors/passkey").status_code == 200
+
+
+@pytest.mark.parametrize("by_passkey", [False, True])
+def test_roles_wait_for_a_confirmation_after_a_recovery_without_a_passkey(
+    core: Core, siti: Walker, api: InProcess, clock: FrozenClock, *, by_passkey: bool
+) -> None:
+    appoint(core, person(core, api, clock, 2), Role.AUDITOR)
+    appoint(core, siti, Role.OFFICER)
+    core.citizens.people.change_email(siti.person_id, "siti@contoh.id")
+    core.citizens.people.confirm_email(_mailed(core, "email_change"))
+    if by_passkey:
+        authenticator = SoftwareAuthenticator(core.settings.passkey_origin)
+        challenge = core.citizens.factors.begin_passkey(siti.person_id)
+        made = authenticator.create(challenge.options_json)
+        core.citizens.factors.confirm_passkey(siti.person_id, challenge.id, made)
+        asked = core.citizens.factors.passkey_options(siti.person_id)
+        answer = Answer(FactorKind.PASSKEY, authenticator.get(asked.options_json), asked.id)
+    else:
+        answer = Answer(FactorKind.TOTP, siti.code())
+    core.citizens.recoveries.start("siti@contoh.id", THIEF)
+    half = core.citizens.recoveries.confirm(_mailed(core, "recovery_code"))
+    core.citizens.recoveries.prove(half.secret, answer, THIEF)
+    (grant,) = [one for one in core.office.operators.grants() if one.person_id == siti.person_id]
+    assert grant.state is (GrantState.ACTIVE if by_passkey else GrantState.PROPOSED)
+
+
+def _mailed(core: Core, template: str) -> str:
+    """The code in the one mail of this kind."""
+    with core.database.read() as tx:
+        (row,) = tx.execute(select(mails).where(mails.c.template == template)).all()
+    content = json.loads(core.vault.open("mail", row.sealed, context=row.id))
+    code: str = content["values"]["code"]
+    return code
 
 
 def test_a_new_password_stops_an_address_change_under_way(core: Core, siti: Walker) -> None:

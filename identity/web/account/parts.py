@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from identity.factors.model import FactorKind
 from identity.factors.service import Factors
+from identity.login.model import Acr
 from identity.login.service import Login
 from identity.login.sessions import Sessions
 from identity.lookups.service import Lookups
@@ -49,8 +51,17 @@ class Account:
     def require_fresh(self, visit: Visit) -> str:
         """The person's id, if they have shown a factor just now.
 
+        Of an operator who has a passkey it is the passkey: a code that was typed into a clone must not add
+        the thief's own passkey, and so pass for the phishing-resistant login that their pages demand.
         Raises :class:`identity.login.errors.StepUpNeeded`, which leads there and back to this page: a form
         that needs it stands at the address of its page.
         """
-        self.login.require_fresh(visit.session, max_age=self.policy.fresh)
-        return visit.session.person_id
+        person_id = visit.session.person_id
+        acr = Acr.PHR if self._is_bound_to_passkey(person_id) else Acr.AAL2
+        self.login.require_fresh(visit.session, acr=acr, max_age=self.policy.fresh)
+        return person_id
+
+    def _is_bound_to_passkey(self, person_id: str) -> bool:
+        return self.operators.is_operator(person_id) and any(
+            factor.kind is FactorKind.PASSKEY for factor in self.factors.of(person_id)
+        )
