@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse, Response
 
 from identity.login.model import Device, Opened, Session
 from identity.web.cookies import Cookie, Jar
-from identity.web.errors import LoginNeeded
+from identity.web.errors import LoginNeeded, PageUnknown
 from identity.web.forms import TOKEN_FIELD, Form, check_origin, check_token, new_token
 from identity.web.pages import Pages
 from identity.web.words import Language, choose_language
@@ -79,8 +79,13 @@ class Visit:
         return local_path(f"{self.path}?{self.request.url.query}".rstrip("?")) or HOME
 
     def parameter(self, name: str) -> str:
-        """A part of the path."""
-        return str(self.request.path_params[name])
+        """A part of the path. Raises :class:`identity.web.errors.PageUnknown` for what names nothing here:
+        text that PostgreSQL does not take, U+0000, must not reach it.
+        """
+        part = str(self.request.path_params[name])
+        if "\0" in part:
+            raise PageUnknown
+        return part
 
     def query(self, name: str) -> str | None:
         return self.request.query_params.get(name)

@@ -13,6 +13,12 @@ ORIGIN = "https://absah.example"
 FILLED = {"name": "Siti", "email": "siti@contoh.id"}
 
 
+def test_a_part_of_an_address_that_no_database_takes_names_no_page(browser: Browser) -> None:
+    browser.get("/open")
+    browser.send("/open", **FILLED)
+    assert browser.get("/mine/a%00b").status_code == 404
+
+
 def test_a_form_of_ours_is_accepted_once_its_page_was_seen(browser: Browser) -> None:
     assert browser.get("/open").status_code == 200
     answer = browser.send(
