@@ -42,12 +42,15 @@ class Browser:
 
     def send(self, action: str, **fields: str) -> str:
         """Fill in the form of this page whose action begins so, and press its button."""
+        target, hidden = self.form(action)
+        return self._follow(self.http.post(target, data=hidden | fields))
+
+    def form(self, action: str) -> tuple[str, dict[str, str]]:
+        """Where the form of this page goes whose action begins so, and its hidden fields."""
         for found, body in _FORM.findall(self.answer.text):
             target = unescape(found)
             if urlsplit(target).path == action:
-                return self._follow(
-                    self.http.post(urljoin(str(self.answer.url), target), data=self._hidden(body) | fields)
-                )
+                return urljoin(str(self.answer.url), target), self._hidden(body)
         raise AssertionError(f"no form to {action} on {self.answer.url}:\n{self.answer.text}")
 
     def log_in(self, citizen: Citizen) -> str:
