@@ -1,0 +1,175 @@
+"""Account and offices in a real browser: both languages, a small phone and a desk, no script, axe-core.
+
+What stands behind the login, with something on every list. The way in is in ``test_citizen_pages``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
+
+from app.demo import sample_documents
+from app.main import build_app
+from app.provisioning import certify_agency
+from identity.factors.model import FactorKind
+from identity.operators.model import Role
+from identity.web.words import LANGUAGES, Language
+from tests.app.test_office_pages import ACCOUNT, KEY, OFFICES, WITH_PASSKEY
+from tests.app.walker import Walker, appoint, log_in, person
+from tests.pages.faults import faults_of
+from tests.pages.test_citizen_pages import WIDTHS, refused, scripts_off, violations
+from tests.pages.town import Town, axe_script, served_town
+from tests.support.asgi import InProcess
+from tests.support.clock import FrozenClock
+from tests.support.needs import requires
+from tests.support.tokens import bearer_token
+
+pytestmark = [pytest.mark.network, requires("chromium")]
+
+SECTIONS = ("/account", "/counter", "/help-desk", "/agency", "/operators")
+
+
+@dataclass
+class Inhabited:
+    """A town whose people have something on every page; ``visits`` says who goes where."""
+
+    town: Town
+    application: FastAPI
+    visits: list[tuple[Walker, tuple[str, ...]]] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def inhabited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inhabited]:
+    with served_town(tmp_path_factory.mktemp("inner")) as town, ExitStack() as closing:
+        made = Inhabited(town, build_app(town.core, closing=closing))
+        _settle(made)
+        yield made
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_page_behind_the_login_works_without_a_script_and_is_whole_for_everybody(
+    language: Language, chromium: Any, inhabited: Inhabited, screenshots: Path
+) -> None:
+    axe, found = axe_script(), []
+    for walker, paths in inhabited.visits:
+        context = chromium.new_context(locale="id-ID", timezone_id="Asia/Jakarta")
+        context.add_cookies([{"name": "absah", "value": walker.cookies["absah"], "url": inhabited.town.url}])
+        page = context.new_page()
+        page.on("requestfailed", lambda request: found.extend(refused(request)))
+        with scripts_off(page) as allowed:
+            for path in paths:
+                status = page.goto(f"{inhabited.town.url}{path}?lang={language}").status
+                if (status, page.url.partition("?")[0]) != (200, f"{inhabited.town.url}{path}"):
+                    found.append(f"{path}: {status} at {page.url}")
+                name = re.sub(r"\W+", "-", path).strip("-")
+                for width, height in WIDTHS.items():
+                    page.set_viewport_size({"width": width, "height": height})
+                    page.screenshot(path=screenshots / f"{width}-{name}.png", full_page=True)
+                    found.extend(f"{path} at {width}: {fault}" for fault in faults_of(page))
+                if page.locator("html").get_attribute("lang") != language:
+                    found.append(f"{path} is not in {language}")
+                with allowed():
+                    found.extend(f"{path}: {fault}" for fault in violations(page, axe))
+        context.close()
+    assert found == []
+
+
+def test_no_page_behind_the_login_was_left_out(inhabited: Inhabited) -> None:
+    visited = [path for _, paths in inhabited.visits for path in paths]
+    templates = {
+        context.path
+        for context in iter_route_contexts(inhabited.application.routes)
+        if context.path and "GET" in (context.methods or ()) and context.path.startswith(SECTIONS)
+    }
+    assert len(templates) >= 25
+    left_out = {
+        template
+        for template in templates
+        if not any(re.fullmatch(re.sub(r"\{.*?\}", "[^/]+", template), path) for path in visited)
+    }
+    assert left_out == set()
+
+
+def _settle(made: Inhabited) -> None:
+    """An auditor first; then one of each office, a citizen, and what they have to do with each other."""
+    town, core = made.town, made.town.core
+    agency = core.agencies.add_agency(
+        "dinas", name="Dinas Perizinan", organization_identifier="NTRID-1", actor="test"
+    )
+    certify_agency(core, agency, actor="test")
+    nobody = InProcess(made.application)
+    people: dict[Role | None, Walker] = {}
+    for serial, role in enumerate(
+        (Role.AUDITOR, *(role for role in OFFICES if role is not Role.AUDITOR), None), start=1
+    ):
+        people[role] = walker = person(
+            core, nobody, FrozenClock(datetime.now(UTC)), serial, name=f"Warga {'ABCDEFGH'[serial]}"
+        )
+        if role is not None:
+            appoint(core, walker, role, "dinas" if role.is_of_agency else None)
+        weak = (FactorKind.PASSWORD, FactorKind.TOTP)
+        log_in(core, walker, WITH_PASSKEY if role else weak)
+    citizen = people[None]
+    _seal_for(town, citizen)
+    request = core.rights.request_correction(citizen.person_id, "Nama saya Siti Aminah.")
+    system = core.agencies.register_client(
+        "dinas", name="Izin", scopes=["documents.read"], jwks=KEY, actor="test"
+    )
+    administrator = people[Role.AGENCY_ADMINISTRATOR]
+    core.agencies.add_agency("lain", name="Dinas Lain", organization_identifier="NTRID-2", actor="test")
+    appoint(core, administrator, Role.AGENCY_ADMINISTRATOR, "lain")  # one of a single agency sees no list
+    waiting = core.office.operators.propose(
+        citizen.person_id, Role.SIGNATORY, "dinas", actor=administrator.person_id
+    )
+    made.visits = [
+        (citizen, ACCOUNT),
+        (
+            people[Role.OFFICER],
+            (
+                *OFFICES[Role.OFFICER],
+                f"/counter/people/{citizen.person_id}",
+                f"/counter/people/{citizen.person_id}/code",
+                f"/counter/requests/{request.id}",
+            ),
+        ),
+        (people[Role.HELP_DESK], (*OFFICES[Role.HELP_DESK], f"/help-desk/people/{citizen.person_id}")),
+        (
+            administrator,
+            ("/agency", *OFFICES[Role.AGENCY_ADMINISTRATOR], f"/agency/dinas/clients/{system.id}"),
+        ),
+        (people[Role.AUDITOR], (*OFFICES[Role.AUDITOR], f"/operators/{waiting.id}")),
+    ]
+
+
+def _seal_for(town: Town, holder: Walker) -> None:
+    """A document for somebody, which its agency has looked at since."""
+    http: Any = town.server.http
+    scopes = ["documents.issue:*", "documents.read"]
+    client = town.core.agencies.add_client("dinas", name="Uji", scopes=scopes, actor="test")
+    bearer = {"Authorization": f"Bearer {bearer_token(http, client)}"}
+    metadata = {
+        "type": "business_licence",
+        "number": "503/0217/DPMPTSP/2026",
+        "title": "Nomor Induk Berusaha",
+        "signatory": "Kepala Dinas",
+        "issued_on": "2026-05-30",
+        "holder": {"name": "Siti Aminah", "nik": holder.nik},
+    }
+    sealed = http.post(
+        "/v1/documents",
+        headers=bearer,
+        files={"file": ("izin.pdf", sample_documents()[0].pdf, "application/pdf")},
+        data={"metadata": json.dumps(metadata)},
+    )
+    assert sealed.status_code == 201, sealed.text
+    assert http.get(f"/v1/documents/{sealed.json()['id']}", headers=bearer).status_code == 200
