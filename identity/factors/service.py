@@ -8,6 +8,7 @@ fresh factor before one is added or removed here.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection
@@ -64,6 +65,12 @@ class Factors(PasswordJobs, TotpJobs, PasskeyJobs, RecoveryCodeJobs):
             ChallengeTable(tx).remove_all(person_id)
         if FactorKind.TOTP in kinds:
             TotpTable(tx).drop_setups(person_id)
+
+    def drop_since(self, tx: Connection, person_id: str, since: datetime) -> None:
+        """Take away what was set up after ``since``, whatever is left. The caller audits and tells."""
+        for factor in held_factors(tx, person_id):
+            if factor.created_at > since:
+                _drop_one(tx, person_id, factor)
 
     def held(self, person_id: str) -> Mapping[str, object]:
         """For the export of a person's data: what there is and since when, but no secret."""

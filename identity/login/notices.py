@@ -42,12 +42,14 @@ class Notices(LoginJobs):
             found = table.find(hashed, now)
             if found is None or not table.use(hashed, now):
                 raise LinkGone
-            person_id, methods = found
+            person_id, methods, logged_in_at = found
             # 2. Whatever is open ends, on their devices, on ours and at portals.
             self._people.end_access(tx, person_id)
             # 3. What opened that login is in somebody else's hands: it must not even begin another one.
             self._factors.drop(tx, person_id, [_BEGINS[method] for method in methods if method in _BEGINS])
-            # 4. Say what to do now.
+            # 4. And what was set up since may be theirs: a passkey of their own would let them in again.
+            self._factors.drop_since(tx, person_id, logged_in_at)
+            # 5. Say what to do now.
             self._notice(tx, person_id, "not_me", {"when": moment(now)})
             self._audit.append(
                 tx,

@@ -83,15 +83,15 @@ class RepudiationTable:
             )
         )
 
-    def find(self, token_hash: bytes, now: datetime) -> tuple[str, tuple[str, ...]] | None:
-        """Whose link it is and how that login was done, if the link can still be used."""
-        query = select(repudiations.c.person_id, repudiations.c.amr).where(
+    def find(self, token_hash: bytes, now: datetime) -> tuple[str, tuple[str, ...], datetime] | None:
+        """Whose link it is, how that login was done and when, if the link can still be used."""
+        query = select(repudiations.c.person_id, repudiations.c.amr, repudiations.c.created_at).where(
             repudiations.c.token_hash == token_hash,
             repudiations.c.used_at.is_(None),
             repudiations.c.expires_at > now,
         )
         row = self._tx.execute(query).one_or_none()
-        return (row.person_id, tuple(row.amr.split())) if row else None
+        return (row.person_id, tuple(row.amr.split()), aware(row.created_at)) if row else None
 
     def use(self, token_hash: bytes, now: datetime) -> bool:
         """True for exactly one caller."""

@@ -24,12 +24,14 @@ from identity.people.model import PersonState
 from identity.people.service import SuspensionReason
 from tests.identity.login.conftest import (
     EMAIL,
+    ORIGIN,
     PASSWORD,
     PHONE,
     STRANGER,
     House,
     at_once,
 )
+from tests.support.authenticator import SoftwareAuthenticator
 
 
 def test_a_password_and_an_app_open_a_session_that_says_so(house: House) -> None:
@@ -340,6 +342,22 @@ def test_this_was_not_me_takes_the_passkey_that_was_used(house: House) -> None:
         FactorKind.PASSWORD,
         FactorKind.TOTP,
     }
+
+
+def test_this_was_not_me_takes_what_was_set_up_since(house: House) -> None:
+    siti = house.person(codes=True)
+    thief = house.enter(siti, STRANGER)
+    house.clock.advance(timedelta(minutes=1))
+    phone = SoftwareAuthenticator(ORIGIN)
+    challenge = house.factors.begin_passkey(siti.person_id)
+    house.factors.confirm_passkey(siti.person_id, challenge.id, phone.create(challenge.options_json))
+    house.login.repudiate(house.mails.of("new_device")[-1].values["code"])
+    assert house.sessions.find(thief.secret) is None
+    asked = house.factors.passkey_options(None)
+    with pytest.raises(LoginRefused):
+        house.login.with_passkey(asked.id, phone.get(asked.options_json), STRANGER)
+    left = {factor.kind for factor in house.factors.of(siti.person_id)}
+    assert left == {FactorKind.TOTP, FactorKind.RECOVERY_CODE}
 
 
 def test_this_was_not_me_stops_an_address_change_under_way(house: House) -> None:
