@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import ExitStack
 from html import unescape
 
 import pytest
+from fastapi.routing import iter_route_contexts
 
+from app.main import build_app
 from app.wiring import Core
 from identity.factors.model import FactorKind
 from identity.operators.model import GrantState, Role
@@ -36,6 +39,12 @@ KEY = (
     '{"keys":[{"kty":"EC","crv":"P-256","alg":"ES256","kid":"satu",'
     '"x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}'
 )
+
+
+MACHINES = re.compile(r"/v1/.*|/oauth2/(token|par|introspect|revoke|userinfo)|/ocsp/.*|/tsa")
+"""What takes no cookie: there a form of somebody else gains nothing."""
+HARMLESS = {"/verify", "/oauth2/authorize", "/oauth2/logout"}
+"""Asked with a form that may come from anywhere: they look something up, or make a GET of it."""
 
 
 @pytest.fixture
@@ -83,6 +92,31 @@ def test_a_page_of_an_office_is_for_its_role_and_a_passkey(one: Callable[..., Wa
         assert stepped.status_code == 303, path
         assert "/step-up" in stepped.headers["location"]
         assert "acr=phr" in stepped.headers["location"]
+
+
+def test_no_form_of_any_page_is_taken_without_its_token_or_from_elsewhere(
+    core: Core, one: Callable[..., Walker]
+) -> None:
+    walker = one(Role.AGENCY_ADMINISTRATOR)
+    walker.get("/agency/dinas/clients/new")
+    cookies = {"Cookie": "; ".join(f"{name}={value}" for name, value in walker.cookies.items())}
+    good = {"csrf": walker.token}
+    with ExitStack() as closing:
+        contexts = list(iter_route_contexts(build_app(core, closing=closing).routes))
+    posted = {context.path or "" for context in contexts if "POST" in (context.methods or ())}
+    forms = {path for path in posted if not MACHINES.fullmatch(path)} - HARMLESS
+    assert len(forms) >= 45
+    for path in sorted(forms):
+        address = re.sub(r"\{.*?\}", "dinas", path)
+        for wrong in ({"name": "Izin"}, {"csrf": "x"}):
+            assert walker.api.post(address, headers=cookies, data=wrong).status_code == 403, path
+        for origin in ("https://evil.example", "null", "http://127.0.0.1:8001"):
+            foreign = cookies | {"Origin": origin}
+            assert walker.api.post(address, headers=foreign, data=good).status_code == 403, (path, origin)
+        foreign = cookies | {"Sec-Fetch-Site": "cross-site"}
+        assert walker.api.post(address, headers=foreign, data=good).status_code == 403, path
+    # The token was good, and so was the session: from our own page the form is taken.
+    assert walker.post("/agency/dinas/clients/new").status_code == 422
 
 
 def test_an_officer_opens_an_account_that_its_citizen_activates(
