@@ -10,6 +10,8 @@ import pytest
 
 from tests.pages.conftest import HOSTILE_TITLES, Library
 from tests.pages.faults import faults_of, without_focus_ring
+from tests.pages.test_citizen_pages import violations
+from tests.pages.town import axe_script
 from tests.pages.visits import VISITS, visit
 from tests.support.needs import requires
 from verify.words import LANGUAGES
@@ -54,6 +56,15 @@ def test_a_page_is_whole_on_every_screen_and_in_every_language(
             assert watched.locator("html").get_attribute("lang") == language
             assert VISITS[name].words(language) in watched.title()
             assert faults_of(watched) == []
+
+
+@pytest.mark.parametrize("name", list(VISITS))
+def test_a_page_has_nothing_that_axe_calls_serious(name: str, page: Any, library: Library) -> None:
+    axe = axe_script()
+    page.set_viewport_size({"width": 360, "height": 740})
+    for language in LANGUAGES:
+        visit(page, library, name, language)
+        assert violations(page, axe) == []
 
 
 def test_no_two_outcomes_share_words_or_silhouette(page: Any, library: Library) -> None:
