@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
 from app import schema
 from app.database import Database
 from app.main import build_app
 from app.provisioning import certify_agency, initialise
 from app.settings import Settings
-from app.wiring import Core
+from app.wiring import Core, build_core
 from tests.support.asgi import InProcess
 from tests.support.clock import FrozenClock
+from tests.support.postgres import PostgresCluster
 from tests.support.tokens import bearer_token
 
 
@@ -34,16 +37,45 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
     return Settings(data_dir=tmp_path / "data", database={"url": database_url})
 
 
-@pytest.fixture
-def core(settings: Settings, clock: FrozenClock) -> Iterator[Core]:
-    """An initialised service with agency ``dinas`` and its seal, on a frozen clock."""
+def _initialise(data_dir: Path, database_url: str) -> Settings:
+    settings = Settings(data_dir=data_dir, database={"url": database_url})
     with ExitStack() as closing:
-        made = initialise(settings, closing=closing, actor="test", clock=clock)
+        made = initialise(settings, closing=closing, actor="test", clock=FrozenClock())
         agency = made.agencies.add_agency(
             "dinas", name="Dinas Contoh", organization_identifier="NTRID-1", actor="test"
         )
         certify_agency(made, agency, actor="test")
-        yield made
+    return settings
+
+
+@pytest.fixture(scope="session")
+def sqlite_house(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Initialised once, to be copied: making the keys takes longer than most tests."""
+    folder = tmp_path_factory.mktemp("house")
+    return _initialise(folder / "data", f"sqlite:///{folder / 'absah.db'}")
+
+
+@pytest.fixture(scope="session")
+def postgres_house(postgres: PostgresCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """The same on PostgreSQL."""
+    with postgres.database() as url:
+        yield _initialise(tmp_path_factory.mktemp("house") / "data", url)
+
+
+@pytest.fixture
+def core(request: pytest.FixtureRequest, settings: Settings, clock: FrozenClock) -> Iterator[Core]:
+    """An initialised service with agency ``dinas`` and its seal, on a frozen clock."""
+    url = settings.database_url
+    if url.startswith("sqlite"):
+        house: Settings = request.getfixturevalue("sqlite_house")
+        shutil.copyfile(make_url(house.database_url).database or "", make_url(url).database or "")
+    else:
+        house = request.getfixturevalue("postgres_house")
+        cluster: PostgresCluster = request.getfixturevalue("postgres")
+        cluster.fill(url, house.database_url)
+    shutil.copytree(house.home, settings.home, dirs_exist_ok=True)
+    with ExitStack() as closing:
+        yield build_core(settings, closing=closing, clock=clock)
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 import psycopg
 from psycopg import sql
+from sqlalchemy import make_url
 
 from tests.support.processes import tied_to_us
 
@@ -49,6 +50,12 @@ class PostgresCluster:
             yield self.url(name)
         finally:
             self.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def fill(self, url: str, template: str) -> None:
+        """Make the database at ``url`` anew, as a copy of the one at ``template``, which nobody may use."""
+        name, source = (sql.Identifier(make_url(one).database or "") for one in (url, template))
+        self.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+        self.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(name, source))
 
     def execute(self, statement: sql.Composed | sql.SQL, *, database: str = "postgres") -> None:
         """Run one statement as the owner, outside a transaction: roles and databases are made so."""
