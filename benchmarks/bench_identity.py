@@ -37,7 +37,7 @@ from tests.support.postgres import running_cluster
 from tests.support.server import RunningServer, free_port
 
 SECONDS: Final = 8.0
-ACCOUNTS: Final = 60
+ACCOUNTS: Final = 150
 CALLBACK: Final = "http://127.0.0.1:9/callback"
 KEYCLOAK: Final = "https://www.keycloak.org/high-availability/single-cluster/concepts-memory-and-cpu-sizing"
 KEYCLOAK_LOGINS, KEYCLOAK_GRANTS = 15.0, 120.0
@@ -73,7 +73,7 @@ def run(scratch: Path) -> list[Figure]:
 def _logins(town: Town) -> Iterator[Figure]:
     accounts = [_account(town) for _ in range(ACCOUNTS)]
     result = _load(
-        town.server.port, kind="login", accounts=accounts, origin=town.url, connections=3, seconds=SECONDS * 2
+        town.server.port, kind="login", accounts=accounts, origin=town.url, connections=3, seconds=SECONDS
     )
     rate = result["per_second"]
     yield Figure(
