@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import qrcode
 from qrcode.constants import ERROR_CORRECT_L
@@ -137,12 +136,10 @@ def _print_people(settings: Settings, logins: list[SampleLogin]) -> None:
         )
     out.print(table)
     out.print(f"Log in                [bold]{settings.public_url}/login[/bold]")
-    host = urlsplit(settings.public_url).hostname or ""
-    if host.replace(".", "").isdigit() or ":" in host:
-        port = settings.server.port
+    if settings.passkey_origin != settings.public_url:
         out.print(
-            f"[dim]Operators need a passkey, and browsers bind passkeys to names: set "
-            f"ABSAH_PUBLIC_URL=http://localhost:{port} to try that.[/dim]",
+            "[dim]Operators need a passkey, and browsers bind passkeys to names: for that open "
+            f"{settings.passkey_origin}/login[/dim]",
             soft_wrap=True,
         )
 
