@@ -66,14 +66,14 @@ def postgres_house(postgres: PostgresCluster, tmp_path_factory: pytest.TempPathF
 def core(request: pytest.FixtureRequest, settings: Settings, clock: FrozenClock) -> Iterator[Core]:
     """An initialised service with agency ``dinas`` and its seal, on a frozen clock."""
     url = settings.database_url
-    if url.startswith("sqlite"):
-        house: Settings = request.getfixturevalue("sqlite_house")
+    kind = "sqlite" if url.startswith("sqlite") else "postgres"
+    house: Settings = request.getfixturevalue(f"{kind}_house")
+    shutil.copytree(house.home, settings.home, dirs_exist_ok=True, ignore=shutil.ignore_patterns("documents"))
+    if kind == "sqlite":
         shutil.copyfile(make_url(house.database_url).database or "", make_url(url).database or "")
     else:
-        house = request.getfixturevalue("postgres_house")
         cluster: PostgresCluster = request.getfixturevalue("postgres")
         cluster.fill(url, house.database_url)
-    shutil.copytree(house.home, settings.home, dirs_exist_ok=True)
     with ExitStack() as closing:
         yield build_core(settings, closing=closing, clock=clock)
 
