@@ -129,6 +129,7 @@ def add_provider(
                 grant_types=callers.grants.names,
                 api_scopes=_API_SCOPES,
                 secrets_allowed=not settings.production,
+                certificates_seen=settings.identity.certificate_header is not None,
             ),
             reader=callers.reader,
             authorizing=provider.authorizing,

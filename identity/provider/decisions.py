@@ -4,7 +4,8 @@
 2. As strongly as ``acr_values`` asks, and as lately as ``prompt=login`` and ``max_age`` ask.
 3. The person has agreed to what is shared, and was asked anew where the portal wants that.
 
-``prompt=none`` turns each thing that is missing into its error (OpenID Connect Core, 3.1.2.6).
+``prompt=none`` turns each thing that is missing into its error (OpenID Connect Core, 3.1.2.6), and says no
+more than the error's name does: the portal asks without the person seeing it.
 """
 
 from __future__ import annotations
@@ -63,9 +64,11 @@ def next_step(
     # 1. Who.
     if session is None:
         if silent:
-            raise AuthorizationRefused(ErrorCode.LOGIN_REQUIRED, "Nobody is logged in.")
+            raise _silently(ErrorCode.LOGIN_REQUIRED)
         return LogIn()
     if request.hinted_subject is not None and request.hinted_subject != subject:
+        if silent:
+            raise _silently(ErrorCode.LOGIN_REQUIRED)
         raise AuthorizationRefused(
             ErrorCode.LOGIN_REQUIRED, "Somebody else is logged in than the id_token_hint names."
         )
@@ -73,18 +76,18 @@ def next_step(
     wanted = _weakest(request.acr_values)
     if not session.acr.reaches(wanted) or not _is_fresh(request, session, begun_at, now):
         if silent:
-            raise AuthorizationRefused(
-                ErrorCode.LOGIN_REQUIRED, "The login is not as strong or as fresh as the portal asks."
-            )
+            raise _silently(ErrorCode.LOGIN_REQUIRED)
         return StepUp(wanted)
     # 3. What is shared.
     if not agreed and _must_ask(request, consent):
         if silent:
-            raise AuthorizationRefused(
-                ErrorCode.CONSENT_REQUIRED, "The person has not yet agreed to share this."
-            )
+            raise _silently(ErrorCode.CONSENT_REQUIRED)
         return Ask()
     return Proceed(session)
+
+
+def _silently(code: ErrorCode) -> AuthorizationRefused:
+    return AuthorizationRefused(code, "This cannot be answered without the person. Ask without prompt=none.")
 
 
 def _weakest(values: tuple[Acr, ...]) -> Acr:

@@ -12,11 +12,19 @@ from identity.provider.model import SCOPES, IdTokenAlgorithm, Prompt, ResponseMo
 
 
 def metadata(
-    issuer: str, *, grant_types: Collection[str], api_scopes: Collection[str], secrets_allowed: bool
+    issuer: str,
+    *,
+    grant_types: Collection[str],
+    api_scopes: Collection[str],
+    secrets_allowed: bool,
+    certificates_seen: bool,
 ) -> dict[str, Any]:
-    """``api_scopes`` are those of the documents' API."""
+    """``api_scopes`` are those of the documents' API. ``certificates_seen``: a proxy tells of connections'
+    certificates, without which no token can be bound to one (RFC 8705, 3.3).
+    """
     secret = {Method.SECRET_BASIC, Method.SECRET_POST}
     methods = [method.value for method in Method if secrets_allowed or method not in secret]
+    proven = [method for method in methods if method != Method.NONE]  # RFC 7662, 2.1
     return {
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}/oauth2/authorize",
@@ -35,17 +43,18 @@ def metadata(
         "id_token_signing_alg_values_supported": [algorithm.value for algorithm in IdTokenAlgorithm],
         "token_endpoint_auth_methods_supported": methods,
         "token_endpoint_auth_signing_alg_values_supported": list(FAPI_ALGORITHMS),
-        "introspection_endpoint_auth_methods_supported": methods,
+        "introspection_endpoint_auth_methods_supported": proven,
         "introspection_endpoint_auth_signing_alg_values_supported": list(FAPI_ALGORITHMS),
         "revocation_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_signing_alg_values_supported": list(FAPI_ALGORITHMS),
+        "tls_client_certificate_bound_access_tokens": certificates_seen,
         "dpop_signing_alg_values_supported": list(FAPI_ALGORITHMS),
         "code_challenge_methods_supported": ["S256"],
         "acr_values_supported": [acr.value for acr in Acr],
         "prompt_values_supported": [prompt.value for prompt in Prompt],
         "claim_types_supported": ["normal"],
         "claims_supported": sorted(
-            {"iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash"}.union(
+            {"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "sid", "at_hash"}.union(
                 *SCOPES.values()
             )
         ),

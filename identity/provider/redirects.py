@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import SplitResult, urlencode, urlsplit
 
@@ -17,6 +18,9 @@ from identity.provider.model import LONGEST_URI, PortalKind
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _CHARACTERS = re.compile(r"[A-Za-z0-9._~:/?@!$&'()+,;=%\[\]-]+")  # of RFC 3986, without # and *
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")  # RFC 1123, 2.1; other scripts as xn--
+_AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[^\[\]:]+)(?::[1-9][0-9]{0,4})?")
 _PRIVATE_SCHEME = re.compile(r"[a-z][a-z0-9+-]*(?:\.[a-z0-9+-]+)+")
 _LOOPBACK_ADDRESS = re.compile(r"http://(127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?(/.*)")
 
@@ -97,9 +101,28 @@ def _split(uri: str) -> SplitResult:
         raise PortalInvalid(f"{uri} needs a host and a path, such as https://portal.example/callback.")
     if parts.netloc != parts.netloc.lower() or not uri.startswith(f"{parts.scheme}:"):
         raise PortalInvalid(f"Write scheme and host of {uri} in lower case, as browsers send them.")
+    if parts.netloc and not _is_host(parts.netloc):
+        raise PortalInvalid(
+            f"The host of {uri} is neither a name of letters, digits and hyphens nor an IP address. Write "
+            "names of other scripts as xn-- labels (RFC 5890), and an IPv6 address in its short form."
+        )
     if any(segment in {".", ".."} for segment in parts.path.split("/")):
         raise PortalInvalid(f"{uri} holds dot segments. Write the path that they lead to.")
     return parts
+
+
+def _is_host(authority: str) -> bool:
+    """A name whose characters mean nothing in a header or a policy, or an address as browsers write it."""
+    found = _AUTHORITY.fullmatch(authority)
+    if found is None:
+        return False
+    host = found[1]
+    if not host.startswith("[") and not host.rpartition(".")[2].isdigit():
+        return _HOST.fullmatch(host) is not None
+    try:  # a name whose last label is a number is read as an address (URL Standard, 3.5)
+        return str(ip_address(host.strip("[]"))) == host.strip("[]")
+    except ValueError:
+        return False
 
 
 def _without_port(uri: str) -> tuple[str, str] | None:

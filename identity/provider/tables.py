@@ -351,10 +351,13 @@ class ConsentTable:
 
 
 def insert_if_absent(tx: Connection, table: Table, values: Mapping[str, Any]) -> bool:
-    """Whether this call put the row there; a row that was there stays as it is."""
+    """Whether this call put the row there; a row that was there stays as it is.
+
+    The row itself is the answer: drivers do not count the rows of an INSERT reliably (psycopg says -1).
+    """
     dialect = postgresql if tx.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(table).values(values).on_conflict_do_nothing()
-    return tx.execute(statement).rowcount == 1
+    put = dialect.insert(table).values(values).on_conflict_do_nothing()
+    return tx.execute(put.returning(*table.primary_key.columns)).first() is not None
 
 
 def once(tx: Connection, statement: Any) -> bool:

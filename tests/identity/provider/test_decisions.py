@@ -107,6 +107,15 @@ def test_a_silent_request_is_told_what_is_missing(
     assert refused.value.code is expected
 
 
+def test_a_silent_request_learns_no_more_than_the_name_of_its_error() -> None:
+    told: dict[ErrorCode, set[str]] = {}
+    for _, session, changes, code in REFUSED:
+        with pytest.raises(AuthorizationRefused) as refused:
+            step(session, prompts=prompts(Prompt.NONE), **changes)
+        told.setdefault(code, set()).add(str(refused.value))
+    assert {len(descriptions) for descriptions in told.values()} == {1}
+
+
 def test_another_person_than_the_hint_names_is_refused_aloud_too() -> None:
     with pytest.raises(AuthorizationRefused) as refused:
         step(SESSION, hinted_subject="other")
