@@ -112,6 +112,8 @@ def build_citizens(
         clock=clock,
         audit=audit,
         people=people,
+        outbox=outbox,
+        contacts=contacts,
         policy=policy_from(settings.operators, OperatorPolicy),
     )
 

@@ -181,7 +181,7 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
         429, "login-delayed", "Too many wrong answers, wait a moment", "Terlalu banyak salah, tunggu sebentar"
     ),
     login.AccountSuspended: Problem(
-        403, "account-suspended", "This account is suspended", "Akun ini ditangguhkan"
+        403, "account-suspended", "This account is suspended", "Akun ini dibekukan"
     ),
     login.HalfSessionGone: _LOGIN_AGAIN,
     login.SessionGone: _LOGIN_AGAIN,
@@ -250,7 +250,7 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     mail.MailUnknown: INTERNAL,
     mail.MailValuesWrong: INTERNAL,
     mail.MailAddressInvalid: Problem(
-        422, "mail-address-invalid", "This is not an e-mail address", "Ini bukan alamat surel"
+        422, "mail-address-invalid", "This is not an email address", "Ini bukan alamat email"
     ),
     mail.MailNotFound: NOT_FOUND,
     mail.MailServerUnavailable: UNAVAILABLE,

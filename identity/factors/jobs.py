@@ -129,7 +129,7 @@ _WORDS: Final[Mapping[str, Mapping[FactorKind, str]]] = {
         FactorKind.PASSWORD: "kata sandi",
         FactorKind.TOTP: "aplikasi autentikator",
         FactorKind.PASSKEY: "kunci sandi (passkey)",
-        FactorKind.RECOVERY_CODE: "kode pemulihan",
+        FactorKind.RECOVERY_CODE: "kode cadangan",
     },
     "en": {
         FactorKind.PASSWORD: "password",

@@ -78,6 +78,10 @@ LETTERS: Final[Mapping[str, Letter]] = MappingProxyType(
         "recovery_cancelled": _letter(_ACCOUNT, when=Kind.MOMENT),
         "recovery_ready": _letter("/recovery/finish?code={code}", code=Kind.CODE, until=Kind.MOMENT),
         "recovery_done": _letter(_FACTORS, when=Kind.MOMENT),
+        # Operators
+        "role_proposed": _letter(_ACCOUNT, role=Kind.TEXT, when=Kind.MOMENT),
+        "role_confirmed": _letter(_ACCOUNT, role=Kind.TEXT, when=Kind.MOMENT),
+        "role_ended": _letter(_ACCOUNT, role=Kind.TEXT, when=Kind.MOMENT),
         # Privacy and portals
         "privacy_received": _letter("/account/privacy", deadline=Kind.MOMENT),
         "privacy_answered": _letter("/account/privacy"),

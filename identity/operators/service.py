@@ -24,9 +24,10 @@ from identity.operators.model import (
     require_grantable,
 )
 from identity.operators.tables import GrantTable
+from identity.operators.words import ROLE_NAMES
 from identity.people.model import PersonState
 from identity.people.service import People
-from identity.ports import AuditTrail, Begin, Clock
+from identity.ports import AuditTrail, Begin, Clock, Contacts, Outbox
 
 __all__ = ["Operators"]
 
@@ -42,6 +43,8 @@ class Operators:
         clock: Clock,
         audit: AuditTrail,
         people: People,
+        outbox: Outbox,
+        contacts: Contacts,
         policy: OperatorPolicy | None = None,
     ) -> None:
         self._begin = begin
@@ -49,6 +52,8 @@ class Operators:
         self._clock = clock
         self._audit = audit
         self._people = people
+        self._outbox = outbox
+        self._contacts = contacts
         self.policy = policy or OperatorPolicy()
 
     # --- what somebody may do ------------------------------------------------------------------------
@@ -120,6 +125,7 @@ class Operators:
                 granted_at=self._clock(),
             )
             table.add(grant)
+            self._tell(tx, grant, "role_proposed" if grant.state is GrantState.PROPOSED else "role_confirmed")
             self._note(tx, "operator.role_proposed", actor, grant, {"state": grant.state.value})
         return grant
 
@@ -134,6 +140,7 @@ class Operators:
             grant.require_second(powers_of(confirmer_id, table.open_of(confirmer_id)))
             if not table.confirm(grant_id, by=confirmer_id, at=now):
                 raise GrantNotOpen
+            self._tell(tx, grant, "role_confirmed")
             self._note(tx, "operator.role_confirmed", confirmer_id, grant)
         return replace(grant, state=GrantState.ACTIVE, confirmed_by=confirmer_id, confirmed_at=now)
 
@@ -148,6 +155,7 @@ class Operators:
             require_endable(grant, _powers_of_actor(tx, actor))
             if not GrantTable(tx).end(grant_id, by=actor, at=now):
                 raise GrantUnknown
+            self._tell(tx, grant, "role_ended")
             self._note(tx, "operator.role_ended", actor, grant)
         return replace(grant, state=GrantState.ENDED, ended_by=actor, ended_at=now)
 
@@ -168,6 +176,7 @@ class Operators:
             ends = grant.role is Role.AUDITOR and table.end(grant.id, by=actor, at=now)
             if waits or ends:
                 put_back += 1
+                self._tell(tx, grant, "role_ended" if ends else "role_proposed")
                 self._note(tx, "operator.role_ended" if ends else "operator.role_put_back", actor, grant)
         return put_back
 
@@ -206,6 +215,24 @@ class Operators:
                 f"{self.policy.least_proofing}. Have the account confirmed at a counter, or open one by "
                 "`absah operator invite`."
             )
+
+    def _tell(self, tx: Connection, grant: Grant, template: str) -> None:
+        """A mail to the holder, who may know nothing of it."""
+        contact = self._contacts.of(tx, grant.person_id)
+        if contact is None or contact.email is None:
+            return
+        role = ROLE_NAMES[contact.language][grant.role]
+        agency = AgencyTable(tx).get(grant.agency_id) if grant.agency_id is not None else None
+        self._outbox.queue(
+            tx,
+            to=contact.email,
+            template=template,
+            language=contact.language,
+            values={
+                "role": f"{role}, {agency.name}" if agency else role,
+                "when": self._clock().isoformat(timespec="seconds"),
+            },
+        )
 
     def _note(
         self, tx: Connection, action: str, actor: str, grant: Grant, facts: dict[str, str] | None = None

@@ -216,7 +216,7 @@ def _add_repudiation(section: Section, *, login: Login) -> None:
             tone="valid",
             icon="check",
             text=visit.says("not_me_done_text"),
-            steps=[visit.says("not_me_done_step_1"), visit.says("not_me_done_step_2")],
+            steps=[visit.says(f"not_me_done_step_{step}") for step in (1, 2, 3)],
             way=visit.link("/recovery"),
             way_text=visit.says("not_me_new_password"),
         )

@@ -9,36 +9,36 @@ from identity.mail.words.wording import Wording
 FRAME: Final[dict[str, str]] = {
     "greeting": "Hello,",
     "or_open": "If the button does not work, copy this address into your browser:",
-    "automatic": "This mail was sent by {site} automatically. There is no need to answer.",
-    "caution": "Officials never ask for your password or a code. Our only address is {site}.",
+    "automatic": "This email was sent by {site} automatically. There is no need to answer.",
+    "caution": "Officers never ask for your password or a code. Our only address is {site}.",
 }
 
 _NOT_YOU = "If it was not you, open the link above and secure your account now."
-_IGNORE = "If you did not ask for this, ignore this mail. Nothing has changed."
+_IGNORE = "If you did not ask for this, ignore this email. Nothing has changed."
 
 WORDINGS: Final[dict[str, Wording]] = {
     "registration": Wording(
-        "Confirm your e-mail address",
-        ("Somebody would like to open an account with this e-mail address.", "Your code: {code}"),
+        "Confirm your email address",
+        ("Somebody would like to open an account with this email address.", "Your code: {code}"),
         "Confirm and go on",
         ("The code works once and for a limited time.", _IGNORE),
     ),
     "registration_known": Wording(
-        "Your e-mail address is registered already",
+        "Your email address is registered already",
         (
-            "Somebody tried to open an account with this e-mail address, but you have one already.",
+            "Somebody tried to open an account with this email address, but you have one already.",
             "If it was you: log in as always. If you forgot the password, choose recovery on the login page.",
         ),
         "Log in",
-        ("If it was not you, ignore this mail. They were not told that you have an account.",),
+        ("If it was not you, ignore this email. They were not told that you have an account.",),
     ),
     "activation": Wording(
         "Activate your account",
-        ("An official opened an account for you after checking your identity.", "Activation code: {code}"),
+        ("An officer opened an account for you after checking your identity.", "Activation code: {code}"),
         "Activate the account",
         (
             "The code works once and for a limited time. Give it to nobody.",
-            "If you never were at a counter, report it to an official.",
+            "If you never were at a counter, report it to an officer.",
         ),
     ),
     "account_ready": Wording(
@@ -49,7 +49,7 @@ WORDINGS: Final[dict[str, Wording]] = {
     "account_suspended": Wording(
         "Your account is suspended",
         (
-            "Your account is suspended and all sessions were ended.",
+            "Your account is suspended and every device was logged out.",
             "Go to a counter or ask the help desk for the reason.",
         ),
     ),
@@ -59,15 +59,15 @@ WORDINGS: Final[dict[str, Wording]] = {
         "Log in",
     ),
     "proofing_raised": Wording(
-        "Your identity has been proofed",
-        ("The proofing level of your account rose.",),
+        "Your identity has been checked",
+        ("It is now on record who your account belongs to.",),
         "See my account",
         (_NOT_YOU,),
     ),
     "proofing_lost": Wording(
-        "Your account is no longer proofed",
+        "Your identity has to be checked again",
         (
-            "The proofing of your account no longer counts, because its NIK was proofed in another account.",
+            "The check of your identity no longer counts: its NIK was checked for another account.",
             "If you think that this is wrong, go to a counter with your identity card.",
         ),
         "See my account",
@@ -75,34 +75,34 @@ WORDINGS: Final[dict[str, Wording]] = {
     "nik_tried_elsewhere": Wording(
         "Your NIK was tried in another account",
         (
-            "Somebody tried to prove your NIK in another account. It was refused.",
-            "If it was not you, there is nothing to do. If it happens again, report it to an official.",
+            "Somebody tried to use your NIK in another account. It was refused.",
+            "If it was not you, there is nothing to do. If it happens again, report it to an officer.",
         ),
         "See my account",
     ),
     "email_change": Wording(
-        "Confirm the new e-mail address",
-        ("This address was chosen as the new e-mail address of an account.", "Your code: {code}"),
+        "Confirm the new email address",
+        ("This address was chosen as the new email address of an account.", "Your code: {code}"),
         "Confirm the address",
         ("The code works once and for a limited time.", _IGNORE),
     ),
     "email_change_known": Wording(
-        "Your e-mail address was chosen for another account",
+        "Your email address was chosen for another account",
         (
             "Somebody would like to use this address for their account, but it is your account's already.",
             "Nothing has changed, and there is nothing to do.",
         ),
     ),
     "email_change_notice": Wording(
-        "Your account's e-mail address is about to change",
-        ("Somebody who is logged in to your account asked for another e-mail address.",),
+        "Your account's email address is about to change",
+        ("Somebody who is logged in to your account asked for another email address.",),
         "See my account",
         (_NOT_YOU,),
     ),
     "email_changed": Wording(
-        "Your account's e-mail address has changed",
+        "Your account's email address has changed",
         (
-            "Your account has another e-mail address now. This is the last mail to this one.",
+            "Your account has another email address now. This is the last email to this one.",
             "If it was not you who changed it, contact the help desk today.",
         ),
     ),
@@ -120,7 +120,7 @@ WORDINGS: Final[dict[str, Wording]] = {
     ),
     "password_changed": Wording(
         "Your password was changed",
-        ("The password of your account was changed, and all other sessions were ended.", "Time: {when}"),
+        ("The password of your account was changed, and every device was logged out.", "Time: {when}"),
         "See ways to log in",
         (_NOT_YOU,),
     ),
@@ -156,16 +156,21 @@ WORDINGS: Final[dict[str, Wording]] = {
             "If it was you, there is nothing to do.",
         ),
         "This was not me",
-        ("The button ends all sessions and helps you to secure your account.",),
+        ("The button logs out every device and helps you to secure your account.",),
     ),
     "not_me": Wording(
         "Your account was secured",
         (
-            "You reported that somebody else logged in to your account. All sessions were ended.",
+            "You reported that somebody else logged in to your account. Every device was logged out.",
+            "The way they used to log in, and every way to log in that was added since then, were removed.",
             "Time: {when}",
-            "Change your password, then look at the ways to log in.",
+            "Now recover your account with the button below and choose a new password.",
         ),
         "Recover the account",
+        (
+            "Then look at your ways to log in. What you added yourself since then has to be added again.",
+            "Change the password of your mailbox too, if somebody else may know it.",
+        ),
     ),
     "recovery_started": Wording(
         "Recovery of your account began",
@@ -198,11 +203,41 @@ WORDINGS: Final[dict[str, Wording]] = {
     "recovery_done": Wording(
         "Your account was recovered",
         (
-            "Ways to log in to your account were replaced by recovery. All old sessions were ended.",
+            "Ways to log in to your account were replaced by recovery. Every old device was logged out.",
             "Time: {when}",
         ),
         "See ways to log in",
         ("If it was not you, contact the help desk today.",),
+    ),
+    "role_proposed": Wording(
+        "A role for you waits for a confirmation",
+        (
+            "You were proposed for this role: {role}.",
+            "Time: {when}",
+            "It is not in force yet. Somebody else has to confirm it first.",
+        ),
+        "See my account",
+        ("If you do not know about this role, ask your superior or the help desk.",),
+    ),
+    "role_confirmed": Wording(
+        "Your role is in force",
+        (
+            "From now on you hold this role: {role}.",
+            "Time: {when}",
+            "To work in it, log in with a passkey. No other way is enough for operators.",
+        ),
+        "See my account",
+        ("If you do not know about this role, contact the help desk today.",),
+    ),
+    "role_ended": Wording(
+        "Your role has ended",
+        (
+            "You no longer hold this role: {role}.",
+            "Time: {when}",
+            "Your own account and your documents stay as they are.",
+        ),
+        "See my account",
+        ("If you think that this is wrong, ask your superior or the help desk.",),
     ),
     "privacy_received": Wording(
         "We received your privacy request",
@@ -226,13 +261,13 @@ WORDINGS: Final[dict[str, Wording]] = {
         ),
     ),
     "consent_given": Wording(
-        "You agreed to share data",
-        ("You agreed that {portal} receives data from your account.", "Time: {when}"),
-        "See or withdraw consent",
+        "You gave a portal a permission",
+        ("You allowed {portal} to receive data from your account.", "Time: {when}"),
+        "See or withdraw permissions",
         (_NOT_YOU,),
     ),
     "trial": Wording(
-        "A mail to try things out",
-        ("This mail proves that the mail settings work. There is nothing to do.",),
+        "An email to try things out",
+        ("This email proves that the mail settings work. There is nothing to do.",),
     ),
 }

@@ -9,28 +9,28 @@ from identity.mail.words.wording import Wording
 FRAME: Final[dict[str, str]] = {
     "greeting": "Halo,",
     "or_open": "Bila tombol tidak berfungsi, salin alamat ini ke peramban:",
-    "automatic": "Surel ini dikirim otomatis oleh {site}. Tidak perlu dibalas.",
+    "automatic": "Email ini dikirim otomatis oleh {site}. Tidak perlu dibalas.",
     "caution": "Petugas tidak pernah meminta kata sandi atau kode Anda. Alamat resmi kami hanya {site}.",
 }
 
 _NOT_YOU = "Bila bukan Anda yang melakukannya, buka tautan di atas dan amankan akun Anda sekarang."
-_IGNORE = "Bila bukan Anda yang meminta, abaikan surel ini. Tidak ada yang berubah."
+_IGNORE = "Bila bukan Anda yang meminta, abaikan email ini. Tidak ada yang berubah."
 
 WORDINGS: Final[dict[str, Wording]] = {
     "registration": Wording(
-        "Konfirmasi alamat surel Anda",
-        ("Seseorang ingin membuat akun dengan alamat surel ini.", "Kode Anda: {code}"),
+        "Konfirmasi alamat email Anda",
+        ("Seseorang ingin membuat akun dengan alamat email ini.", "Kode Anda: {code}"),
         "Konfirmasi dan lanjutkan",
         ("Kode ini hanya berlaku satu kali dan untuk waktu terbatas.", _IGNORE),
     ),
     "registration_known": Wording(
-        "Alamat surel Anda sudah terdaftar",
+        "Alamat email Anda sudah terdaftar",
         (
-            "Seseorang mencoba membuat akun dengan alamat surel ini, padahal akun Anda sudah ada.",
+            "Seseorang mencoba membuat akun dengan alamat email ini, padahal akun Anda sudah ada.",
             "Bila itu Anda: masuk seperti biasa. Bila lupa kata sandi, pilih pemulihan di halaman masuk.",
         ),
         "Masuk",
-        ("Bila bukan Anda, abaikan surel ini. Orang itu tidak diberi tahu bahwa Anda punya akun.",),
+        ("Bila bukan Anda, abaikan email ini. Orang itu tidak diberi tahu bahwa Anda punya akun.",),
     ),
     "activation": Wording(
         "Aktifkan akun Anda",
@@ -47,62 +47,62 @@ WORDINGS: Final[dict[str, Wording]] = {
         "Masuk",
     ),
     "account_suspended": Wording(
-        "Akun Anda dihentikan sementara",
+        "Akun Anda dibekukan",
         (
-            "Akun Anda dihentikan sementara dan semua sesi diakhiri.",
-            "Datangi loket atau hubungi petugas bantuan untuk mengetahui sebabnya.",
+            "Akun Anda dibekukan dan semua perangkat dikeluarkan.",
+            "Datang ke loket atau hubungi petugas bantuan untuk mengetahui sebabnya.",
         ),
     ),
     "account_resumed": Wording(
         "Akun Anda dapat dipakai lagi",
-        ("Penghentian sementara akun Anda sudah dicabut.",),
+        ("Akun Anda tidak lagi dibekukan.",),
         "Masuk",
     ),
     "proofing_raised": Wording(
-        "Identitas Anda sudah dibuktikan",
-        ("Tingkat pembuktian identitas akun Anda naik.",),
+        "Identitas Anda sudah dipastikan",
+        ("Identitas pada akun Anda sudah dipastikan.",),
         "Lihat akun saya",
         (_NOT_YOU,),
     ),
     "proofing_lost": Wording(
-        "Pembuktian identitas akun Anda dicabut",
+        "Identitas akun Anda perlu dipastikan lagi",
         (
-            "Pembuktian identitas akun Anda tidak berlaku lagi: NIK-nya kini dibuktikan di akun lain.",
-            "Bila menurut Anda ini keliru, datangi loket dengan membawa KTP-el.",
+            "Identitas akun Anda tidak lagi dipastikan: NIK-nya sudah dipastikan di akun lain.",
+            "Bila menurut Anda ini keliru, datang ke loket dengan KTP Anda.",
         ),
         "Lihat akun saya",
     ),
     "nik_tried_elsewhere": Wording(
         "NIK Anda dicoba di akun lain",
         (
-            "Seseorang mencoba membuktikan NIK Anda di akun lain. Percobaan itu ditolak.",
+            "Seseorang mencoba memakai NIK Anda di akun lain. Percobaan itu ditolak.",
             "Bila itu bukan Anda, tidak ada yang perlu dilakukan. Bila berulang, laporkan kepada petugas.",
         ),
         "Lihat akun saya",
     ),
     "email_change": Wording(
-        "Konfirmasi alamat surel baru",
-        ("Alamat ini dipilih sebagai alamat surel baru sebuah akun.", "Kode Anda: {code}"),
+        "Konfirmasi alamat email baru",
+        ("Alamat ini dipilih sebagai alamat email baru sebuah akun.", "Kode Anda: {code}"),
         "Konfirmasi alamat",
         ("Kode ini hanya berlaku satu kali dan untuk waktu terbatas.", _IGNORE),
     ),
     "email_change_known": Wording(
-        "Alamat surel Anda dipilih untuk akun lain",
+        "Alamat email Anda dipilih untuk akun lain",
         (
             "Seseorang ingin memakai alamat ini untuk akunnya, padahal alamat ini sudah dipakai akun Anda.",
             "Tidak ada yang berubah dan Anda tidak perlu melakukan apa pun.",
         ),
     ),
     "email_change_notice": Wording(
-        "Alamat surel akun Anda akan diganti",
-        ("Seseorang yang masuk ke akun Anda meminta agar alamat surelnya diganti.",),
+        "Alamat email akun Anda akan diganti",
+        ("Seseorang yang masuk ke akun Anda meminta agar alamat emailnya diganti.",),
         "Lihat akun saya",
         (_NOT_YOU,),
     ),
     "email_changed": Wording(
-        "Alamat surel akun Anda sudah diganti",
+        "Alamat email akun Anda sudah diganti",
         (
-            "Akun Anda kini memakai alamat surel lain. Ini surel terakhir ke alamat ini.",
+            "Akun Anda kini memakai alamat email lain. Ini email terakhir ke alamat ini.",
             "Bila bukan Anda yang menggantinya, hubungi petugas bantuan hari ini juga.",
         ),
     ),
@@ -120,19 +120,19 @@ WORDINGS: Final[dict[str, Wording]] = {
     ),
     "password_changed": Wording(
         "Kata sandi Anda diganti",
-        ("Kata sandi akun Anda diganti dan semua sesi lain diakhiri.", "Waktu: {when}"),
+        ("Kata sandi akun Anda diganti dan semua perangkat dikeluarkan.", "Waktu: {when}"),
         "Lihat cara masuk",
         (_NOT_YOU,),
     ),
     "recovery_codes_renewed": Wording(
-        "Kode pemulihan baru dibuat",
-        ("Kode pemulihan baru dibuat untuk akun Anda. Kode yang lama tidak berlaku lagi.", "Waktu: {when}"),
+        "Kode cadangan baru dibuat",
+        ("Kode cadangan baru dibuat untuk akun Anda. Kode yang lama tidak berlaku lagi.", "Waktu: {when}"),
         "Lihat cara masuk",
         (_NOT_YOU,),
     ),
     "recovery_code_used": Wording(
-        "Kode pemulihan dipakai",
-        ("Satu kode pemulihan dipakai di akun Anda. Sisa: {left}.", "Waktu: {when}"),
+        "Kode cadangan dipakai",
+        ("Satu kode cadangan dipakai di akun Anda. Sisa: {left}.", "Waktu: {when}"),
         "Lihat cara masuk",
         (_NOT_YOU,),
     ),
@@ -156,16 +156,21 @@ WORDINGS: Final[dict[str, Wording]] = {
             "Bila itu Anda, tidak ada yang perlu dilakukan.",
         ),
         "Ini bukan saya",
-        ("Tombol itu mengakhiri semua sesi dan memandu Anda mengamankan akun.",),
+        ("Tombol itu mengeluarkan semua perangkat dan memandu Anda mengamankan akun.",),
     ),
     "not_me": Wording(
         "Akun Anda diamankan",
         (
-            "Anda melaporkan bahwa seseorang lain masuk ke akun Anda. Semua sesi sudah diakhiri.",
+            "Anda melaporkan bahwa orang lain masuk ke akun Anda. Semua perangkat sudah dikeluarkan.",
+            "Cara masuk yang dipakainya, dan semua yang ditambahkan sejak itu, sudah dihapus.",
             "Waktu: {when}",
-            "Ganti kata sandi Anda, lalu periksa cara masuk yang terpasang.",
+            "Sekarang pulihkan akun Anda dengan tombol di bawah dan buat kata sandi baru.",
         ),
         "Pulihkan akun",
+        (
+            "Sesudah itu periksa cara masuk Anda. Yang Anda tambahkan sejak itu perlu ditambahkan lagi.",
+            "Ganti juga kata sandi email Anda bila orang lain mungkin mengetahuinya.",
+        ),
     ),
     "recovery_started": Wording(
         "Pemulihan akun Anda dimulai",
@@ -176,10 +181,10 @@ WORDINGS: Final[dict[str, Wording]] = {
             "Pemulihan baru dapat diselesaikan setelah {until}. Sebelum itu Anda dapat membatalkannya.",
         ),
         "Batalkan pemulihan",
-        ("Bila itu Anda, tunggu saja. Kami mengirim surel lagi saat waktunya tiba.",),
+        ("Bila itu Anda, tunggu saja. Kami mengirim email lagi saat waktunya tiba.",),
     ),
     "recovery_code": Wording(
-        "Kode pemulihan akun",
+        "Kode untuk memulihkan akun",
         ("Anda meminta pemulihan akun. Kode Anda: {code}",),
         "Lanjutkan pemulihan",
         ("Kode ini hanya berlaku satu kali dan untuk waktu terbatas.", _IGNORE),
@@ -197,9 +202,42 @@ WORDINGS: Final[dict[str, Wording]] = {
     ),
     "recovery_done": Wording(
         "Akun Anda sudah dipulihkan",
-        ("Cara masuk ke akun Anda diganti melalui pemulihan. Semua sesi lama diakhiri.", "Waktu: {when}"),
+        (
+            "Cara masuk ke akun Anda diganti lewat pemulihan. Semua perangkat lama dikeluarkan.",
+            "Waktu: {when}",
+        ),
         "Lihat cara masuk",
         ("Bila bukan Anda, hubungi petugas bantuan hari ini juga.",),
+    ),
+    "role_proposed": Wording(
+        "Tugas untuk Anda menunggu persetujuan",
+        (
+            "Anda diusulkan untuk tugas ini: {role}.",
+            "Waktu: {when}",
+            "Tugas itu belum berlaku. Orang lain harus menyetujuinya dahulu.",
+        ),
+        "Lihat akun saya",
+        ("Bila Anda tidak tahu tentang tugas ini, tanyakan kepada atasan Anda atau petugas bantuan.",),
+    ),
+    "role_confirmed": Wording(
+        "Tugas Anda sudah berlaku",
+        (
+            "Mulai sekarang Anda memegang tugas ini: {role}.",
+            "Waktu: {when}",
+            "Untuk bekerja, masuklah dengan kunci sandi (passkey). Cara lain tidak cukup untuk petugas.",
+        ),
+        "Lihat akun saya",
+        ("Bila Anda tidak tahu tentang tugas ini, hubungi petugas bantuan hari ini juga.",),
+    ),
+    "role_ended": Wording(
+        "Tugas Anda berakhir",
+        (
+            "Anda tidak lagi memegang tugas ini: {role}.",
+            "Waktu: {when}",
+            "Akun pribadi dan dokumen Anda tidak berubah.",
+        ),
+        "Lihat akun saya",
+        ("Bila menurut Anda ini keliru, tanyakan kepada atasan Anda atau petugas bantuan.",),
     ),
     "privacy_received": Wording(
         "Permintaan data pribadi Anda diterima",
@@ -223,13 +261,13 @@ WORDINGS: Final[dict[str, Wording]] = {
         ),
     ),
     "consent_given": Wording(
-        "Anda menyetujui pemberian data",
-        ("Anda menyetujui bahwa {portal} menerima data dari akun Anda.", "Waktu: {when}"),
-        "Lihat atau cabut persetujuan",
+        "Anda memberi izin kepada sebuah portal",
+        ("Anda mengizinkan {portal} menerima data dari akun Anda.", "Waktu: {when}"),
+        "Lihat atau cabut izin",
         (_NOT_YOU,),
     ),
     "trial": Wording(
-        "Surel percobaan",
-        ("Surel ini membuktikan bahwa pengaturan surel bekerja. Tidak ada yang perlu dilakukan.",),
+        "Email percobaan",
+        ("Email ini membuktikan bahwa pengaturan email bekerja. Tidak ada yang perlu dilakukan.",),
     ),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from identity.operators.words import role_words
 from identity.web.duty_words import with_shared
 from identity.web.words import Words
 
@@ -24,13 +25,7 @@ WORDS: Final[Words] = with_shared(
             "confirm_text": "Setujui hanya bila Anda tahu bahwa orang ini memang ditugaskan.",
             "turn_down": "Tolak",
             "means": "Yang dapat dilakukan tugas ini",
-            "role_officer": "Petugas loket",
-            "role_agency_administrator": "Administrator instansi",
-            "role_key_custodian": "Pemegang kunci",
-            "role_ca_administrator": "Administrator sertifikat",
-            "role_auditor": "Pengawas",
-            "role_help_desk": "Petugas bantuan",
-            "role_signatory": "Penanda tangan",
+            **role_words("id"),
             "means_officer": (
                 "Memastikan identitas warga, membuka dan memulihkan akun, menjawab permintaan data."
             ),
@@ -56,13 +51,7 @@ WORDS: Final[Words] = with_shared(
             "confirm_text": "Confirm only if you know that this person was given this duty.",
             "turn_down": "Turn down",
             "means": "What this role can do",
-            "role_officer": "Officer at a counter",
-            "role_agency_administrator": "Agency administrator",
-            "role_key_custodian": "Key custodian",
-            "role_ca_administrator": "CA administrator",
-            "role_auditor": "Auditor",
-            "role_help_desk": "Help desk",
-            "role_signatory": "Signatory",
+            **role_words("en"),
             "means_officer": (
                 "Checks who citizens are, opens and restores accounts, answers requests about data."
             ),

@@ -12,7 +12,7 @@ TEXTS: Final[dict[str, str]] = {
     "language_switch": "Indonesia",
     "language_switch_label": "Ganti ke Bahasa Indonesia",
     "nav_account": "My account",
-    "footer": "No official will ever ask you for your password or a code.",
+    "footer": "No officer will ever ask you for your password or a code.",
     "footer_privacy": "We set no trackers.",
     "for_portal": "To log in to",
     "optional": "(optional)",
@@ -247,13 +247,23 @@ TEXTS: Final[dict[str, str]] = {
     "login_again": "Log in again",
     # It was not me
     "not_me_heading": "Was it not you?",
-    "not_me_text": "If it was not you, press this button. Every device is logged out of your account.",
+    "not_me_text": (
+        "If it was not you who logged in, press this button. Every device is logged out, and ways to log "
+        "in that were added since then are removed."
+    ),
     "not_me_submit": "It was not me, secure my account",
     "not_me_it_was": "It was me",
     "not_me_done_heading": "Your account is secured",
-    "not_me_done_text": "Every device was logged out.",
+    "not_me_done_text": (
+        "Every device was logged out. The way that they used to log in, and every way that was added since "
+        "then, were removed."
+    ),
     "not_me_done_step_1": "Choose a new password.",
-    "not_me_done_step_2": "Look after your mailbox: change its password too if need be.",
+    "not_me_done_step_2": (
+        "Look at the ways to log in to your account. Those that you added yourself since then have to be "
+        "added again."
+    ),
+    "not_me_done_step_3": "Change the password of your mailbox too, if somebody else may know it.",
     "not_me_new_password": "Choose a new password",
     "link_gone_heading": "This link is no longer valid",
 }

@@ -257,14 +257,21 @@ TEXTS: Final[dict[str, str]] = {
     # It was not me
     "not_me_heading": "Bukan Anda?",
     "not_me_text": (
-        "Bila bukan Anda yang melakukannya, tekan tombol ini. Semua perangkat dikeluarkan dari akun Anda."
+        "Bila bukan Anda yang masuk, tekan tombol ini. Semua perangkat dikeluarkan, dan cara masuk yang "
+        "ditambahkan sejak itu dihapus."
     ),
     "not_me_submit": "Bukan saya, amankan akun",
     "not_me_it_was": "Ini memang saya",
     "not_me_done_heading": "Akun Anda diamankan",
-    "not_me_done_text": "Semua perangkat sudah dikeluarkan.",
+    "not_me_done_text": (
+        "Semua perangkat sudah dikeluarkan. Cara yang dipakai orang itu untuk masuk, dan semua yang "
+        "ditambahkan sejak itu, sudah dihapus."
+    ),
     "not_me_done_step_1": "Buat kata sandi baru.",
-    "not_me_done_step_2": "Periksa kotak surat Anda: ganti juga kata sandinya bila perlu.",
+    "not_me_done_step_2": (
+        "Periksa cara masuk pada akun Anda. Yang Anda tambahkan sendiri sejak itu perlu ditambahkan lagi."
+    ),
+    "not_me_done_step_3": "Ganti juga kata sandi email Anda bila orang lain mungkin mengetahuinya.",
     "not_me_new_password": "Buat kata sandi baru",
     "link_gone_heading": "Tautan ini tidak berlaku lagi",
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from identity.operators.words import role_words
+
 TEXTS: Final[dict[str, str]] = {
     "back_account": "Back to my account",
     "back_privacy": "Back to my data",
@@ -34,7 +36,7 @@ TEXTS: Final[dict[str, str]] = {
     "yours_heading": "About you",
     "safety_heading": "Safety and data",
     "language_heading": "Language",
-    "language_text": "Of these pages and of the mails to you.",
+    "language_text": "Of these pages and of the emails to you.",
     "language_legend": "Language to use",
     # Sessions
     "sessions_heading": "Where you are logged in",
@@ -119,13 +121,7 @@ TEXTS: Final[dict[str, str]] = {
     "lookup_portal_login": "You logged in to this portal",
     "lookup_claims_shared": "Was told what you agreed to share",
     "lookup_account_viewed": "Looked at your account",
-    "role_officer": "Officer at a counter",
-    "role_help_desk": "Help desk",
-    "role_agency_administrator": "Agency administrator",
-    "role_auditor": "Auditor",
-    "role_key_custodian": "Key custodian",
-    "role_ca_administrator": "CA administrator",
-    "role_signatory": "Signatory",
+    **role_words("en"),
     # What is shared
     "consents_heading": "Permissions for portals",
     "consents_text": "Which portals may see your data, and which data.",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from identity.operators.words import role_words
+
 TEXTS: Final[dict[str, str]] = {
     "back_account": "Kembali ke akun saya",
     "back_privacy": "Kembali ke data saya",
@@ -122,13 +124,7 @@ TEXTS: Final[dict[str, str]] = {
     "lookup_portal_login": "Anda masuk ke portal ini",
     "lookup_claims_shared": "Menerima data yang Anda izinkan",
     "lookup_account_viewed": "Melihat akun Anda",
-    "role_officer": "Petugas loket",
-    "role_help_desk": "Petugas bantuan",
-    "role_agency_administrator": "Administrator instansi",
-    "role_auditor": "Pengawas",
-    "role_key_custodian": "Pemegang kunci",
-    "role_ca_administrator": "Administrator sertifikat",
-    "role_signatory": "Penanda tangan",
+    **role_words("id"),
     # What is shared
     "consents_heading": "Izin untuk portal",
     "consents_text": "Portal yang boleh melihat data Anda, dan apa saja.",
