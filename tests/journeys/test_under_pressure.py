@@ -1,4 +1,4 @@
-"""Forged hosts, twenty requests at the same moment, keys that change under load: over real HTTP."""
+"""Forged hosts, downgrades of PKCE, twenty requests at once, keys that change under load: over real HTTP."""
 
 from __future__ import annotations
 
@@ -138,6 +138,55 @@ def test_a_forged_host_reaches_no_issuer(town: Town, portal: NewPortal) -> None:
         document = town.server.http.get(f"/.well-known/{path}", headers=FORGED)
         assert document.json()["issuer"] == town.url
         assert "evil" not in document.text
+
+
+DOWNGRADES = [
+    ("no challenge at all", {"code_challenge": None, "code_challenge_method": None}),
+    ("a method without a challenge", {"code_challenge": None}),
+    ("an empty challenge", {"code_challenge": ""}),
+    ("plain", {"code_challenge": VERIFIER, "code_challenge_method": "plain"}),
+    ("plain, because no method is named", {"code_challenge": VERIFIER, "code_challenge_method": None}),
+    ("the method in another case", {"code_challenge_method": "s256"}),
+    ("a challenge that is no SHA-256", {"code_challenge": "short"}),
+]
+
+
+@pytest.mark.parametrize(("name", "changes"), DOWNGRADES, ids=lambda value: str(value).replace(" ", "-"))
+def test_a_request_without_a_hashed_challenge_gets_no_code_over_http(
+    town: Town, portal: NewPortal, name: str, changes: dict[str, str | None]
+) -> None:
+    """RFC 9700, 2.1.1: refused at once, to the registered address, whether or not the request is pushed."""
+    asked = {
+        "client_id": portal.portal.id,
+        "redirect_uri": CALLBACK,
+        "response_type": "code",
+        "scope": "openid",
+        "state": "s-1",
+        "code_challenge": s256(VERIFIER),
+        "code_challenge_method": "S256",
+    } | changes
+    sent = {key: value for key, value in asked.items() if value is not None}
+    answer = town.server.http.get("/oauth2/authorize", params=sent, follow_redirects=False)
+    assert answer.is_redirect
+    place = urlsplit(answer.headers["location"])
+    assert f"{place.scheme}://{place.netloc}{place.path}" == CALLBACK
+    told = parse_qs(place.query)
+    assert (told["error"], told["state"], told["iss"]) == (["invalid_request"], ["s-1"], [town.url])
+    assert "code" not in told
+    assert portal.secret is not None
+    pushed = town.server.http.post("/oauth2/par", data=sent, auth=(portal.portal.id, portal.secret))
+    assert (pushed.status_code, pushed.json()["error"]) == (400, "invalid_request")
+
+
+def test_a_code_without_its_verifier_gives_nothing_over_http_and_is_not_used_up(
+    town: Town, portal: NewPortal
+) -> None:
+    form = form_with(code_for(town, portal, town.citizen()))
+    for verifier in (None, "", "w" * 43, s256(VERIFIER)):
+        sent = {key: value for key, value in form.items() if key != "code_verifier"}
+        refused = redeem(town, portal, sent if verifier is None else sent | {"code_verifier": verifier})
+        assert (refused.status_code, refused.json()["error"]) == (400, "invalid_grant")
+    assert redeem(town, portal, form).status_code == 200
 
 
 def test_of_twenty_redemptions_over_http_one_succeeds_and_the_others_are_invalid_grants(
