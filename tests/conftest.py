@@ -17,6 +17,7 @@ from tests.support.needs import ROOT, skip_is_failure, tool_path
 from tests.support.postgres import PostgresCluster, running_cluster
 from tests.support.s3 import S3Server, running_s3
 from tests.support.server import RunningServer, free_port
+from tests.support.shelf import Kind, Layout, Shelf, tables_of
 from tests.support.sockets import SocketGuard
 
 if TYPE_CHECKING:
@@ -95,22 +96,48 @@ def s3() -> Iterator[S3Server]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def shelf(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Shelf:
+    """Databases of this test process that are made once and lent many times."""
+    return Shelf(tmp_path_factory.mktemp("shelf"), lambda: request.getfixturevalue("postgres"))
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """SQLAlchemy URL of a fresh, empty database; the test runs once on each kind."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'absah.db'}"
-    url: str = request.getfixturevalue("postgres_url")
-    return url
+def database_kind(request: pytest.FixtureRequest) -> Kind:
+    """The test runs once on each kind of database."""
+    kind: Kind = request.param
+    return kind
 
 
 @pytest.fixture
-def begin_with(database_url: str) -> Iterator[Callable[..., Begin]]:
-    """``begin = begin_with(metadata)`` makes a slice's tables in ``database_url`` and returns a ``Begin``."""
+def lend(database_kind: Kind, shelf: Shelf, tmp_path: Path) -> Iterator[Lend]:
+    """One database per test; it goes back when the test ends."""
+    with ExitStack() as stack:
+        lent: dict[Layout, str] = {}
+
+        def make(*schemas: MetaData, layout: Layout | None = None) -> str:
+            wanted = layout or tables_of(*schemas)
+            if wanted not in lent:
+                assert not lent, "a test has one database"
+                lent[wanted] = stack.enter_context(shelf.lend(database_kind, wanted, tmp_path / "absah.db"))
+            return lent[wanted]
+
+        yield make
+
+
+@pytest.fixture
+def database_url(lend: Lend) -> str:
+    """SQLAlchemy URL of an empty database."""
+    return lend()
+
+
+@pytest.fixture
+def begin_with(lend: Lend) -> Iterator[Callable[..., Begin]]:
+    """``begin = begin_with(metadata)`` lends a database with a slice's tables and returns a ``Begin``."""
     with ExitStack() as stack:
 
         def make(*schemas: MetaData) -> Begin:
-            return stack.enter_context(tables_in(database_url, *schemas))
+            return stack.enter_context(tables_in(lend(*schemas)))
 
         yield make
 
@@ -122,6 +149,12 @@ def vault(tmp_path: Path, clock: FrozenClock) -> Iterator[CustodyVault]:
 
     with vault_in(tmp_path, clock) as made:
         yield made
+
+
+class Lend(Protocol):
+    """Lends a database of this layout, or one with the tables of these schemas; returns SQLAlchemy's URL."""
+
+    def __call__(self, *schemas: MetaData, layout: Layout | None = None) -> str: ...
 
 
 class Serve(Protocol):

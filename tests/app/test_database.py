@@ -75,7 +75,7 @@ def test_writers_that_read_first_queue_instead_of_failing(database: Database) ->
     assert _count(database) == 40
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
 def test_connections_that_were_cut_while_idle_are_replaced(database: Database) -> None:
     _insert(database, "kept")
     assert _count(database) == 1

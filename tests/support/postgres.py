@@ -44,12 +44,22 @@ class PostgresCluster:
     @contextmanager
     def database(self) -> Iterator[str]:
         """A fresh, empty database; yields its URL and drops it afterwards, open connections included."""
+        url = self.create()
+        try:
+            yield url
+        finally:
+            self.drop(url)
+
+    def create(self) -> str:
+        """URL of a fresh, empty database. It goes with the cluster, or with :meth:`drop`."""
         name = f"t{next(self._serial)}"
         self.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
-        try:
-            yield self.url(name)
-        finally:
-            self.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        return self.url(name)
+
+    def drop(self, url: str) -> None:
+        """Whoever is still connected is cut off."""
+        name = sql.Identifier(make_url(url).database or "")
+        self.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
 
     def fill(self, url: str, template: str) -> None:
         """Make the database at ``url`` anew, as a copy of the one at ``template``, which nobody may use."""

@@ -24,6 +24,7 @@ from identity.people.contacts import PeopleContacts
 from identity.people.model import Person, PersonState, ProofingLevel, new_person_id
 from identity.people.profiles import Profiles
 from identity.people.tables import PersonTable
+from tests.conftest import Lend
 from tests.support.authenticator import SoftwareAuthenticator
 from tests.support.clock import FrozenClock
 from tests.support.vault import vault_in
@@ -56,11 +57,9 @@ class Mails:
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
+def database(lend: Lend) -> Iterator[Database]:
     """The real one: twenty callers at a time need its way of opening transactions."""
-    made = Database(database_url, pool_size=16)
-    audit.metadata.create_all(made.engine)
-    tables.metadata.create_all(made.engine)
+    made = Database(lend(audit.metadata, tables.metadata), pool_size=16)
     yield made
     made.close()
 

@@ -35,6 +35,7 @@ from identity.people.nik import Nik
 from identity.people.profiles import Profiles
 from identity.people.service import People
 from identity.people.tables import PersonTable
+from tests.conftest import Lend
 from tests.support.authenticator import SoftwareAuthenticator
 from tests.support.clock import FrozenClock
 from tests.support.vault import vault_in
@@ -211,10 +212,8 @@ class House:
 
 
 @pytest.fixture
-def house(database_url: str, tmp_path: Path, clock: FrozenClock) -> Iterator[House]:
-    database = Database(database_url, pool_size=16)
-    audit.metadata.create_all(database.engine)
-    tables.metadata.create_all(database.engine)
+def house(lend: Lend, tmp_path: Path, clock: FrozenClock) -> Iterator[House]:
+    database = Database(lend(audit.metadata, tables.metadata), pool_size=16)
     ended: list[str] = []
     with vault_in(tmp_path, clock) as vault:
         outbox = Mails(database, vault, clock)

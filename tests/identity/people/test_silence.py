@@ -27,7 +27,8 @@ from identity.people.service import People
 from identity.people.tables import people as people_table
 from identity.people.tables import proofing_attempts
 from identity.tables import metadata
-from tests.identity.people.conftest import Post, ReadableOutbox
+from tests.conftest import Lend
+from tests.identity.people.conftest import Post, ReadableOutbox, mails_metadata
 from tests.identity.people.test_registration import BUDI, SITI, active
 from tests.support.clock import FrozenClock
 from tests.support.databases import Begin
@@ -37,11 +38,9 @@ Result = TypeVar("Result")
 
 
 @pytest.fixture
-def served(
-    database_url: str, begin: Begin, clock: FrozenClock, vault: CustodyVault
-) -> Iterator[Callable[[PeoplePolicy], People]]:
+def served(lend: Lend, clock: FrozenClock, vault: CustodyVault) -> Iterator[Callable[[PeoplePolicy], People]]:
     """People over the service's own database access, for many at once."""
-    database = Database(database_url)
+    database = Database(lend(audit.metadata, metadata, mails_metadata))
 
     def made(policy: PeoplePolicy) -> People:
         return People(

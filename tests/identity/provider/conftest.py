@@ -30,6 +30,7 @@ from identity.provider.logout import Logouts
 from identity.provider.model import Portal, ProviderPolicy
 from identity.provider.portals import Portals
 from identity.provider.sharing import Sharing
+from tests.conftest import Lend
 from tests.identity.conftest import TokenKeys
 from tests.identity.people.conftest import Post, ReadableOutbox, mails_metadata
 from tests.identity.provider.house import ISSUER, House, Posted
@@ -37,11 +38,8 @@ from tests.support.clock import FrozenClock
 
 
 @pytest.fixture
-def house(database_url: str, clock: FrozenClock, vault: CustodyVault) -> Iterator[House]:
-    database = Database(database_url, pool_size=24)
-    audit.metadata.create_all(database.engine)
-    tables.metadata.create_all(database.engine)
-    mails_metadata.create_all(database.engine)
+def house(lend: Lend, clock: FrozenClock, vault: CustodyVault) -> Iterator[House]:
+    database = Database(lend(audit.metadata, tables.metadata, mails_metadata), pool_size=24)
     ports: dict[str, Any] = {
         "begin": database.begin,
         "read": database.read,

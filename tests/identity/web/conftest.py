@@ -36,6 +36,7 @@ SESSION = Session(
     device=DeviceName("Chrome", "Android"),
     place=Place("Bandung", "103.10.66.*"),
 )
+INDONESIAN = Flow("flow-id", "Portal Pajak", "https://portal.example", "/oauth2/authorize?flow=flow-id", "id")
 FLOW = Flow("flow-1", "Portal Pajak", "https://portal.example", "/oauth2/authorize?flow=flow-1", "en")
 
 
@@ -54,7 +55,8 @@ def application(public_url: str) -> FastAPI:
         asset_version="1",
         find_session={SECRET: SESSION}.get,
         explain=explain,
-        find_flow={"flow-1": FLOW}.get,
+        find_flow={"flow-1": FLOW, "flow-id": INDONESIAN}.get,
+        find_language={"person-1": "en"}.get,
     )
     section = shell.section(
         "tests.identity.web", words={"id": {"greeting": "Halo"}, "en": {"greeting": "Hello"}}
