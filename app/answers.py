@@ -1,4 +1,4 @@
-"""Errors become problem documents (RFC 9457), whatever raised them.
+"""Errors become problem documents (RFC 9457), whatever raised them; for browsers, pages (:mod:`app.faults`).
 
 What a caller did wrong is explained to the caller. What went wrong on our side is logged under an incident
 id, and the caller gets that id only: an internal message may name keys, hosts or people.
@@ -24,6 +24,7 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import AuthenticationInsufficient, CredentialsMissing
+from app.faults import FaultPages, wants_page
 from app.logs import places
 from app.problems import INTERNAL, METHOD, NOT_FOUND, PROBLEMS, UNREADABLE, VALIDATION, Problem, problem_of
 from identity.agencies.errors import DpopNonceNeeded, ProofNonceNeeded, ProofNotAccepted
@@ -75,8 +76,11 @@ def explained(scope: Scope, error: Exception) -> Explained:
     return Explained(problem.status, problem.title, problem.judul, incident)
 
 
-def install(application: FastAPI, *, public_url: str) -> None:
-    """Make every refusal of ``application`` a problem document, and serve the pages behind the type URIs."""
+def install(application: FastAPI, *, public_url: str, has_accounts: bool) -> None:
+    """Make every refusal of ``application`` a problem document, and serve the pages behind the type URIs.
+
+    ``has_accounts``: people log in here, as the pages for browsers should know.
+    """
 
     def handle(request: Request, error: Exception) -> Response:
         return answer(request.scope, error)
@@ -84,6 +88,7 @@ def install(application: FastAPI, *, public_url: str) -> None:
     application.add_exception_handler(HTTPException, handle)
     application.add_exception_handler(RequestValidationError, handle)
     application.state.problem_base = f"{public_url}/problems/"
+    application.state.faults = FaultPages(public_url=public_url, has_accounts=has_accounts)
 
     @application.get("/problems/{slug}", include_in_schema=False, response_class=PlainTextResponse)
     def describe_problem(slug: str) -> Response:
@@ -249,6 +254,15 @@ def _response(
     status: int | None = None,
     media_type: str = MEDIA_TYPE,
 ) -> Response:
+    faults: FaultPages | None = getattr(scope["app"].state, "faults", None) if "app" in scope else None
+    if faults is not None and wants_page(scope):
+        return faults.show(
+            scope,
+            problem,
+            status=status or problem.status,
+            incident=(extra or {}).get("incident"),
+            headers=headers or {},
+        )
     indonesian = _prefers_indonesian(scope)
     body: dict[str, Any] = {
         "type": f"{_base(scope)}{problem.slug}",

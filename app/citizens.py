@@ -148,6 +148,7 @@ def build_shell(settings: Settings, citizens: Citizens, *, find_flow: FindFlow =
         find_session=citizens.sessions.find,
         explain=explained,
         find_flow=find_flow,
+        find_language=lambda person_id: citizens.people.get(person_id).language,
     )
 
 

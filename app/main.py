@@ -52,6 +52,7 @@ def build_app(core: Core, *, closing: ExitStack) -> FastAPI:
         },
         closing=closing,
         readings=lambda: readings(core.outbox, core.clock),
+        has_accounts=True,
     )
     callers = core.callers
     application.include_router(identity_routes(callers.reader, callers.grants, jwks=callers.tokens.jwks))

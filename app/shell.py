@@ -96,8 +96,12 @@ def new_application(
     probes: Mapping[str, Probe],
     closing: ExitStack,
     readings: Readings = tuple,
+    has_accounts: bool = False,
 ) -> FastAPI:
-    """An application that refuses, measures and answers for itself. ``closing`` is unwound when it stops."""
+    """An application that refuses, measures and answers for itself. ``closing`` is unwound when it stops.
+
+    ``has_accounts``: people log in here, and not only verify documents.
+    """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -116,7 +120,7 @@ def new_application(
         redirect_slashes=False,  # redirects would name the host that the caller claims
     )
     metrics = Metrics(readings)
-    answers.install(application, public_url=settings.public_url)
+    answers.install(application, public_url=settings.public_url, has_accounts=has_accounts)
     _health_routes(application, Readiness(probes), metrics)
     # The last one added stands outermost.
     application.add_middleware(BodyLimitMiddleware, limits=BodyLimits.from_settings(settings))

@@ -26,10 +26,14 @@ class Cookie(StrEnum):
     DEVICE = "-device"
     FORM = "-form"
     LANGUAGE = "-lang"
+    PERSONAL = "-speaks"
 
 
 _LASTING: Final[Mapping[Cookie, int]] = {Cookie.DEVICE: _YEAR, Cookie.LANGUAGE: _YEAR}
-"""Seconds that a browser keeps a cookie; the others go when it closes, and end on our side by themselves."""
+"""Seconds that a browser keeps a cookie; the others go when it closes, and end on our side by themselves.
+
+LANGUAGE is what somebody chose on this browser; PERSONAL, gone with the session, what its account prefers.
+"""
 
 
 @dataclass(slots=True)

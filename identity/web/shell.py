@@ -32,6 +32,7 @@ _NO_WORDS: Final[Words] = {"id": {}, "en": {}}
 
 FindSession = Callable[[str], Session | None]
 FindFlow = Callable[[str], Flow | None]
+FindLanguage = Callable[[str], str | None]
 Explain = Callable[[Scope, Exception], Explained]
 Endpoint = Callable[["Visit"], Response]
 FormEndpoint = Callable[["Visit", Form], Response]
@@ -53,7 +54,9 @@ class Shell:
         find_session: FindSession,
         explain: Explain,
         find_flow: FindFlow = lambda _: None,
+        find_language: FindLanguage = lambda _: None,
     ) -> None:
+        """``find_language`` tells which language the account of a person id prefers."""
         self._layout = layout
         self._asset_version = asset_version
         self.public_url = public_url.rstrip("/")
@@ -61,6 +64,7 @@ class Shell:
         self.secure = self.public_url.startswith("https://")
         self.find_session = find_session
         self.find_flow = find_flow
+        self.find_language = find_language
         self.explain = explain
 
     def section(self, package: str, *, words: Words = _NO_WORDS, guard: Guard | None = None) -> Section:
@@ -135,7 +139,7 @@ class Section:
         asked = request.query_params.get("lang")
         language = choose_language(
             asked=asked,
-            kept=jar.get(Cookie.LANGUAGE),
+            kept=jar.get(Cookie.LANGUAGE) or jar.get(Cookie.PERSONAL),
             ui_locales=request.query_params.get("ui_locales"),
             accept_language=request.headers.get("accept-language"),
         )
@@ -162,6 +166,7 @@ class Section:
         if visit.jar.get(Cookie.SESSION) is None:
             return visit.go("/login", next=visit.here)
         visit.jar.drop(Cookie.SESSION)
+        visit.jar.drop(Cookie.PERSONAL)
         return visit.go("/login", next=visit.here, notice="session_gone")
 
     def _page_of(self, visit: Visit) -> str:

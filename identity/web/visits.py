@@ -18,7 +18,7 @@ from identity.web.cookies import Cookie, Jar
 from identity.web.errors import LoginNeeded, PageUnknown
 from identity.web.forms import TOKEN_FIELD, Form, check_origin, check_token, new_token
 from identity.web.pages import Pages
-from identity.web.words import Language, choose_language
+from identity.web.words import Language, as_language, choose_language
 
 if TYPE_CHECKING:
     from identity.web.shell import Shell
@@ -43,6 +43,8 @@ class Flow:
     path: str
     ui_locales: str | None = None
     login_hint: str | None = None
+    decline_path: str = "/oauth2/consent"
+    """Takes the form by which somebody goes back without logging in: the portal gets ``access_denied``."""
 
 
 @dataclass(slots=True)
@@ -184,13 +186,17 @@ class Visit:
         self.jar.set(Cookie.SESSION, opened.secret)
         if opened.device_secret is not None:
             self.jar.set(Cookie.DEVICE, opened.device_secret)
+        # What was chosen on this browser stays; else the account decides, as it does for mails.
+        preferred = as_language(self.shell.find_language(opened.session.person_id))
+        if preferred and self.jar.get(Cookie.LANGUAGE) is None:
+            self.jar.set(Cookie.PERSONAL, preferred)
         self.jar.drop(Cookie.HALF_SESSION)
         self.jar.drop(Cookie.FORM)
         self._session[:] = [opened.session]
 
     def end_session(self) -> None:
         """Nothing stays but the language and the knowledge that this device was here before."""
-        for cookie in (Cookie.SESSION, Cookie.HALF_SESSION, Cookie.FORM):
+        for cookie in (Cookie.SESSION, Cookie.HALF_SESSION, Cookie.FORM, Cookie.PERSONAL):
             self.jar.drop(cookie)
         self._session[:] = [None]
 
@@ -227,7 +233,8 @@ class Visit:
         if not _HANDLE.fullmatch(handle):
             return
         self._flow = self.shell.find_flow(handle)
-        if self._flow and self._flow.ui_locales and self.jar.get(Cookie.LANGUAGE) is None:
+        kept = self.jar.get(Cookie.LANGUAGE) or self.jar.get(Cookie.PERSONAL)
+        if self._flow and self._flow.ui_locales and kept is None:
             self.language = choose_language(
                 asked=None,
                 kept=None,

@@ -196,6 +196,23 @@ def test_who_declines_shares_nothing(
         portal.ask("finish", url=came_back)
 
 
+@pytest.mark.parametrize("logged_in", [False, True])
+def test_whoever_turns_back_at_the_login_or_the_step_up_is_told_of_as_declined(
+    town: Town, portal: NodeProgram, browser: Browser, citizen: Citizen, logged_in: bool
+) -> None:
+    made = register(town)
+    portal.ask("discover", issuer=town.url, clientId=made.portal.id, secret=made.secret)
+    if logged_in:
+        browser.open(portal.ask("start", redirectUri=CALLBACK)["url"])
+        browser.log_in(citizen)
+    wanted = {"acr_values": "phr"} if logged_in else {}
+    browser.open(portal.ask("start", redirectUri=CALLBACK, parameters=wanted)["url"])
+    assert f"Kembali ke {made.portal.name}" in browser.answer.text
+    came_back = browser.send("/oauth2/consent", decision="decline")
+    with pytest.raises(NodeRefused, match="access_denied"):
+        portal.ask("finish", url=came_back)
+
+
 def test_a_forged_host_reaches_no_issuer_and_no_redirect(town: Town) -> None:
     forged = {"Host": "evil.example", "X-Forwarded-Host": "evil.example", "Forwarded": "host=evil.example"}
     document = town.server.http.get("/.well-known/openid-configuration", headers=forged)

@@ -15,6 +15,8 @@ TEXTS: Final[dict[str, str]] = {
     "footer": "No officer will ever ask you for your password or a code.",
     "footer_privacy": "We set no trackers.",
     "for_portal": "To log in to",
+    "back_to_portal": "Back to {portal}",
+    "back_to_portal_text": "Without logging in. You can try again from there.",
     "optional": "(optional)",
     "error_title": "Error: {title}",
     "problems_heading": "Something needs to be corrected",

@@ -15,6 +15,8 @@ TEXTS: Final[dict[str, str]] = {
     "footer": "Petugas tidak pernah meminta kata sandi atau kode Anda.",
     "footer_privacy": "Kami tidak memasang pelacak.",
     "for_portal": "Untuk masuk ke",
+    "back_to_portal": "Kembali ke {portal}",
+    "back_to_portal_text": "Tanpa masuk. Anda bisa mencoba lagi dari sana.",
     "optional": "(boleh dikosongkan)",
     "error_title": "Kesalahan: {title}",
     "problems_heading": "Ada yang perlu diperbaiki",

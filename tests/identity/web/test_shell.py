@@ -253,3 +253,29 @@ def test_a_cookie_that_we_cannot_have_made_is_none(browser: Browser) -> None:
     assert first.known is None
     assert second.known == "d" * 43
     assert len(second.user_agent) == 400
+
+
+def test_after_login_the_pages_speak_as_the_account_does_until_it_ends(browser: Browser) -> None:
+    browser.get("/open")
+    browser.send("/open", **FILLED)
+    assert '<html lang="en">' in browser.get("/mine/a").text
+    assert '<html lang="en">' in browser.get("/mine/a", headers={"Accept-Language": "id"}).text
+    browser.send("/mine/leave")
+    assert '<html lang="id">' in browser.get("/open").text
+
+
+def test_what_was_chosen_on_the_page_goes_before_the_account(browser: Browser) -> None:
+    browser.get("/open?lang=id")
+    browser.send("/open?lang=id", **FILLED)
+    assert '<html lang="id">' in browser.get("/mine/a").text
+    browser.cookies.clear()
+    browser.get("/open")
+    browser.send("/open", **FILLED)
+    assert '<html lang="id">' in browser.get("/mine/a?lang=id").text
+    assert '<html lang="id">' in browser.get("/mine/a").text
+
+
+def test_the_account_goes_before_what_a_portal_asks_for(browser: Browser) -> None:
+    browser.get("/open")
+    browser.send("/open", **FILLED)
+    assert '<html lang="en">' in browser.get("/mine/a?flow=flow-id").text
