@@ -14,8 +14,10 @@ from app.answers import explained
 from app.audit import Audit
 from app.clock import Clock
 from app.database import Database
+from app.errors import SettingsInvalid
 from app.policies import people_policy, policy_from
 from app.settings import Settings
+from identity.factors.breached import BreachedPasswords
 from identity.factors.model import FactorPolicy
 from identity.factors.service import Factors
 from identity.login.devices import Places
@@ -91,6 +93,7 @@ def build_citizens(
         origin=settings.passkey_origin,
         password_changed=[sessions.password_changed, people.end_address_changes],
         policy=policy_from(settings.factors, FactorPolicy),
+        breached=breached_passwords(settings),
     )
     parts: dict[str, Any] = ports | {
         "outbox": outbox,
@@ -136,6 +139,20 @@ def build_citizens(
         ),
         operators=operators,
     )
+
+
+def breached_passwords(settings: Settings) -> BreachedPasswords | None:
+    """The operator's list. Raises :class:`app.errors.SettingsInvalid` for what cannot be one."""
+    path = settings.identity.breached_passwords_file
+    if path is None:
+        return None
+    try:
+        return BreachedPasswords.open(path)
+    except (OSError, ValueError) as cause:
+        raise SettingsInvalid(
+            f"ABSAH_IDENTITY_BREACHED_PASSWORDS_FILE names no list of breached passwords: {cause}. Name a "
+            "text file of SHA-1 hashes in ascending order, or unset it."
+        ) from None
 
 
 def build_shell(settings: Settings, citizens: Citizens, *, find_flow: FindFlow = lambda _: None) -> Shell:

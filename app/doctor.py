@@ -18,6 +18,7 @@ from typing import Final
 from sqlalchemy import text
 
 from app import schema
+from app.citizens import breached_passwords
 from app.custody import wrapping_key
 from app.database import Database, sqlite_file
 from app.errors import ApplicationError
@@ -65,6 +66,8 @@ def examine() -> list[Finding]:
     findings.extend(_settings(settings))
     findings.append(_guarded("disk", lambda: _disk(settings)))
     findings.append(_guarded("key-encryption key", lambda: _wrapping_key(settings)))
+    if settings.identity.breached_passwords_file is not None:
+        findings.append(_guarded("breached passwords", lambda: _breached(settings)))
     findings.append(_guarded("fonts", _fonts))
     findings.append(_guarded("page worker", _page_worker))
     file = sqlite_file(settings.database_url)
@@ -126,6 +129,16 @@ def _wrapping_key(settings: Settings) -> Finding:
     wrapping_key(settings)
     mode = stat.S_IMODE(path.stat().st_mode)
     return Finding(Health.OK, "key-encryption key", f"{path}, mode {mode:04o}")
+
+
+def _breached(settings: Settings) -> Finding:
+    try:
+        passwords = breached_passwords(settings)
+    except ApplicationError as cause:
+        found, _, remedy = str(cause).partition(". ")
+        return Finding(Health.BROKEN, "breached passwords", found, remedy)
+    assert passwords is not None
+    return Finding(Health.OK, "breached passwords", f"{passwords.path}, about {passwords.estimate():,}")
 
 
 def _storage(settings: Settings) -> Finding:

@@ -155,6 +155,7 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     factors.PasswordTooLong: _PASSWORD,
     factors.PasswordCharacterRefused: _PASSWORD,
     factors.PasswordCommon: _PASSWORD,
+    factors.PasswordBreached: _PASSWORD,
     factors.PasswordPersonal: _PASSWORD,
     factors.PasswordsBusy: UNAVAILABLE,
     factors.TotpSetupGone: _FACTOR_GONE,

@@ -49,6 +49,11 @@ class IdentitySettings(Section):
         description="CSV table of network and place, such as 103.10.64.0/22,Bandung, which names the places "
         "that people log in from; when unset, they read the network itself.",
     )
+    breached_passwords_file: Path | None = Field(
+        default=None,
+        description="Passwords known from breaches, which nobody may choose: SHA-1 hashes in ascending "
+        'order, one to a line, as "Pwned Passwords, ordered by hash" is. Looked up on disk, never loaded.',
+    )
     key_days: int = Field(
         default=90, ge=8, description="Age in days at which a key that signs tokens is replaced."
     )

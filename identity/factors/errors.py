@@ -5,6 +5,7 @@ FactorError
 │   ├── PasswordTooShort · PasswordTooLong
 │   ├── PasswordCharacterRefused  a character that two keyboards may send differently
 │   ├── PasswordCommon            many people use it, or it follows a pattern that is tried first
+│   ├── PasswordBreached          it is on the list of passwords known from breaches
 │   └── PasswordPersonal          little more than the person's own name or address
 ├── PasswordsBusy                 more passwords wait to be checked than this process takes on
 ├── TotpRefused
@@ -63,10 +64,18 @@ class PasswordCommon(PasswordRefused):
         )
 
 
+class PasswordBreached(PasswordRefused):
+    def __init__(self) -> None:
+        super().__init__(
+            "This password is known from a breach of another site. Use three or four words that do not "
+            "belong together."
+        )
+
+
 class PasswordPersonal(PasswordRefused):
     def __init__(self) -> None:
         super().__init__(
-            "This password is made from your name or e-mail address. Use words that have nothing to do with "
+            "This password is made from your name or email address. Use words that have nothing to do with "
             "you."
         )
 

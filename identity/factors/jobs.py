@@ -8,6 +8,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from identity.factors.breached import BreachedPasswords
 from identity.factors.common import CommonPasswords, shipped
 from identity.factors.errors import HolderUnknown
 from identity.factors.model import (
@@ -29,7 +30,8 @@ class FactorJobs:
 
     ``rp_id`` and ``origin`` come from the settings and bind passkeys to the site; ``rp_name`` is what apps
     and devices show for it. ``password_changed`` run in the transaction that changes a password: they end
-    all sessions of the person. ``common`` are filters of passwords that nobody may have.
+    all sessions of the person. ``common`` are filters of passwords that nobody may have, ``breached`` is the
+    operator's own list of such.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class FactorJobs:
         policy: FactorPolicy | None = None,
         password_changed: Collection[PersonHook] = (),
         common: Sequence[CommonPasswords] | None = None,
+        breached: BreachedPasswords | None = None,
     ) -> None:
         self._begin = begin
         self._read = read
@@ -59,6 +62,7 @@ class FactorJobs:
         self._policy = policy = policy or FactorPolicy()
         self._password_changed = tuple(password_changed)
         self._common = (shipped(),) if common is None else tuple(common)
+        self._breached = breached
         self._hasher = SlowHasher(at_once=policy.passwords_at_once, waiting=policy.passwords_waiting)
         self._rp_name = rp_name
         self._relying_party = RelyingParty(

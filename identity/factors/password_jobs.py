@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from identity.factors.errors import PasswordRefused
+from identity.factors.errors import PasswordBreached, PasswordRefused
 from identity.factors.guessing import require_unguessable
 from identity.factors.jobs import FactorJobs
 from identity.factors.model import FactorKind, PasswordHash
@@ -23,6 +23,8 @@ class PasswordJobs(FactorJobs):
         prepared = prepare(password)
         contact = self._contact_of(person_id)
         require_unguessable(prepared, common=self._common, about=[contact.name, contact.email or ""])
+        if self._breached is not None and prepared in self._breached:
+            raise PasswordBreached
         # 2. The slow part, outside any transaction.
         hashed = self._hasher.hash(prepared)
         # 3. Keep it, and end what the old one opened.

@@ -20,6 +20,7 @@ KEYS: Final[Mapping[type[IdentityError], str]] = {
     factors.PasswordTooLong: "password_long",
     factors.PasswordCharacterRefused: "password_characters",
     factors.PasswordCommon: "password_common",
+    factors.PasswordBreached: "password_breached",
     factors.PasswordPersonal: "password_personal",
     factors.PasswordsBusy: "login_busy",
     factors.TotpCodeWrong: "totp_wrong",

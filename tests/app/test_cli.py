@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -221,6 +222,19 @@ def test_the_doctor_names_what_is_broken_and_the_remedy(run: Run, home: Path) ->
     broken = [finding for finding in json.loads(done.stdout) if finding["health"] == "broken"]
     assert done.returncode == 1
     assert any("chmod 600" in finding["found"] for finding in broken)
+
+
+def test_the_doctor_looks_into_the_list_of_breached_passwords(run: Run, tmp_path: Path) -> None:
+    def found(**environ: str) -> list[str]:
+        findings = json.loads(run("doctor", "--json", check=False, **environ).stdout)
+        return [finding["health"] for finding in findings if finding["part"] == "breached passwords"]
+
+    listed = tmp_path / "breached.txt"
+    listed.write_text(f"{hashlib.sha1(b'rahasia').hexdigest().upper()}:17\n")
+    assert found() == []
+    assert found(ABSAH_IDENTITY_BREACHED_PASSWORDS_FILE=str(listed)) == ["ok"]
+    listed.write_text("rahasia\n")
+    assert found(ABSAH_IDENTITY_BREACHED_PASSWORDS_FILE=str(listed)) == ["broken"]
 
 
 def test_the_doctor_of_an_empty_place_leaves_it_empty(run: Run, tmp_path: Path) -> None:

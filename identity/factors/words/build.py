@@ -2,15 +2,12 @@
 
     python -m identity.factors.words.build
 
-With lists of your own it makes another filter, which the service reads beside ours when the settings name it.
-One password to a line, in UTF-8; case, spaces, and digits at the ends need not be listed:
-
-    python -m identity.factors.words.build --output breached.filter LIST...
+One password to a line, in UTF-8; case, spaces, and digits at the ends need not be listed. For long lists of
+breached passwords there is :mod:`identity.factors.breached`.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -30,11 +27,8 @@ def shipped_words() -> Iterator[str]:
     yield from _lines(HERE / f"{PHRASES}.txt")
 
 
-def build(lists: list[Path]) -> CommonPasswords:
-    """Our own words without ``lists``."""
-    if not lists:
-        return CommonPasswords.of(shipped_words())
-    return CommonPasswords.of(line for path in lists for line in _lines(path))
+def build() -> CommonPasswords:
+    return CommonPasswords.of(shipped_words())
 
 
 def _lines(path: Path) -> Iterator[str]:
@@ -45,11 +39,7 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Pack word lists into a filter of common passwords.")
-    parser.add_argument("lists", nargs="*", type=Path)
-    parser.add_argument("--output", type=Path, default=SHIPPED)
-    arguments = parser.parse_args()
-    arguments.output.write_bytes(build(arguments.lists).packed)
+    SHIPPED.write_bytes(build().packed)
 
 
 if __name__ == "__main__":

@@ -146,6 +146,10 @@ TEXTS: Final[dict[str, str]] = {
         "common signs."
     ),
     "password_common": "This password is easy to guess. Use three or four words that do not belong together.",
+    "password_breached": (
+        "This password leaked from another site, so others know it. Use three or four words that do not "
+        "belong together."
+    ),
     "password_personal": "This password resembles your name or email address. Use other words.",
     "setup_second_heading": "Add a second lock",
     "setup_second_lead": "Then somebody who knows your password still cannot get in. Choose one way:",

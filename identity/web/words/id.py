@@ -151,6 +151,10 @@ TEXTS: Final[dict[str, str]] = {
         "Ada tanda yang tidak sama di semua papan ketik. Pakai huruf, angka, spasi, dan tanda biasa."
     ),
     "password_common": "Kata sandi ini mudah ditebak. Pakai tiga atau empat kata yang tidak ada hubungannya.",
+    "password_breached": (
+        "Kata sandi ini pernah bocor dari situs lain, jadi orang lain mengetahuinya. Pakai tiga atau empat "
+        "kata yang tidak ada hubungannya."
+    ),
     "password_personal": "Kata sandi ini mirip nama atau email Anda. Pakai kata-kata lain.",
     "setup_second_heading": "Tambahkan pengaman kedua",
     "setup_second_lead": "Orang yang mengetahui kata sandi Anda tetap tidak bisa masuk. Pilih satu cara:",
