@@ -17,6 +17,7 @@ from identity.agencies.authentication import ClientAuthentication, Directory, ag
 from identity.agencies.dpop import Proofs
 from identity.agencies.grants import CLIENT_CREDENTIALS, ClientCredentials, Grant, Grants
 from identity.agencies.mtls import CertificateHeader
+from identity.agencies.news import ClientNews
 from identity.agencies.once import OnceOnly
 from identity.agencies.presenting import TokenGate
 from identity.agencies.requests import RequestReader
@@ -55,6 +56,7 @@ def build_callers(
     audit: Audit,
     vault: Vault,
     tokens: AccessTokens,
+    news: ClientNews,
     directories: Sequence[Directory] = (),
     grants: Mapping[str, Grant] | None = None,
 ) -> Callers:
@@ -84,7 +86,9 @@ def build_callers(
     )
     own_grant = ClientCredentials(tokens)
     return Callers(
-        agencies=Agencies(begin=database.begin, read=database.read, clock=clock, audit=audit, policy=policy),
+        agencies=Agencies(
+            begin=database.begin, read=database.read, clock=clock, audit=audit, policy=policy, news=news
+        ),
         tokens=tokens,
         once=once,
         reader=RequestReader(

@@ -13,8 +13,10 @@ from app.citizens import Citizens
 from app.clock import Clock
 from app.database import Database
 from app.holders import HolderDocuments
-from app.policies import people_policy, policy_from
+from app.policies import agency_policy, people_policy, policy_from
 from app.settings import Settings
+from identity.agencies.changes import ClientChanges
+from identity.agencies.news import ClientNews
 from identity.lookups.model import LookupPolicy
 from identity.lookups.service import Lookups
 from identity.operators.desk import Desk
@@ -29,6 +31,7 @@ from identity.web.counter.routes import router as counter_pages
 from identity.web.duty import Duty
 from identity.web.helpdesk.routes import router as help_desk_pages
 from identity.web.oversight.routes import router as oversight_pages
+from identity.web.proposals.routes import router as proposal_pages
 from identity.web.shell import Shell
 
 if TYPE_CHECKING:
@@ -43,10 +46,18 @@ class Office:
     lookups: Lookups
     desk: Desk
     documents: HolderDocuments
+    changes: ClientChanges
 
 
 def build_office(
-    settings: Settings, *, database: Database, clock: Clock, audit: Audit, vault: Vault, citizens: Citizens
+    settings: Settings,
+    *,
+    database: Database,
+    clock: Clock,
+    audit: Audit,
+    vault: Vault,
+    citizens: Citizens,
+    news: ClientNews,
 ) -> Office:
     """Opens no key and asks no database."""
     ports: dict[str, Any] = {"begin": database.begin, "read": database.read, "clock": clock}
@@ -57,6 +68,7 @@ def build_office(
         operators=citizens.operators,
         lookups=lookups,
         documents=HolderDocuments(database.read, lookups),
+        changes=ClientChanges(**ports, audit=audit, news=news, policy=agency_policy(settings)),
         desk=Desk(
             begin=database.begin,
             audit=audit,
@@ -108,6 +120,7 @@ def office_pages(shell: Shell, core: Core) -> Iterator[APIRouter]:
         Administration(
             agencies=core.agencies,
             portals=core.provider.portals,
+            changes=office.changes,
             operators=office.operators,
             people=citizens.people,
             duty=duty(Role.AGENCY_ADMINISTRATOR),
@@ -116,3 +129,13 @@ def office_pages(shell: Shell, core: Core) -> Iterator[APIRouter]:
         office.desk,
     )
     yield oversight_pages(shell, operators=office.operators, people=citizens.people, duty=duty(Role.AUDITOR))
+    yield proposal_pages(
+        shell,
+        changes=office.changes,
+        agencies=core.agencies,
+        operators=office.operators,
+        people=citizens.people,
+        administrators=duty(Role.AGENCY_ADMINISTRATOR),
+        auditors=duty(Role.AUDITOR),
+        clock=core.clock,
+    )

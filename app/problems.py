@@ -150,6 +150,13 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     agencies.ProofNonceNeeded: _TOKEN,
     agencies.SecretsNotIssued: _ADMIN,
     agencies.ClientKeyUnknown: _ADMIN,
+    agencies.ClientShut: _ADMIN,
+    agencies.SecondPersonNeeded: _DUTIES,
+    agencies.ProposalUnknown: NOT_FOUND,
+    agencies.ProposalNotOpen: _DUTIES,
+    agencies.ProposalWaits: _DUTIES,
+    agencies.ProposalChanged: _DUTIES,
+    agencies.ProposerGone: _DUTIES,
     # identity, what people prove themselves with
     factors.PasswordTooShort: _PASSWORD,
     factors.PasswordTooLong: _PASSWORD,

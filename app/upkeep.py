@@ -42,6 +42,7 @@ def run_once(core: Core) -> int:
         "forget_mails": core.outbox.forget,
         "forget_lookups": core.office.lookups.discard_old,
         "forget_seen_tokens": core.callers.once.purge,
+        "lapse_proposals": core.office.changes.lapse,
         "erase_people": core.rights.erase_due,
         "forget_unfinished_people": core.rights.retain,
         "privacy_requests": lambda: report_privacy_requests(core),

@@ -28,6 +28,7 @@ from ca.hierarchy import Hierarchy
 from ca.model import CertificationConfig
 from ca.revocation import Revocation
 from ca.timestamping import TimeStampingAuthority
+from identity.agencies.news import ClientNews
 from identity.agencies.service import Agencies
 from identity.mail.composing import Composer
 from identity.mail.model import MailPolicy
@@ -144,8 +145,9 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
     citizens = build_citizens(
         settings, database=database, clock=clock, audit=audit, vault=vault, outbox=outbox, sharing=sharing
     )
+    news = ClientNews(outbox=outbox, contacts=citizens.contacts)
     office = build_office(
-        settings, database=database, clock=clock, audit=audit, vault=vault, citizens=citizens
+        settings, database=database, clock=clock, audit=audit, vault=vault, citizens=citizens, news=news
     )
     provider = build_provider(
         settings,
@@ -168,6 +170,7 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         audit=audit,
         vault=vault,
         tokens=tokens,
+        news=news,
         directories=[portal_clients],
         grants=provider.grants,
     )

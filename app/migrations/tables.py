@@ -7,6 +7,7 @@ from sqlalchemy import MetaData
 from app import audit
 from ca import tables as ca
 from identity import tables as identity
+from identity.agencies import proposal_tables as proposals
 from identity.agencies import tables as agencies
 from identity.factors import passkey_tables as passkeys
 from identity.factors import tables as factors
@@ -31,6 +32,7 @@ _PARTS_OF_IDENTITY = (
     operators,
     passkeys,
     people,
+    proposals,
     provider,
     recoveries,
 )

@@ -175,3 +175,6 @@ class AgenciesSettings(Section):
     key_overlap_hours: int = Field(
         default=24, ge=0, description="How long a key goes on authenticating that a new key set leaves out."
     )
+    proposal_life_days: int = Field(
+        default=7, ge=1, le=90, description="How long a change to a system waits for a second person."
+    )

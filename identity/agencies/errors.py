@@ -13,7 +13,15 @@ AccessTokenError
 └── ProofNonceNeeded          the DPoP proof beside it lacks our current nonce; ``nonce`` is that
 IdentityError
 ├── SecretsNotIssued          a client secret was asked for where none is accepted
-└── ClientKeyUnknown          no key of this client has this id
+├── ClientKeyUnknown          no key of this client has this id
+├── ClientShut                the client was disabled, for good
+└── ProposalError
+    ├── SecondPersonNeeded    a person asked for at once what two have to agree on
+    ├── ProposalUnknown       no proposal has this id
+    ├── ProposalNotOpen       it was confirmed or withdrawn before, or waited too long
+    ├── ProposalWaits         one of this kind waits for this system already
+    ├── ProposalChanged       it is not, or would not do, what the confirmer looked at
+    └── ProposerGone          who proposed it no longer holds the role that it was proposed under
 """
 
 from __future__ import annotations
@@ -95,3 +103,66 @@ class SecretsNotIssued(IdentityError):
 
 class ClientKeyUnknown(IdentityError):
     """No key of this client has this id, or it has ended."""
+
+
+class ClientShut(IdentityError):
+    """Disabling is for good: nothing can be given to this client any more."""
+
+    def __init__(self) -> None:
+        super().__init__("This system is disabled, and that cannot be undone. Register a new one.")
+
+
+class ProposalError(IdentityError):
+    """Root of what concerns changes that two people have to agree on."""
+
+
+class SecondPersonNeeded(ProposalError):
+    """A defence in depth: what a person may only propose was about to happen at once."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A person can only propose this, and somebody else confirms it. "
+            "At once it happens from the command line of the service alone."
+        )
+
+
+class ProposalUnknown(ProposalError):
+    """No proposal has this id."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such proposal. Look at the list again.")
+
+
+class ProposalNotOpen(ProposalError):
+    """The proposal waits for nobody."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This proposal was confirmed or withdrawn before, or it waited too long. Look at the list again."
+        )
+
+
+class ProposalWaits(ProposalError):
+    """Two key sets, or two sets of scopes, for one system: the second would undo the first unseen."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A change of this kind waits for this system already. Have it confirmed, or withdraw it first."
+        )
+
+
+class ProposalChanged(ProposalError):
+    """The system changed since the page was shown, or the proposal is not the one that was."""
+
+    def __init__(self) -> None:
+        super().__init__("This is not what you looked at any more. Look at it again, then confirm.")
+
+
+class ProposerGone(ProposalError):
+    """The account was suspended or restored since, or the role was ended."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Who proposed this no longer holds the role that it was proposed under. "
+            "Withdraw it; an administrator can propose it anew."
+        )

@@ -130,6 +130,8 @@ class AgencyPolicy:
     """How long a DPoP nonce of ours is handed out; it is accepted for as long again."""
     key_overlap: timedelta = timedelta(days=1)
     """How long a key that a new key set leaves out goes on authenticating."""
+    proposal_life: timedelta = timedelta(days=7)
+    """How long a change waits for a second pair of eyes."""
 
 
 def parse_scopes(values: Iterable[str]) -> frozenset[str]:

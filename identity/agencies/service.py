@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +11,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from identity.access import AccessClaims
-from identity.agencies.errors import ClientKeyUnknown, SecretsNotIssued
+from identity.agencies.errors import ClientKeyUnknown, SecondPersonNeeded, SecretsNotIssued
 from identity.agencies.model import (
     Agency,
     AgencyPolicy,
@@ -26,17 +24,15 @@ from identity.agencies.model import (
     new_secret,
     parse_scopes,
 )
+from identity.agencies.news import ClientNews
+from identity.agencies.proposal_tables import ProposalTable
+from identity.agencies.proposals import ProposalState
+from identity.agencies.registry import Registry, existing
 from identity.agencies.tables import AgencyTable, ClientKeyTable, ClientTable
 from identity.encoding import strict_json_object
-from identity.errors import (
-    AgencyExists,
-    AgencyUnknown,
-    ClientUnknown,
-    JwkInvalid,
-    NameInvalid,
-    TokenClientGone,
-)
-from identity.jwks import MOST_KEYS, Jwk, parse_jwks
+from identity.errors import AgencyExists, AgencyUnknown, JwkInvalid, NameInvalid, TokenClientGone
+from identity.jwks import Jwk, parse_jwks
+from identity.people.model import is_person_id
 from identity.ports import AuditTrail, Begin, Clock
 
 
@@ -63,18 +59,27 @@ class Principal:
 class Agencies:
     """Safe to share between threads. ``read`` opens read-only transactions.
 
-    Every change is audited under its ``actor``; whether that actor may do it is for the caller to have
-    decided.
+    Every change is audited under its ``actor``. What gives a client anything happens at once here, which is
+    for whoever owns the machine; people are refused it (:class:`identity.agencies.changes.ClientChanges` is
+    theirs). ``news`` tells an agency's administrators about it; without it nobody is told.
     """
 
     def __init__(
-        self, *, begin: Begin, read: Begin, clock: Clock, audit: AuditTrail, policy: AgencyPolicy
+        self,
+        *,
+        begin: Begin,
+        read: Begin,
+        clock: Clock,
+        audit: AuditTrail,
+        policy: AgencyPolicy,
+        news: ClientNews | None = None,
     ) -> None:
         self._begin = begin
         self._read = read
         self._clock = clock
         self._audit = audit
         self._policy = policy
+        self._news = news
 
     # --- agencies ------------------------------------------------------------------------------------
 
@@ -137,14 +142,14 @@ class Agencies:
 
         Raises :class:`identity.errors.AgencyUnknown`, ``ScopeInvalid``, ``NameInvalid`` or ``JwkInvalid``.
         """
+        require_machine(actor)
         keys = parse_key_set(jwks)
-        if binding is Binding.BEARER:
-            raise NameInvalid("Tokens of a client with keys are bound: choose dpop or mtls.")
-        client = self._new_client(agency_id, name, scopes, is_sandbox, binding)
+        client = new_client(
+            self.agency(agency_id).id, name, scopes, binding, is_sandbox=is_sandbox, now=self._clock()
+        )
         with self._begin() as tx:
-            ClientTable(tx).add(client)
-            ClientKeyTable(tx).add(_rows(client.id, keys, self._clock()))
-            self._added(tx, client, actor, {"keys": _named(keys)})
+            self._registry(tx).add(client, keys, actor=actor)
+            self._tell(tx, client)
         return client
 
     def add_client(
@@ -157,12 +162,21 @@ class Agencies:
         """
         if not self.issues_secrets:
             raise SecretsNotIssued
+        require_machine(actor)
         secret = new_secret()
-        made = self._new_client(agency_id, name, scopes, is_sandbox, Binding.BEARER)
-        client = replace(made, secret_hash=hash_secret(secret))
+        client = Client(
+            new_client_id(),
+            self.agency(agency_id).id,
+            checked_name(name),
+            parse_scopes(scopes),
+            is_sandbox,
+            self._clock(),
+            Binding.BEARER,
+            hash_secret(secret),
+        )
         with self._begin() as tx:
-            ClientTable(tx).add(client)
-            self._added(tx, client, actor, {"keys": ""})
+            self._registry(tx).add(client, (), actor=actor)
+            self._tell(tx, client)
         return NewClient(client, secret)
 
     @property
@@ -178,36 +192,44 @@ class Agencies:
     def client(self, client_id: str) -> Client:
         """Raises :class:`identity.errors.ClientUnknown`."""
         with self._read() as tx:
-            return _existing(tx, client_id)
+            return existing(ClientTable(tx).get(client_id), client_id)
 
     def change_scopes(self, client_id: str, scopes: Iterable[str], *, actor: str) -> Client:
         """Takes effect at once: what is taken away is taken from tokens already handed out too.
 
         Raises :class:`identity.errors.ClientUnknown` or ``ScopeInvalid``.
         """
+        require_machine(actor)
         granted = parse_scopes(scopes)
         with self._begin() as tx:
-            client = _existing(tx, client_id)
-            if client.scopes == granted:
-                return client
-            ClientTable(tx).set_scopes(client_id, granted)
-            facts = {"from": " ".join(sorted(client.scopes)), "to": " ".join(sorted(granted))}
-            self._audit.append(
-                tx, action="client.scopes_changed", actor=actor, subject=client_id, facts=facts
-            )
-        return replace(client, scopes=granted)
+            registry = self._registry(tx)
+            client = registry.hold(client_id)
+            changed = registry.set_scopes(client, granted, actor=actor)
+            if changed != client:
+                self._tell(tx, client)
+        return changed
 
     def disable_client(self, client_id: str, *, actor: str) -> Client:
         """Takes effect at once, for tokens already handed out too. Repeating it changes nothing.
 
-        Raises :class:`identity.errors.ClientUnknown`.
+        What waits for a second person to give it to the client is withdrawn with it. Raises
+        :class:`identity.errors.ClientUnknown`.
         """
         now = self._clock()
         with self._begin() as tx:
-            client = _existing(tx, client_id)
+            client = self._registry(tx).hold(client_id)
             if not ClientTable(tx).disable(client_id, now):
                 return client
             self._audit.append(tx, action="client.disabled", actor=actor, subject=client_id)
+            for proposal in ProposalTable(tx).open_of(client_id, now):
+                ProposalTable(tx).decide(proposal.id, ProposalState.WITHDRAWN, by=actor, at=now)
+                self._audit.append(
+                    tx,
+                    action="client.proposal_withdrawn",
+                    actor=actor,
+                    subject=client_id,
+                    facts={"proposal": proposal.id},
+                )
         return replace(client, disabled_at=now)
 
     # --- their keys ----------------------------------------------------------------------------------
@@ -215,7 +237,7 @@ class Agencies:
     def keys(self, client_id: str) -> list[ClientKey]:
         """All that the client ever had, oldest first. Raises :class:`identity.errors.ClientUnknown`."""
         with self._read() as tx:
-            _existing(tx, client_id)
+            existing(ClientTable(tx).get(client_id), client_id)
             return ClientKeyTable(tx).of(client_id)
 
     def replace_keys(
@@ -229,37 +251,13 @@ class Agencies:
 
         Raises :class:`identity.errors.ClientUnknown` or ``JwkInvalid``.
         """
-        wanted = {key.key_id or key.thumbprint: key for key in parse_key_set(jwks)}
-        now = self._clock()
-        ends_at = now + max(self._policy.key_overlap if overlap is None else overlap, timedelta(0))
-        with _one_at_a_time(), self._begin() as tx:
-            client, table = _existing(tx, client_id), ClientKeyTable(tx)
-            had = {key.key_id: key for key in table.of(client_id)}
-            added = [key for key_id, key in wanted.items() if key_id not in had]
-            kept = [had[key_id] for key_id in wanted.keys() & had.keys()]
-            for old in kept:
-                _require_same(old, wanted[old.key_id], now)
-                table.resume(client_id, old.key_id)
-            left = [
-                old
-                for key_id, old in had.items()
-                if key_id not in wanted and table.end(client_id, key_id, min(ends_at, old.ends_at or ends_at))
-            ]
-            table.add(_rows(client_id, added, now))
-            if client.secret_hash is not None:
-                ClientTable(tx).drop_secret(client_id, Binding.DPOP)
-            good = table.good(client_id, now)
-            if len(good) > 2 * MOST_KEYS:
-                raise JwkInvalid(
-                    f"The client has {len(good)} keys that authenticate, those that are being replaced "
-                    "included. Wait for the overlap to end, or give none."
-                )
-            facts = {
-                "added": _named(added),
-                "left": " ".join(sorted(key.key_id for key in left)),
-                "left_until": ends_at.isoformat() if left else "",
-            }
-            self._audit.append(tx, action="client.keys_replaced", actor=actor, subject=client_id, facts=facts)
+        require_machine(actor)
+        keys = parse_key_set(jwks)
+        with self._begin() as tx:
+            registry = self._registry(tx)
+            client = registry.hold(client_id)
+            good = registry.replace_keys(client, keys, overlap=overlap, actor=actor)
+            self._tell(tx, client)
         return good
 
     def remove_key(self, client_id: str, key_id: str, *, actor: str) -> None:
@@ -269,7 +267,7 @@ class Agencies:
         :class:`identity.agencies.errors.ClientKeyUnknown`.
         """
         with self._begin() as tx:
-            _existing(tx, client_id)
+            self._registry(tx).hold(client_id)
             if not ClientKeyTable(tx).end(client_id, key_id, self._clock()):
                 raise ClientKeyUnknown(
                     f"Client {client_id} has no key {key_id!r} that authenticates; "
@@ -297,34 +295,40 @@ class Agencies:
             raise TokenClientGone("The client of this access token has no key yet. Register one for it.")
         return Principal(client, agency, covered(claims.scopes, client.scopes))
 
-    def _new_client(
-        self, agency_id: str, name: str, scopes: Iterable[str], is_sandbox: bool, binding: Binding
-    ) -> Client:
-        granted = parse_scopes(scopes)
-        if not 0 < len(name) <= 80 or not name.isprintable():
-            raise NameInvalid(
-                "A client's name has 1 to 80 printable characters, such as 'licensing backend'."
-            )
-        agency = self.agency(agency_id)
-        return Client(new_client_id(), agency.id, name, granted, is_sandbox, self._clock(), binding)
+    def _registry(self, tx: Connection) -> Registry:
+        return Registry(tx, now=self._clock(), audit=self._audit, policy=self._policy)
 
-    def _added(self, tx: Connection, client: Client, actor: str, facts: dict[str, str]) -> None:
-        facts |= {
-            "agency": client.agency_id,
-            "scopes": " ".join(sorted(client.scopes)),
-            "sandbox": str(client.is_sandbox),
-            "binding": client.binding.value,
-        }
-        self._audit.append(tx, action="client.added", actor=actor, subject=client.id, facts=facts)
+    def _tell(self, tx: Connection, client: Client) -> None:
+        if self._news is not None:
+            self._news.changed(tx, client, self._clock())
 
 
-@contextmanager
-def _one_at_a_time() -> Iterator[None]:
-    """Two replacements at the same moment: the second finds a kid there that it did not see."""
-    try:
-        yield
-    except IntegrityError as cause:
-        raise JwkInvalid("The client's keys were changed at the same moment. Look at them again.") from cause
+def require_machine(actor: str) -> None:
+    """Whoever owns the machine acts at once; people go through
+    :class:`identity.agencies.changes.ClientChanges`, which knows what needs two of them.
+
+    Raises :class:`identity.agencies.errors.SecondPersonNeeded`.
+    """
+    if is_person_id(actor):
+        raise SecondPersonNeeded
+
+
+def new_client(
+    agency_id: str, name: str, scopes: Iterable[str], binding: Binding, *, is_sandbox: bool, now: datetime
+) -> Client:
+    """One that authenticates by keys. Raises :class:`identity.errors.ScopeInvalid` or ``NameInvalid``."""
+    if binding is Binding.BEARER:
+        raise NameInvalid("Tokens of a client with keys are bound: choose dpop or mtls.")
+    return Client(
+        new_client_id(), agency_id, checked_name(name), parse_scopes(scopes), is_sandbox, now, binding
+    )
+
+
+def checked_name(name: str) -> str:
+    """Raises :class:`identity.errors.NameInvalid`."""
+    if not 0 < len(name) <= 80 or not name.isprintable():
+        raise NameInvalid("A client's name has 1 to 80 printable characters, such as 'licensing backend'.")
+    return name
 
 
 def parse_key_set(jwks: str) -> tuple[Jwk, ...]:
@@ -336,31 +340,3 @@ def parse_key_set(jwks: str) -> tuple[Jwk, ...]:
     except ValueError as cause:
         raise JwkInvalid(f"The JWK Set is not JSON: {cause}.") from cause
     return parse_jwks(document)
-
-
-def _existing(tx: Connection, client_id: str) -> Client:
-    client = ClientTable(tx).get(client_id)
-    if client is None:
-        raise ClientUnknown(f"There is no client {client_id!r}; `absah client list` shows those there are.")
-    return client
-
-
-def _rows(client_id: str, keys: Iterable[Jwk], now: datetime) -> list[ClientKey]:
-    return [
-        ClientKey(client_id, key.key_id or key.thumbprint, key.algorithm, json.dumps(key.as_json()), now)
-        for key in keys
-    ]
-
-
-def _require_same(had: ClientKey, given: Jwk, now: datetime) -> None:
-    """A kid means one key for ever; and a key that was stopped stays stopped."""
-    if json.loads(had.jwk) != given.as_json():
-        raise JwkInvalid(
-            f"The client had another key under the kid {had.key_id!r}. Give the new one a new kid."
-        )
-    if not had.is_good_at(now):
-        raise JwkInvalid(f"The key {had.key_id!r} was removed. Make a new one.")
-
-
-def _named(keys: Iterable[Jwk]) -> str:
-    return " ".join(sorted(f"{key.key_id}={key.algorithm}" for key in keys))

@@ -100,8 +100,10 @@ class ClientTable:
             )
         )
 
-    def get(self, client_id: str) -> Client | None:
-        row = self._tx.execute(select(clients).where(clients.c.id == client_id)).one_or_none()
+    def get(self, client_id: str, *, hold: bool = False) -> Client | None:
+        """``hold`` keeps it as it is until the transaction ends; on SQLite a write transaction is alone."""
+        query = select(clients).where(clients.c.id == client_id)
+        row = self._tx.execute(query.with_for_update() if hold else query).one_or_none()
         return _client(row) if row else None
 
     def with_keys(self, client_id: str, at: datetime) -> tuple[Client, list[ClientKey]] | None:

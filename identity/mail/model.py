@@ -87,6 +87,22 @@ LETTERS: Final[Mapping[str, Letter]] = MappingProxyType(
         "privacy_answered": _letter("/account/privacy"),
         "account_erased": _letter(),
         "consent_given": _letter("/account/consents", portal=Kind.TEXT, when=Kind.MOMENT),
+        # Systems of an agency, to those who administer it
+        "system_proposed": _letter(
+            "/proposals/{proposal}",
+            agency=Kind.TEXT,
+            system=Kind.TEXT,
+            proposal=Kind.CODE,
+            until=Kind.MOMENT,
+        ),
+        "system_confirmed": _letter(
+            "/proposals/{proposal}",
+            agency=Kind.TEXT,
+            system=Kind.TEXT,
+            proposal=Kind.CODE,
+            when=Kind.MOMENT,
+        ),
+        "system_changed": _letter("/agency", agency=Kind.TEXT, system=Kind.TEXT, when=Kind.MOMENT),
         "trial": _letter(),
     }
 )

@@ -50,6 +50,30 @@ class GrantTable:
         """
         self._tx.execute(select(people.c.id).where(people.c.id == person_id).with_for_update())
 
+    def keep(self, *person_ids: str) -> None:
+        """These people's accounts and roles stay what they are until the transaction ends.
+
+        Unlike :meth:`hold` it lets others keep them too: it is for whoever acts on what is held.
+        """
+        people_of = select(people.c.id).where(people.c.id.in_(person_ids)).order_by(people.c.id)
+        grants_of = (
+            select(operator_grants.c.id)
+            .where(operator_grants.c.person_id.in_(person_ids))
+            .order_by(operator_grants.c.granted_at, operator_grants.c.id)
+        )
+        for query in (people_of, grants_of):
+            self._tx.execute(query.with_for_update(read=True)).all()
+
+    def holders(self, role: Role, agency_id: str | None = None) -> list[str]:
+        """The person ids of those who hold a role now, in order."""
+        agency = operator_grants.c.agency_id
+        query = select(operator_grants.c.person_id).where(
+            operator_grants.c.state == GrantState.ACTIVE.value,
+            operator_grants.c.role == role.value,
+            agency.is_(None) if agency_id is None else agency == agency_id,
+        )
+        return list(self._tx.execute(query.order_by(operator_grants.c.person_id)).scalars())
+
     def add(self, grant: Grant) -> None:
         self._tx.execute(operator_grants.insert().values(_values(grant)))
 

@@ -93,6 +93,14 @@ class Person:
         return self.email if self.email_confirmed_at is not None else None
 
 
+_PERSON: Final = "person-"
+
+
 def new_person_id() -> str:
     """128 random bits. It is no secret, and says nothing about anybody."""
-    return f"person-{secrets.token_hex(16)}"
+    return f"{_PERSON}{secrets.token_hex(16)}"
+
+
+def is_person_id(actor: str) -> bool:
+    """Whether an actor of the audit trail is a person, rather than the command line or the service itself."""
+    return actor.startswith(_PERSON)

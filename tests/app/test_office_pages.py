@@ -12,6 +12,7 @@ from fastapi.routing import iter_route_contexts
 
 from app.main import build_app
 from app.wiring import Core
+from identity.agencies.service import parse_key_set
 from identity.factors.model import FactorKind
 from identity.operators.model import GrantState, Role
 from identity.people.model import PersonState, ProofingLevel
@@ -32,7 +33,12 @@ ACCOUNT = (
 OFFICES = {
     Role.OFFICER: ("/counter", "/counter/open", "/counter/requests"),
     Role.HELP_DESK: ("/help-desk",),
-    Role.AGENCY_ADMINISTRATOR: ("/agency/dinas", "/agency/dinas/clients/new", "/agency/dinas/signatories"),
+    Role.AGENCY_ADMINISTRATOR: (
+        "/agency/dinas",
+        "/agency/dinas/clients/new",
+        "/agency/dinas/signatories",
+        "/proposals",
+    ),
     Role.AUDITOR: ("/operators",),
 }
 KEY = (
@@ -190,16 +196,21 @@ def test_the_help_desk_suspends_and_resumes_and_not_itself(core: Core, one: Call
     assert helper.post(f"/help-desk/people/{helper.person_id}", act="end_sessions").status_code == 422
 
 
-def test_an_administrator_registers_a_system_and_shuts_it_out(core: Core, one: Callable[..., Walker]) -> None:
+def test_an_administrator_registers_a_sandbox_system_and_shuts_it_out(
+    core: Core, one: Callable[..., Walker]
+) -> None:
     admin = one(Role.AGENCY_ADMINISTRATOR)
     admin.get("/agency/dinas/clients/new")
     bad = admin.post("/agency/dinas/clients/new", name="Izin", may_issue="yes", jwks="nonsense")
     assert bad.status_code == 422
-    made = admin.post("/agency/dinas/clients/new", name="Izin", may_issue="yes", jwks=KEY)
+    made = admin.post("/agency/dinas/clients/new", name="Izin", may_issue="yes", jwks=KEY, sandbox="yes")
     assert made.status_code == 303, made.text
     (client,) = core.agencies.clients("dinas")
     page = admin.get(made.headers["location"])
     assert "satu" in page.text
+    admin.post(made.headers["location"], act="change_scopes", may_read="yes")
+    assert core.agencies.client(client.id).scopes == {"documents.read"}
+    assert core.agencies.client(client.id).is_sandbox
     admin.post(made.headers["location"], act="remove_key", key="satu")
     assert "satu" not in admin.get(made.headers["location"]).text
     admin.post(made.headers["location"], act="disable")
@@ -209,6 +220,65 @@ def test_an_administrator_registers_a_system_and_shuts_it_out(core: Core, one: C
     core.agencies.add_agency("lain", name="Dinas Lain", organization_identifier="NTRID-2", actor="test")
     assert admin.get("/agency/lain").status_code == 404
     assert admin.get(f"/agency/lain/clients/{client.id}").status_code == 404
+
+
+def test_a_real_system_is_registered_by_one_and_confirmed_by_another_who_saw_its_thumbprint(
+    core: Core, one: Callable[..., Walker]
+) -> None:
+    ani, budi, auditor = one(Role.AGENCY_ADMINISTRATOR), one(Role.AGENCY_ADMINISTRATOR), one(Role.AUDITOR)
+    ani.get("/agency/dinas/clients/new")
+    here = ani.post("/agency/dinas/clients/new", name="Izin", may_issue="yes", jwks=KEY).headers["location"]
+    assert core.agencies.clients("dinas") == []
+    # Who proposed it sees it, and cannot confirm it, not even by hand.
+    own = ani.get(here).text
+    thumbprint = parse_key_set(KEY)[0].thumbprint
+    assert thumbprint in own
+    assert "compared" not in own
+    (review,) = core.office.changes.waiting("dinas")
+    by_hand = {"act": "confirm", "compared": "yes", "seen": review.seen}
+    assert ani.post(here, **by_hand).status_code == 422
+    # Another one finds it, and says that they compared it.
+    assert here in budi.get("/proposals?lang=en").text
+    assert here in auditor.get("/proposals").text
+    page = budi.get(here).text
+    assert thumbprint in page
+    seen = re.search(r'name="seen" value="([0-9a-f]{64})"', page).group(1)  # type: ignore[union-attr]
+    assert budi.post(here, act="confirm", seen=seen).status_code == 422
+    assert budi.post(here, act="confirm", compared="yes", seen="0" * 64).status_code == 422
+    assert core.agencies.clients("dinas") == []
+    assert budi.post(here, act="confirm", compared="yes", seen=seen).headers["location"] == here
+    (client,) = core.agencies.clients("dinas")
+    assert (client.is_sandbox, client.scopes) == (False, frozenset({"documents.issue:*"}))
+    assert "confirmed" in budi.get(f"{here}?lang=en").text
+    # What gives it more waits again; what takes from it does not.
+    system = f"/agency/dinas/clients/{client.id}"
+    ani.get(system)
+    waits = ani.post(system, act="change_scopes", may_issue="yes", may_read="yes").headers["location"]
+    assert waits.startswith("/proposals/")
+    assert waits in ani.get(system).text
+    assert ani.post(system, act="change_scopes", may_issue="yes", may_read="yes").status_code == 422
+    assert ani.post(system, act="change_scopes", may_issue="yes", types="tax").headers["location"] == system
+    assert core.agencies.client(client.id).scopes == {"documents.issue:tax"}
+    auditor.get(waits)
+    auditor.post(waits, act="withdraw")
+    assert core.office.changes.waiting() == []
+    assert core.agencies.client(client.id).scopes == {"documents.issue:tax"}
+
+
+def test_what_waits_for_an_agency_is_shown_to_nobody_else(core: Core, one: Callable[..., Walker]) -> None:
+    admin, citizen, officer = one(Role.AGENCY_ADMINISTRATOR), one(), one(Role.OFFICER)
+    core.agencies.add_agency("lain", name="Dinas Lain", organization_identifier="NTRID-2", actor="test")
+    other = one()
+    appoint(core, other, Role.AGENCY_ADMINISTRATOR, "lain")
+    log_in(core, other, WITH_PASSKEY)
+    admin.get("/agency/dinas/clients/new")
+    here = admin.post("/agency/dinas/clients/new", name="Izin", may_read="yes", jwks=KEY).headers["location"]
+    assert other.get(here).status_code == 404
+    assert here not in other.get("/proposals").text
+    for walker in (citizen, officer):
+        assert walker.get(here).status_code == 403
+        assert walker.get("/proposals").status_code == 403
+    assert admin.get("/proposals/proposal-0").status_code == 404
 
 
 def test_a_signatory_is_named_by_one_and_confirmed_by_another(core: Core, one: Callable[..., Walker]) -> None:

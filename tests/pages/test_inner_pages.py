@@ -21,6 +21,7 @@ from fastapi.routing import iter_route_contexts
 from app.demo import sample_documents
 from app.main import build_app
 from app.provisioning import certify_agency
+from app.wiring import Core
 from identity.factors.model import FactorKind
 from identity.operators.model import Role
 from identity.web.words import LANGUAGES, Language
@@ -36,7 +37,13 @@ from tests.support.tokens import bearer_token
 
 pytestmark = [pytest.mark.network, requires("chromium")]
 
-SECTIONS = ("/account", "/counter", "/help-desk", "/agency", "/operators")
+NEW_KEY = (
+    "_x8AjohPUj75-Kkpjxm4PPohHdUHecn-9QrkOoTK0zU",
+    "WhihEVf9mGW79vOxdgKCLfmZ0CLDvCQyeoEMuS4SFvw",
+)
+"""A point of P-256."""
+
+SECTIONS = ("/account", "/counter", "/help-desk", "/agency", "/operators", "/proposals")
 
 
 @dataclass
@@ -131,6 +138,7 @@ def _settle(made: Inhabited) -> None:
     waiting = core.office.operators.propose(
         citizen.person_id, Role.SIGNATORY, "dinas", actor=administrator.person_id
     )
+    proposed = _propose(core, system.id, administrator.person_id)
     made.visits = [
         (citizen, ACCOUNT),
         (
@@ -145,10 +153,42 @@ def _settle(made: Inhabited) -> None:
         (people[Role.HELP_DESK], (*OFFICES[Role.HELP_DESK], f"/help-desk/people/{citizen.person_id}")),
         (
             administrator,
-            ("/agency", *OFFICES[Role.AGENCY_ADMINISTRATOR], f"/agency/dinas/clients/{system.id}"),
+            (
+                "/agency",
+                *OFFICES[Role.AGENCY_ADMINISTRATOR],
+                f"/agency/dinas/clients/{system.id}",
+                f"/proposals/{proposed[0]}",
+            ),
         ),
-        (people[Role.AUDITOR], (*OFFICES[Role.AUDITOR], f"/operators/{waiting.id}")),
+        (
+            people[Role.AUDITOR],
+            (
+                *OFFICES[Role.AUDITOR],
+                f"/operators/{waiting.id}",
+                "/proposals",
+                *(f"/proposals/{proposal}" for proposal in proposed[1:]),
+            ),
+        ),
     ]
+
+
+def _propose(core: Core, client_id: str, person_id: str) -> list[str]:
+    """One of each kind, and one that was turned down."""
+    new = [
+        {**json.loads(KEY)["keys"][0], "kid": "dua", "x": NEW_KEY[0], "y": NEW_KEY[1]},
+        {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},
+    ]
+    changes = core.office.changes
+    system = {"scopes": ["documents.issue:*", "documents.read"], "jwks": KEY, "actor": person_id}
+    asked = [
+        changes.register("dinas", name="Perizinan berusaha", **system),  # type: ignore[arg-type]
+        changes.replace_keys(client_id, json.dumps({"keys": new}), actor=person_id),
+        changes.change_scopes(client_id, ["documents.issue:business_licence"], actor=person_id),
+        changes.register("dinas", name="Pajak daerah", **system),  # type: ignore[arg-type]
+    ]
+    made = [one.proposal.id for one in asked if one.proposal is not None]
+    changes.withdraw(made[-1], actor=person_id)
+    return made
 
 
 def _seal_for(town: Town, holder: Walker) -> None:

@@ -120,6 +120,27 @@ def upgrade() -> None:
         batch_op.create_index("ix_seen_tokens_expires_at", ["expires_at"], unique=False)
 
     op.create_table(
+        "client_proposals",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("agency_id", sa.String(length=40), nullable=False),
+        sa.Column("client_id", sa.String(length=40), nullable=False),
+        sa.Column("kind", sa.String(length=12), nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("proposed_by", sa.String(length=128), nullable=False),
+        sa.Column("proposed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("decided_by", sa.String(length=128), nullable=True),
+        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["agency_id"], ["agencies.id"], name="fk_client_proposals_agency_id"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("client_proposals", schema=None) as batch_op:
+        batch_op.create_index("ix_client_proposals_agency_id", ["agency_id", "state"], unique=False)
+        batch_op.create_index("ix_client_proposals_client_id", ["client_id", "state"], unique=False)
+        batch_op.create_index("ix_client_proposals_state", ["state", "expires_at"], unique=False)
+
+    op.create_table(
         "half_sessions",
         sa.Column("id", sa.String(length=22), nullable=False),
         sa.Column("secret_hash", sa.LargeBinary(length=32), nullable=False),

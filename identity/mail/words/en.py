@@ -266,6 +266,36 @@ WORDINGS: Final[dict[str, Wording]] = {
         "See or withdraw permissions",
         (_NOT_YOU,),
     ),
+    "system_proposed": Wording(
+        "A change to a system of your agency waits for confirmation",
+        (
+            "Agency: {agency}. System: {system}.",
+            "An administrator proposed that this system may do more. Nothing has changed yet.",
+            "Somebody other than who proposed it has to compare its keys and confirm it by {until}.",
+        ),
+        "See the proposal",
+        ("If it was proposed in your name and you know nothing of it, withdraw it there and report it now.",),
+    ),
+    "system_confirmed": Wording(
+        "A change to a system of your agency takes effect",
+        (
+            "Agency: {agency}. System: {system}.",
+            "A second person confirmed what was proposed.",
+            "Time: {when}",
+        ),
+        "See what was confirmed",
+        ("If this should not have happened, disable the system and report it now.",),
+    ),
+    "system_changed": Wording(
+        "The operator of the service changed a system of your agency",
+        (
+            "Agency: {agency}. System: {system}.",
+            "It was registered, or its keys or scopes were changed, by the service's own administration.",
+            "Time: {when}",
+        ),
+        "See the agency's systems",
+        ("If nobody told you about this, stop the system there and ask the operator of the service.",),
+    ),
     "trial": Wording(
         "An email to try things out",
         ("This email proves that the mail settings work. There is nothing to do.",),

@@ -266,6 +266,33 @@ WORDINGS: Final[dict[str, Wording]] = {
         "Lihat atau cabut izin",
         (_NOT_YOU,),
     ),
+    "system_proposed": Wording(
+        "Perubahan pada sistem instansi Anda menunggu persetujuan",
+        (
+            "Instansi: {agency}. Sistem: {system}.",
+            "Seorang administrator mengusulkan agar sistem ini boleh melakukan lebih banyak. "
+            "Belum ada yang berubah.",
+            "Orang lain, bukan pengusul, harus mencocokkan kuncinya dan menyetujuinya sebelum {until}.",
+        ),
+        "Lihat usulan",
+        ("Bila diusulkan atas nama Anda tetapi bukan oleh Anda, tarik usulan itu dan laporkan sekarang.",),
+    ),
+    "system_confirmed": Wording(
+        "Perubahan pada sistem instansi Anda mulai berlaku",
+        ("Instansi: {agency}. Sistem: {system}.", "Orang kedua sudah menyetujui usulannya.", "Waktu: {when}"),
+        "Lihat yang disetujui",
+        ("Bila ini tidak semestinya terjadi, nonaktifkan sistemnya dan laporkan sekarang.",),
+    ),
+    "system_changed": Wording(
+        "Pengelola layanan mengubah sistem instansi Anda",
+        (
+            "Instansi: {agency}. Sistem: {system}.",
+            "Sistem didaftarkan, atau kunci atau cakupannya diubah, langsung oleh pengelola layanan.",
+            "Waktu: {when}",
+        ),
+        "Lihat sistem instansi",
+        ("Bila Anda tidak diberi tahu, nonaktifkan sistem itu di sana dan tanyakan kepada pengelola.",),
+    ),
     "trial": Wording(
         "Email percobaan",
         ("Email ini membuktikan bahwa pengaturan email bekerja. Tidak ada yang perlu dilakukan.",),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from identity.agencies.changes import ClientChanges
 from identity.agencies.model import Agency
 from identity.agencies.service import Agencies
 from identity.operators.model import Role
@@ -22,6 +23,7 @@ class Administration:
     """The services behind the pages; ``duty`` is that of agency administrators."""
 
     agencies: Agencies
+    changes: ClientChanges
     portals: Portals
     operators: Operators
     people: People

@@ -42,6 +42,7 @@ def _add_overview(section: Section, administration: Administration) -> None:
             title=agency.name,
             agency=agency,
             clients=administration.agencies.clients(agency.id),
+            proposals=len(administration.changes.waiting(agency.id)),
             portals=administration.portals.all(agency.id),
             signatories=len(signatories),
             waiting=sum(grant.state is GrantState.PROPOSED for grant in signatories),

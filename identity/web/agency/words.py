@@ -40,6 +40,27 @@ WORDS: Final[Words] = with_shared(
             "binding_bearer": "tidak terikat",
             "sandbox": "Uji coba: dokumennya contoh dan tidak pernah sah",
             "new_client_submit": "Daftarkan",
+            "new_client_waits": (
+                "Sistem uji coba langsung berlaku. Sistem lain berlaku setelah disetujui administrator lain "
+                "atau pengawas."
+            ),
+            "proposals_heading": "Menunggu persetujuan",
+            "proposals_count": "{count} perubahan sistem.",
+            "waiting_label": "Perubahan yang menunggu persetujuan",
+            "change_waits_keys": "Kunci baru menunggu persetujuan",
+            "change_waits_scopes": "Cakupan lebih luas menunggu persetujuan",
+            "waits_until": "Menunggu sampai {moment}",
+            "proposal_waits": (
+                "Perubahan sejenis untuk sistem ini masih menunggu persetujuan. Tunggu, atau tarik dahulu."
+            ),
+            "client_shut": "Sistem ini sudah dinonaktifkan. Daftarkan sistem baru.",
+            "change_scopes_heading": "Ubah yang boleh dilakukan",
+            "change_scopes_text": (
+                "Pengurangan berlaku seketika. Penambahan menunggu persetujuan orang kedua, "
+                "kecuali untuk sistem uji coba."
+            ),
+            "change_scopes_submit": "Ubah",
+            "replace_waits": "Kunci baru menunggu persetujuan orang kedua.",
             "client_heading": "Sistem ini",
             "client_id_label": "client_id",
             "scopes_label": "Cakupan",
@@ -103,6 +124,26 @@ WORDS: Final[Words] = with_shared(
             "binding_bearer": "nothing",
             "sandbox": "Sandbox: its documents are samples and never valid",
             "new_client_submit": "Register",
+            "new_client_waits": (
+                "A sandbox system counts at once. Any other counts once another administrator or an auditor "
+                "has confirmed it."
+            ),
+            "proposals_heading": "Waiting for a confirmation",
+            "proposals_count": "{count} changes to systems.",
+            "waiting_label": "Changes that wait for a confirmation",
+            "change_waits_keys": "New keys wait for a confirmation",
+            "change_waits_scopes": "Wider scopes wait for a confirmation",
+            "waits_until": "Waits until {moment}",
+            "proposal_waits": (
+                "A change of this kind waits for this system already. Have it confirmed, or withdraw it."
+            ),
+            "client_shut": "This system is disabled. Register a new one.",
+            "change_scopes_heading": "Change what it may do",
+            "change_scopes_text": (
+                "Less counts at once. More waits for a second person, except for a sandbox system."
+            ),
+            "change_scopes_submit": "Change",
+            "replace_waits": "New keys wait for a second person.",
             "client_heading": "This system",
             "client_id_label": "client_id",
             "scopes_label": "Scopes",
