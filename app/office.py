@@ -78,6 +78,7 @@ def build_office(
             recoveries=citizens.recoveries,
             lookups=lookups,
             operators=citizens.operators,
+            throttle=citizens.throttle,
             sample_niks=not settings.production,
         ),
     )

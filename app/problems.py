@@ -275,6 +275,9 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     operators.FourEyesNeeded: _DUTIES,
     operators.ActsOnOneself: _DUTIES,
     operators.OperatorUnfit: _DUTIES,
+    operators.SearchesDelayed: Problem(
+        429, "searches-delayed", "Too many searches, wait a moment", "Terlalu banyak mencari, tunggu sebentar"
+    ),
     # identity's pages, which answer most of these with a page of their own
     web.LoginNeeded: Problem(401, "login-needed", "Log in first", "Masuk dahulu"),
     web.FormRefused: Problem(

@@ -204,3 +204,15 @@ class ThrottleSettings(Section):
     client_forgive_seconds: PositiveInt = _forgive(6)
     client_first_seconds: PositiveInt = _first(6)
     client_most_seconds: PositiveInt = _most(60)
+    challenge_free: PositiveInt = Field(
+        default=600, description="Challenges for passkeys that one network address may have made at once."
+    )
+    challenge_forgive_seconds: PositiveInt = _forgive(1)
+    challenge_first_seconds: PositiveInt = _first(1)
+    challenge_most_seconds: PositiveInt = _most(10)
+    search_free: PositiveInt = Field(
+        default=40, description="Searches for people's accounts that one operator may make at once."
+    )
+    search_forgive_seconds: PositiveInt = _forgive(60)
+    search_first_seconds: PositiveInt = _first(10)
+    search_most_seconds: PositiveInt = _most(900)

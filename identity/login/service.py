@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from identity.factors.errors import PasskeyRefused, PasswordsBusy
 from identity.factors.model import FactorKind
+from identity.factors.passkeys import PasskeyChallenge
 from identity.login.errors import (
     AccountSuspended,
     HalfSessionGone,
@@ -125,6 +126,15 @@ class Login(Notices):
             # 3. A session.
             self._throttle.give_back(tx, ticket)
             return self._open(tx, person_id, {FactorKind.PASSKEY}, device)
+
+    def passkey_challenge(self, device: Device) -> PasskeyChallenge:
+        """For :meth:`with_passkey`, before anybody said who they are. Raises ``LoginDelayed``.
+
+        Every page with the login form asks for one and each is a row: an address gets no more than people
+        behind it could use.
+        """
+        self._throttle.take(Charge(Key.CHALLENGE, address_charge(device.address).name))
+        return self._factors.passkey_options(None)
 
     def logout(self, secret: str | None) -> None:
         """End the session that ``secret`` opens; without one there is nothing to do."""

@@ -53,6 +53,8 @@ class Key(StrEnum):
     ADDRESS = "address"
     MAIL = "mail"  # mails that anybody can have sent to one account
     CLIENT = "client"  # an agency's system
+    CHALLENGE = "challenge"  # challenges for passkeys that anybody can have made, by address
+    SEARCH = "search"  # one operator's questions whether somebody has an account
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,8 @@ class ThrottlePolicy:
     address: Pace = Pace(100, timedelta(seconds=1), timedelta(seconds=1), timedelta(minutes=1))
     mail: Pace = Pace(3, timedelta(hours=1), timedelta(minutes=5), timedelta(hours=1))
     client: Pace = Pace(10, timedelta(seconds=6), timedelta(seconds=6), timedelta(minutes=1))
+    challenge: Pace = Pace(600, timedelta(seconds=1), timedelta(seconds=1), timedelta(seconds=10))
+    search: Pace = Pace(40, timedelta(minutes=1), timedelta(seconds=10), timedelta(minutes=15))
 
     def of(self, key: Key) -> Pace:
         pace: Pace = getattr(self, key.value)

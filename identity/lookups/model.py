@@ -22,6 +22,7 @@ class LookupKind(StrEnum):
     PORTAL_LOGIN = "portal_login"  # a portal learnt that the person logged in
     CLAIMS_SHARED = "claims_shared"  # a portal was told what the person agreed to
     ACCOUNT_VIEWED = "account_viewed"  # an operator looked at the account
+    ACCOUNT_SEARCHED = "account_searched"  # …or asked whether there is one
 
 
 class ActorKind(StrEnum):

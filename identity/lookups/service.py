@@ -13,6 +13,7 @@ from identity.lookups.model import Actor, Lookup, LookupKind, LookupPolicy, Show
 from identity.lookups.tables import LookupTable
 from identity.people.errors import PersonUnknown
 from identity.people.model import ProofingLevel
+from identity.people.nik import Nik
 from identity.people.service import People
 from identity.ports import Begin, Clock, Vault
 
@@ -61,6 +62,18 @@ class Lookups:
     def note_within(self, tx: Connection, actor: Actor, kind: LookupKind, person_id: str, thing: str) -> None:
         """The same within the caller's transaction."""
         LookupTable(tx).note([Lookup(Subject(person_id), kind, actor, thing, self._clock())])
+
+    def search_within(self, tx: Connection, actor: Actor, *, person_id: str | None, nik: Nik | None) -> None:
+        """``actor`` asked whether somebody has an account. Whoever has none yet finds the line once they are
+        proofed; nothing can be kept of an address that nobody has.
+        """
+        if person_id is not None:
+            subject = Subject(person_id)
+        elif nik is not None:
+            subject = Subject(holder=self._vault.fingerprint("nik", nik.reveal()))
+        else:
+            return
+        LookupTable(tx).note([Lookup(subject, LookupKind.ACCOUNT_SEARCHED, actor, "account", self._clock())])
 
     def about(self, person_id: str) -> list[ShownLookup]:
         """Who looked up what about somebody, latest first: at most 200 lines."""

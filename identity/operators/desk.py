@@ -11,12 +11,14 @@ from datetime import date
 
 from identity.factors.model import Factor
 from identity.factors.service import Factors
+from identity.login.errors import LoginDelayed
 from identity.login.model import Recovery
 from identity.login.recovery import Recoveries
 from identity.login.sessions import Sessions
+from identity.login.throttle import Charge, Key, Throttle
 from identity.lookups.model import Actor, LookupKind
 from identity.lookups.service import Lookups
-from identity.operators.errors import ActsOnOneself
+from identity.operators.errors import ActsOnOneself, SearchesDelayed
 from identity.operators.model import Role
 from identity.operators.service import Operators
 from identity.people.errors import NikInvalid
@@ -52,6 +54,7 @@ class Desk:
         recoveries: Recoveries,
         lookups: Lookups,
         operators: Operators,
+        throttle: Throttle,
         sample_niks: bool = False,
     ) -> None:
         self._begin = begin
@@ -62,20 +65,45 @@ class Desk:
         self._recoveries = recoveries
         self._lookups = lookups
         self._operators = operators
+        self._throttle = throttle
         self._sample_niks = sample_niks
 
     # --- looking -------------------------------------------------------------------------------------
 
-    def by_nik(self, nik: str) -> Person | None:
-        """Raises :class:`identity.people.errors.NikInvalid`. Nothing is shown yet, so nothing is noted."""
-        return self._people.by_nik(Nik.typed(nik, samples=self._sample_niks))
+    def by_nik(self, nik: str, *, operator_id: str, role: Role) -> Person | None:
+        """Raises :class:`identity.people.errors.NikInvalid` or ``SearchesDelayed``."""
+        parsed = Nik.typed(nik, samples=self._sample_niks)
+        self._pay(operator_id)
+        return self._noted(self._people.by_nik(parsed), parsed, operator_id, role)
 
-    def find(self, identifier: str) -> Person | None:
-        """By NIK or confirmed e-mail address."""
+    def find(self, identifier: str, *, operator_id: str, role: Role) -> Person | None:
+        """By NIK or confirmed email address. Raises ``SearchesDelayed``."""
         try:
-            return self.by_nik(identifier)
+            return self.by_nik(identifier, operator_id=operator_id, role=role)
         except NikInvalid:
-            return self._people.find(identifier)
+            self._pay(operator_id)
+            return self._noted(self._people.find(identifier), None, operator_id, role)
+
+    def _pay(self, operator_id: str) -> None:
+        """Whether somebody has an account is worth something to others: no operator reads it off a list."""
+        try:
+            self._throttle.take(Charge(Key.SEARCH, operator_id))
+        except LoginDelayed as cause:
+            raise SearchesDelayed(retry_after=cause.retry_after) from cause
+
+    def _noted(self, found: Person | None, nik: Nik | None, operator_id: str, role: Role) -> Person | None:
+        """Written down before it is answered, for whom it is about and in the trail, found or not."""
+        with self._begin() as tx:
+            person_id = found.id if found else None
+            self._lookups.search_within(tx, Actor.operator(operator_id, role), person_id=person_id, nik=nik)
+            self._audit.append(
+                tx,
+                action="account.searched",
+                actor=operator_id,
+                subject=person_id or "nobody",
+                facts={"role": role.value, "by": "nik" if nik else "email"},
+            )
+        return found
 
     def view(self, person_id: str, *, operator_id: str, role: Role) -> Viewed:
         """Look at an account: the audit trail and its holder get to know. Raises ``PersonUnknown``."""

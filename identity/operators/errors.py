@@ -9,7 +9,8 @@ IdentityError
     ├── GrantNotOpen          the grant was confirmed, or ended, before
     ├── FourEyesNeeded        the second pair of eyes must be somebody else's
     ├── ActsOnOneself         nobody may do this for themselves
-    └── OperatorUnfit         not a person who can hold a role
+    ├── OperatorUnfit         not a person who can hold a role
+    └── SearchesDelayed       this operator asked for too many accounts
 """
 
 from __future__ import annotations
@@ -77,3 +78,11 @@ class ActsOnOneself(OperatorError):
 
 class OperatorUnfit(OperatorError):
     """A role needs an active account of somebody whom an officer or the registry knows."""
+
+
+class SearchesDelayed(OperatorError):
+    """This operator searched for more accounts than the task takes. ``retry_after`` in seconds."""
+
+    def __init__(self, *, retry_after: int) -> None:
+        super().__init__(f"Too many searches for people's accounts. Try again in {retry_after} s.")
+        self.retry_after = retry_after

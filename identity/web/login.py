@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from starlette.responses import JSONResponse
+
 from identity.factors.errors import PasswordsBusy
 from identity.factors.model import FactorKind
 from identity.factors.service import Factors
@@ -67,7 +69,10 @@ def _add_first_step(section: Section, *, login: Login, factors: Factors) -> None
 
     @section.form("/login/passkey/options", anyone=True)
     def login_passkey_options(visit: Visit, form: Form) -> Response:
-        return options_answer(factors.passkey_options(None))
+        try:
+            return options_answer(login.passkey_challenge(visit.device))
+        except LoginDelayed as error:  # read by the script, which leaves the password to be used
+            return JSONResponse({}, 429, headers={"Retry-After": str(error.retry_after)})
 
     @section.form("/login/passkey", anyone=True)
     def login_passkey(visit: Visit, form: Form) -> Response:

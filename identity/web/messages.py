@@ -11,6 +11,7 @@ from starlette.responses import Response
 from identity.errors import IdentityError
 from identity.factors import errors as factors
 from identity.login import errors as login
+from identity.operators import errors as operators
 from identity.people import errors as people
 from identity.web.shell import Visit
 from identity.web.words import shown_duration
@@ -34,10 +35,11 @@ KEYS: Final[Mapping[type[IdentityError], str]] = {
     login.AccountSuspended: "account_suspended",
     login.LinkGone: "link_gone",
     people.CodeInvalid: "code_refused",
+    operators.SearchesDelayed: "search_delayed",
 }
 """The words for an error's class, or for the nearest class above it."""
 
-_WAITING: Final = (login.LoginDelayed, factors.PasswordsBusy)
+_WAITING: Final = (login.LoginDelayed, factors.PasswordsBusy, operators.SearchesDelayed)
 
 
 def in_words(visit: Visit, error: IdentityError) -> str:
@@ -61,7 +63,7 @@ def show_refusal(
 
     429 and 503 with ``Retry-After`` (RFC 9110, 10.2.3) for those who have to wait, else 422.
     """
-    status = {login.LoginDelayed: 429, factors.PasswordsBusy: 503}.get(type(error), 422)
+    status = 503 if isinstance(error, factors.PasswordsBusy) else 429 if isinstance(error, _WAITING) else 422
     response = visit.show(
         template, title=title, status=status, errors={field: in_words(visit, error)}, **values
     )

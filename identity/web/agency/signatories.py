@@ -14,18 +14,22 @@ from identity.operators.errors import (
     OperatorUnfit,
     RoleConflict,
     RoleHeld,
+    SearchesDelayed,
 )
 from identity.operators.model import Grant, Role
 from identity.web.agency.parts import Administration
+from identity.web.messages import show_refusal
 from identity.web.shell import Form, Response, Section, Visit
 
 _WORDS: dict[type[OperatorError], tuple[str, str]] = {
     ActsOnOneself: ("identifier", "signatory_oneself"),
     RoleHeld: ("identifier", "signatory_held"),
-    RoleConflict: ("identifier", "signatory_conflict"),
-    OperatorUnfit: ("identifier", "signatory_unfit"),
+    RoleConflict: ("identifier", "signatory_not_possible"),
+    OperatorUnfit: ("identifier", "signatory_not_possible"),
     FourEyesNeeded: ("", "four_eyes"),
 }
+"""One answer for nobody, for somebody unknown and for somebody who may not: who has an account, and what
+else they do, is not an administrator's to find out."""
 
 
 def add_signatories(section: Section, administration: Administration, desk: Desk) -> None:
@@ -57,9 +61,10 @@ def add_signatories(section: Section, administration: Administration, desk: Desk
         agency, actor = administration.agency(visit), administration.duty.act(visit)
         try:
             if form.text("act") == "propose":
-                person = desk.find(form.text("identifier", most=320))
+                identifier = form.text("identifier", most=320)
+                person = desk.find(identifier, operator_id=actor, role=Role.AGENCY_ADMINISTRATOR)
                 if person is None:
-                    nobody = {"identifier": "nobody_found"}
+                    nobody = {"identifier": "signatory_not_possible"}
                     return visit.show("signatories.html", errors=nobody, typed=form, **values(visit))
                 operators.propose(person.id, Role.SIGNATORY, agency.id, actor=actor)
             elif form.text("grant") in {grant.id for grant in grants(agency.id)}:
@@ -69,6 +74,9 @@ def add_signatories(section: Section, administration: Administration, desk: Desk
                     operators.end(form.text("grant"), actor=actor)
         except (GrantNotOpen, GrantUnknown):  # by a colleague, just now: the list says so
             return visit.go(f"/agency/{agency.id}/signatories")
+        except SearchesDelayed as error:
+            page: dict[str, Any] = {"typed": form, **values(visit)}
+            return show_refusal(visit, error, "signatories.html", field="identifier", **page)
         except OperatorError as error:
             if type(error) not in _WORDS:
                 raise

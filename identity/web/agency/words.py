@@ -88,9 +88,9 @@ WORDS: Final[Words] = with_shared(
             "propose_submit": "Usulkan",
             "signatory_oneself": "Anda tidak dapat mengusulkan diri sendiri.",
             "signatory_held": "Orang ini sudah menjadi penanda tangan, atau sedang menunggu persetujuan.",
-            "signatory_conflict": "Orang ini memegang tugas lain yang tidak boleh digabung dengan ini.",
-            "signatory_unfit": (
-                "Akun ini tidak bisa dipakai: identitasnya belum dipastikan atau akunnya tertutup."
+            "signatory_not_possible": (
+                "Orang ini tidak dapat diusulkan: tidak ada akunnya, identitasnya belum dipastikan, akunnya "
+                "tertutup, atau ia memegang tugas lain yang tidak boleh digabung dengan ini."
             ),
         },
         "en": {
@@ -173,8 +173,10 @@ WORDS: Final[Words] = with_shared(
             "propose_submit": "Propose",
             "signatory_oneself": "You cannot propose yourself.",
             "signatory_held": "This person is a signatory already, or waits for a confirmation.",
-            "signatory_conflict": "This person holds another duty that cannot be united with this one.",
-            "signatory_unfit": "This account will not do: nobody has checked who it is, or it is closed.",
+            "signatory_not_possible": (
+                "This person cannot be proposed: there is no such account, nobody has checked who it is, it "
+                "is closed, or they hold another duty that cannot be united with this one."
+            ),
         },
     }
 )

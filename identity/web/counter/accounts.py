@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from identity.factors.totp import qr_svg
 from identity.operators.desk import Desk
-from identity.operators.errors import ActsOnOneself
+from identity.operators.errors import ActsOnOneself, SearchesDelayed
 from identity.operators.model import Role
 from identity.people.errors import NikInvalid, NikTaken, PersonDataInvalid, PersonStateForbids
 from identity.people.model import PersonState, ProofingLevel
@@ -17,6 +17,7 @@ from identity.people.service import Opened
 from identity.ports import Clock
 from identity.web.dates import typed_date
 from identity.web.duty import Duty
+from identity.web.messages import show_refusal
 from identity.web.shell import Form, Response, Section, Visit
 from identity.web.words import Language, shown_moment
 
@@ -64,7 +65,10 @@ def _add_search(section: Section, *, desk: Desk) -> None:
     def searched(visit: Visit, form: Form) -> Response:
         """A NIK stands in no address, so it comes by a form and the account is shown under its own id."""
         try:
-            person = desk.by_nik(form.text("nik"))
+            person = desk.by_nik(form.text("nik"), operator_id=visit.session.person_id, role=Role.OFFICER)
+        except SearchesDelayed as error:
+            page: dict[str, Any] = {"title": "counter_heading", "typed": form}
+            return show_refusal(visit, error, "counter.html", field="nik", **page)
         except NikInvalid:
             wrong = {"nik": "nik_wrong"}
             return visit.show("counter.html", title="counter_heading", errors=wrong, typed=form)

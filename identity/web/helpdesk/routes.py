@@ -7,12 +7,13 @@ from typing import Any
 from fastapi import APIRouter
 
 from identity.operators.desk import Desk
-from identity.operators.errors import ActsOnOneself
+from identity.operators.errors import ActsOnOneself, SearchesDelayed
 from identity.operators.model import Role
 from identity.people.errors import PersonStateForbids
 from identity.people.service import SuspensionReason
 from identity.web.duty import Duty
 from identity.web.helpdesk.words import WORDS
+from identity.web.messages import show_refusal
 from identity.web.shell import Form, Response, Section, Shell, Visit
 
 
@@ -31,7 +32,12 @@ def _add_search(section: Section, *, desk: Desk) -> None:
 
     @section.form("/help-desk")
     def searched(visit: Visit, form: Form) -> Response:
-        person = desk.find(form.text("identifier", most=320))
+        identifier, helper_id = form.text("identifier", most=320), visit.session.person_id
+        try:
+            person = desk.find(identifier, operator_id=helper_id, role=Role.HELP_DESK)
+        except SearchesDelayed as error:
+            page: dict[str, Any] = {"title": "help_desk_heading", "typed": form}
+            return show_refusal(visit, error, "search.html", field="identifier", **page)
         if person is None:
             nobody = {"identifier": "nobody_found"}
             return visit.show("search.html", title="help_desk_heading", errors=nobody, typed=form)

@@ -121,6 +121,7 @@ TEXTS: Final[dict[str, str]] = {
     "lookup_portal_login": "You logged in to this portal",
     "lookup_claims_shared": "Was told what you agreed to share",
     "lookup_account_viewed": "Looked at your account",
+    "lookup_account_searched": "Searched whether you have an account",
     **role_words("en"),
     # What is shared
     "consents_heading": "Permissions for portals",

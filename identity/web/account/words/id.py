@@ -124,6 +124,7 @@ TEXTS: Final[dict[str, str]] = {
     "lookup_portal_login": "Anda masuk ke portal ini",
     "lookup_claims_shared": "Menerima data yang Anda izinkan",
     "lookup_account_viewed": "Melihat akun Anda",
+    "lookup_account_searched": "Mencari apakah Anda punya akun",
     **role_words("id"),
     # What is shared
     "consents_heading": "Izin untuk portal",
