@@ -143,7 +143,7 @@ class Erasing(PeopleJobs):
         # 2. Everything that is open, everything that others hold, then the person.
         person = self._profiles.person(record)
         self._take_everything(tx, record)
-        # 3. The last mail (article 45), and the trail.
+        # 3. The last mail, as the law wants people to be told, and the trail.
         self._mail(tx, person.confirmed_email, "account_erased", person.language)
         self._note(tx, "person.erased", actor, request)
 

@@ -4,10 +4,11 @@
 |---|---|---|
 | access, and a copy that programs can read | 7, 13, 32 | at once, by the person |
 | correction | 6, 30 | at once where nothing was proofed, else by an officer |
-| erasure | 8, 43 to 45 | after a time to think again, by upkeep |
+| erasure | 8, 43 | after a time to think again, by upkeep |
 | withdrawal of consent | 9, 40 | at once, by the person |
 
-Each has 3 x 24 hours from the moment it is received, whoever receives it.
+The law gives 3 x 24 hours from the moment a request is received for correction (30), access (32) and
+withdrawal (40). It names no hours for erasure; here it has the same.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ class Refusal(StrEnum):
     """Why a request is refused; words of this list, so that no free text holds personal data."""
 
     IDENTITY_NOT_SHOWN = "identity_not_shown"
-    LEGAL_DUTY = "legal_duty"  # articles 15 and 50: another law demands that the data are kept
-    DATA_OF_OTHERS = "data_of_others"  # article 33
+    LEGAL_DUTY = "legal_duty"  # another law demands that the data are kept (the exceptions: article 15)
+    DATA_OF_OTHERS = "data_of_others"  # article 33: it would disclose data of others
     NOT_SHOWN_WRONG = "not_shown_wrong"  # a correction without the document that proves it
 
 

@@ -243,7 +243,7 @@ WORDINGS: Final[dict[str, Wording]] = {
         "We received your privacy request",
         (
             "We have noted your request about your personal data.",
-            "As the Personal Data Protection Law demands, we answer by {deadline}.",
+            "We answer by {deadline} at the latest.",
         ),
         "See the request",
         (_NOT_YOU,),

@@ -243,7 +243,7 @@ WORDINGS: Final[dict[str, Wording]] = {
         "Permintaan data pribadi Anda diterima",
         (
             "Permintaan Anda tentang data pribadi sudah kami catat.",
-            "Menurut Undang-Undang Pelindungan Data Pribadi kami menjawab paling lambat {deadline}.",
+            "Kami menjawab paling lambat {deadline}.",
         ),
         "Lihat permintaan",
         (_NOT_YOU,),

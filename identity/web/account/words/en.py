@@ -154,8 +154,8 @@ TEXTS: Final[dict[str, str]] = {
     "email_unconfirmed": "Not confirmed: its code was not typed yet.",
     "privacy_law": "Your rights",
     "privacy_law_text": (
-        "By the Personal Data Protection Act (UU 27/2022) every request is answered within 3 x 24 hours. The "
-        "deadline stands here."
+        "The Personal Data Protection Act (UU 27/2022) gives you these rights. We answer every request "
+        "within 3 x 24 hours. The deadline stands here."
     ),
     "export_heading": "Take a copy of my data",
     "export_text": "Everything that we hold, in one file.",

@@ -157,8 +157,8 @@ TEXTS: Final[dict[str, str]] = {
     "email_unconfirmed": "Belum dipastikan: kodenya belum diketik.",
     "privacy_law": "Hak Anda",
     "privacy_law_text": (
-        "Menurut UU Pelindungan Data Pribadi (UU 27/2022), setiap permintaan dijawab paling lambat 3 x 24 "
-        "jam. Batas waktunya tertulis di sini."
+        "Undang-Undang Pelindungan Data Pribadi (UU 27/2022) memberi Anda hak ini. Kami menjawab setiap "
+        "permintaan paling lambat 3 x 24 jam. Batas waktunya tertulis di sini."
     ),
     "export_heading": "Ambil salinan data saya",
     "export_text": "Semua yang kami simpan, dalam satu berkas.",
