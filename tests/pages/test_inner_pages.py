@@ -46,13 +46,46 @@ NEW_KEY = (
 SECTIONS = ("/account", "/counter", "/help-desk", "/agency", "/operators", "/proposals")
 
 
+@dataclass(frozen=True)
+class Sending:
+    """A form that is filled in and sent; ``form`` is its number on the page. Unless ``is_taken``, wrongly."""
+
+    name: str
+    path: str
+    fields: dict[str, str] = field(default_factory=dict)
+    form: int = 0
+    is_taken: bool = False
+
+    def send(self, page: Any, url: str) -> None:
+        page.goto(url)
+        form = page.locator("main form").nth(self.form)
+        for name, value in self.fields.items():
+            field = form.locator(f"[name='{name}']").first
+            field.check() if value == "yes" else field.fill(value)
+        with page.expect_navigation(wait_until="load"):
+            form.locator("button").first.click()
+
+    def faults(self, page: Any) -> list[str]:
+        if page.title().startswith(("Kesalahan", "Error")) == self.is_taken:
+            return [f"was {'refused' if self.is_taken else 'taken'}: {page.title()}"]
+        if self.is_taken or page.evaluate(
+            "document.activeElement.matches(\"[aria-invalid='true'], "
+            "[aria-invalid='true'] input, .problems\")"
+        ):
+            return []
+        return ["the error has no focus"]
+
+
 @dataclass
 class Inhabited:
-    """A town whose people have something on every page; ``visits`` says who goes where."""
+    """A town whose people have something on every page; ``visits`` says who goes where, ``sendings`` which
+    forms they send.
+    """
 
     town: Town
     application: FastAPI
     visits: list[tuple[Walker, tuple[str, ...]]] = field(default_factory=list)
+    sendings: list[tuple[Walker, tuple[Sending, ...]]] = field(default_factory=list)
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +120,31 @@ def test_every_page_behind_the_login_works_without_a_script_and_is_whole_for_eve
                     found.append(f"{path} is not in {language}")
                 with allowed():
                     found.extend(f"{path}: {fault}" for fault in violations(page, axe))
+        context.close()
+    assert found == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_a_form_answers_is_whole_for_everybody_and_an_error_has_the_focus(
+    language: Language, chromium: Any, inhabited: Inhabited, screenshots: Path
+) -> None:
+    axe, found = axe_script(), []
+    for walker, sendings in inhabited.sendings:
+        context = chromium.new_context(locale="id-ID", timezone_id="Asia/Jakarta")
+        context.add_cookies([{"name": "absah", "value": walker.cookies["absah"], "url": inhabited.town.url}])
+        page = context.new_page()
+        with scripts_off(page) as allowed:
+            for sent in sendings:
+                sent.send(page, f"{inhabited.town.url}{sent.path}?lang={language}")
+                for width, height in WIDTHS.items():
+                    page.set_viewport_size({"width": width, "height": height})
+                    page.screenshot(path=screenshots / f"{width}-{sent.name}.png", full_page=True)
+                    found.extend(f"{sent.name} at {width}: {fault}" for fault in faults_of(page))
+                if page.locator("html").get_attribute("lang") != language:
+                    found.append(f"{sent.name} is not in {language}")
+                with allowed():
+                    found.extend(f"{sent.name}: {fault}" for fault in violations(page, axe))
+                    found.extend(f"{sent.name}: {fault}" for fault in sent.faults(page))
         context.close()
     assert found == []
 
@@ -188,6 +246,70 @@ def _propose(core: Core, client_id: str, person_id: str) -> list[str]:
     ]
     made = [one.proposal.id for one in asked if one.proposal is not None]
     changes.withdraw(made[-1], actor=person_id)
+    return made
+
+
+def _send(made: Inhabited, people: dict[Role | None, Walker], request_id: str) -> None:
+    """What people send wrongly, and what they get for what is right."""
+    citizen, newcomer = people[None], _newcomer(made.town)
+    at_counter = f"/counter/people/{citizen.person_id}/code"
+    request, unknown = f"/counter/requests/{request_id}", "3273015702560001"
+    wrong, common = {"nik": "123", "birth_date": "17-08-1980"}, {"password": "rahasia1", "again": "rahasia1"}
+    made.sendings = [
+        (
+            newcomer,
+            (
+                Sending("proofing-code", "/account/proofing"),
+                Sending("proofing-nik", "/account/proofing", wrong, form=1),
+                Sending("name-missing", "/account/privacy/correction", {"name": " "}),
+            ),
+        ),
+        (
+            citizen,
+            (
+                Sending("password-missing", "/account/factors/password"),
+                Sending("password-common", "/account/factors/password", common),
+                Sending("totp-missing", "/account/factors/totp"),
+                Sending("codes-shown", "/account/factors/codes", is_taken=True),
+                Sending("email-wrong", "/account/privacy/email", {"email": "siti@"}),
+                Sending("details-missing", "/account/privacy/correction"),
+                Sending("erasure-unsure", "/account/privacy/erasure"),
+            ),
+        ),
+        (
+            people[Role.OFFICER],
+            (
+                Sending("nik-wrong", "/counter", {"nik": "123"}),
+                Sending("nik-unknown", "/counter", {"nik": unknown}, is_taken=True),
+                Sending("open-empty", "/counter/open"),
+                Sending("card-unseen", at_counter),
+                Sending("correction-wrong", request, {"birth_date": "31-02-1980"}),
+                Sending("refusal-missing", request, form=1),
+            ),
+        ),
+        (
+            people[Role.HELP_DESK],
+            (
+                Sending("nobody-found", "/help-desk", {"identifier": "nobody@contoh.id"}),
+                Sending("reason-missing", f"/help-desk/people/{citizen.person_id}", form=1),
+            ),
+        ),
+        (
+            people[Role.AGENCY_ADMINISTRATOR],
+            (
+                Sending("signatory-nobody", "/agency/dinas/signatories", {"identifier": unknown}, form=1),
+            ),
+        ),
+    ]  # fmt: skip
+
+
+def _newcomer(town: Town) -> Walker:
+    """Somebody whom nobody has checked, logged in."""
+    citizen = town.citizen()
+    found = town.core.citizens.people.find(citizen.email)
+    assert found is not None
+    made = Walker(InProcess(FastAPI()), found.id, "", citizen.totp, FrozenClock(datetime.now(UTC)))
+    log_in(town.core, made)
     return made
 
 
