@@ -21,6 +21,7 @@ from app.settings import Settings
 from identity.access import AccessTokens
 from identity.agencies.grants import Grant
 from identity.agencies.model import READ, REVOKE
+from identity.login.sessions import Sessions
 from identity.lookups.service import Lookups
 from identity.people.service import People
 from identity.ports import Contacts, Outbox, TokenKeys, Vault
@@ -75,6 +76,7 @@ def build_provider(
     outbox: Outbox,
     contacts: Contacts,
     people: People,
+    sessions: Sessions,
     lookups: Lookups,
     closing: ExitStack,
 ) -> Provider:
@@ -94,7 +96,12 @@ def build_provider(
         forget_ended=partial(forget_ended, begin=database.begin, clock=clock, policy=policy),
         portals=Portals(**ports),
         authorizing=Authorizing(
-            **ports, outbox=outbox, contacts=contacts, hints=hints, resource=settings.public_url
+            **ports,
+            outbox=outbox,
+            contacts=contacts,
+            hints=hints,
+            session_within=sessions.standing_within,
+            resource=settings.public_url,
         ),
         granting=PortalGrants(
             begin=database.begin,

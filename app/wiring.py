@@ -160,6 +160,7 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         outbox=outbox,
         contacts=citizens.contacts,
         people=citizens.people,
+        sessions=citizens.sessions,
         lookups=office.lookups,
         closing=closing,
     )

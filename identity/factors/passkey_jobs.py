@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Collection
 from typing import Final
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from identity.factors.errors import (
@@ -133,6 +134,11 @@ class PasskeyJobs(FactorJobs):
         if not accepted:  # removed meanwhile
             raise PasskeyUnknown
         return passkey.person_id
+
+    def passkey_stands(self, tx: Connection, person_id: str, response_json: str) -> bool:
+        """Within the caller's transaction: whether the passkey that answered is still theirs."""
+        passkey = PasskeyTable(tx).find(self._relying_party.read(response_json).credential_id)
+        return passkey is not None and passkey.person_id == person_id
 
     def _new_challenge(self, ceremony: Ceremony, person_id: str | None) -> Challenge:
         expires_at = self._clock() + self._policy.challenge_lifetime

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
 from identity.factors.errors import PasswordBreached, PasswordRefused
 from identity.factors.guessing import require_unguessable
 from identity.factors.jobs import FactorJobs
 from identity.factors.model import FactorKind, PasswordHash
 from identity.factors.passwords import prepare
 from identity.factors.tables import PasswordTable
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedPassword:
+    """A password that was right when it was looked at. ``hash`` is the one that it was held against."""
+
+    person_id: str
+    hash: str = field(repr=False)
+    rehashed: str | None = field(repr=False)
 
 
 class PasswordJobs(FactorJobs):
@@ -37,9 +50,18 @@ class PasswordJobs(FactorJobs):
             self._announce(tx, person_id, what, FactorKind.PASSWORD, actor=actor)
 
     def check_password(self, person_id: str | None, password: str) -> bool:
-        """None, a person without a password, and a text that cannot be one cost the same work.
+        """Whether it is theirs, with nothing to follow from it; see :meth:`match_password`."""
+        checked = self.match_password(person_id, password)
+        if checked is None:
+            return False
+        with self._begin() as tx:
+            return self.use_password(tx, checked)
 
-        Raises :class:`identity.factors.errors.PasswordsBusy`.
+    def match_password(self, person_id: str | None, password: str) -> CheckedPassword | None:
+        """Look at a password. What follows from a right one takes :meth:`use_password` into its transaction.
+
+        None, a person without a password, and a text that cannot be one cost the same work. Raises
+        :class:`identity.factors.errors.PasswordsBusy`.
         """
         # 1. The same look-up for everybody.
         with self._read() as tx:
@@ -50,12 +72,15 @@ class PasswordJobs(FactorJobs):
             prepared = None
         # 2. The slow part, outside any transaction.
         if not self._hasher.matches(stored.hash if stored else None, prepared):
-            return False
+            return None
         assert stored is not None
         assert prepared is not None
-        # 3. It still is the password; and its hash moves on with our parameters.
+        # 3. Its hash moves on with our parameters.
         rehashed = self._hasher.hash(prepared) if self._hasher.is_outdated(stored.hash) else None
-        with self._begin() as tx:
-            return PasswordTable(tx).used(
-                stored.person_id, checked=stored.hash, now=self._clock(), rehashed=rehashed
-            )
+        return CheckedPassword(stored.person_id, stored.hash, rehashed)
+
+    def use_password(self, tx: Connection, checked: CheckedPassword) -> bool:
+        """Within the caller's transaction: false when it was replaced or taken away since it was checked."""
+        return PasswordTable(tx).used(
+            checked.person_id, checked=checked.hash, now=self._clock(), rehashed=checked.rehashed
+        )

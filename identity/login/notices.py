@@ -40,9 +40,12 @@ class Notices(LoginJobs):
             # 1. The link works once.
             table = RepudiationTable(tx)
             found = table.find(hashed, now)
-            if found is None or not table.use(hashed, now):
+            if found is None:
                 raise LinkGone
             person_id, methods, logged_in_at = found
+            self._people.hold(tx, person_id)
+            if not table.use(hashed, now):
+                raise LinkGone
             # 2. Whatever is open ends, on their devices, on ours and at portals.
             self._people.end_access(tx, person_id)
             # 3. What opened that login is in somebody else's hands: it must not even begin another one.

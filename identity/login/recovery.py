@@ -14,18 +14,14 @@ again, and every mail can stop it; so can whoever is logged in (NIST SP 800-63B-
 
 from __future__ import annotations
 
-import base64
 import hashlib
-from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection
 
 from identity.factors.model import FactorKind
-from identity.factors.service import Factors
-from identity.login.devices import Places, device_name
+from identity.login.devices import device_name
 from identity.login.errors import AccountSuspended, HalfSessionGone, LinkGone, RecoveryNeedsOfficer
 from identity.login.jobs import LONGEST_IDENTIFIER, moment
 from identity.login.model import (
@@ -36,79 +32,31 @@ from identity.login.model import (
     Purpose,
     Recovering,
     Recovery,
-    RecoveryPolicy,
     RecoveryState,
     Secret,
     new_id,
     secret_hash,
 )
-from identity.login.recovery_tables import (
-    RecoveryTable,
-    cancel_recoveries,
-    forget_old_recoveries,
-)
-from identity.login.service import Login
-from identity.login.sessions import Sessions
-from identity.login.tables import HalfSessionTable, Origins
-from identity.login.throttle import Charge, Key, Throttle, address_charge
+from identity.login.recovery_jobs import known_code
+from identity.login.recovery_tables import cancel_recoveries
+from identity.login.restoring import Restoring
+from identity.login.ripening import Ripening
+from identity.login.tables import HalfSessionTable
+from identity.login.throttle import Charge, Key, address_charge
 from identity.people.codes import hash_code, new_code
-from identity.people.errors import PersonStateForbids, PersonUnknown
-from identity.people.model import Person, PersonState, ProofingLevel
-from identity.people.proofing import Opened
-from identity.people.service import People
-from identity.ports import AuditTrail, Begin, Clock, Contacts, Outbox, PersonHook, Vault
+from identity.people.model import Person, PersonState
 
-_BATCH: Final = 100
 _NOBODY: Final = "nobody@absah.invalid"
 """RFC 2606: a domain that never exists, for a mail that is never sent."""
 _TOLD: Final = frozenset({RecoveryState.WAITING, RecoveryState.READY})
 _RECOVERABLE: Final = frozenset({PersonState.ACTIVE, PersonState.REGISTERED})
 
 
-class Recoveries:
-    """Safe to share between threads and processes. ``setup_lifetime`` is that of ``LoginPolicy``.
+class Recoveries(Restoring, Ripening):
+    """By oneself; what it stands on is :class:`identity.login.recovery_jobs.RecoveryJobs`.
 
-    ``given_back`` hear of accounts that came back without a passkey, in the transaction that gives them back:
-    what only a passkey may open has to be vouched for anew.
+    ``Restoring`` holds what an officer does, ``Ripening`` the waiting time.
     """
-
-    def __init__(
-        self,
-        *,
-        begin: Begin,
-        read: Begin,
-        clock: Clock,
-        audit: AuditTrail,
-        vault: Vault,
-        outbox: Outbox,
-        contacts: Contacts,
-        people: People,
-        factors: Factors,
-        sessions: Sessions,
-        throttle: Throttle,
-        login: Login,
-        places: Places | None = None,
-        policy: RecoveryPolicy | None = None,
-        given_back: Sequence[PersonHook] = (),
-    ) -> None:
-        self._begin = begin
-        self._read = read
-        self._clock = clock
-        self._audit = audit
-        self._vault = vault
-        self._origins = Origins(vault)
-        self._outbox = outbox
-        self._contacts = contacts
-        self._people = people
-        self._factors = factors
-        self._sessions = sessions
-        self._throttle = throttle
-        self._login = login
-        self._places = places or Places()
-        self._policy = policy or RecoveryPolicy()
-        self._given_back = tuple(given_back)
-
-    # --- by oneself ----------------------------------------------------------------------------------
 
     def start(self, identifier: str, device: Device) -> None:
         """Mail a code to the confirmed address of the account, if there is one. Nobody learns whether.
@@ -135,7 +83,7 @@ class Recoveries:
         with self._begin() as tx:
             # 3. The attempt, and its code on the way to the mailbox.
             self._table(tx).add(
-                recovery, code_hash=_known_code(code), cancel_hash=_hash(self._cancel_code(recovery.id))
+                recovery, code_hash=known_code(code), cancel_hash=_hash(self._cancel_code(recovery.id))
             )
             # 4. For nobody the same is written, and unwritten: the work must not tell who is known.
             to = person.confirmed_email if person is not None else None
@@ -160,23 +108,22 @@ class Recoveries:
         hashed, now = hash_code(code), self._clock()
         if hashed is None:
             raise LinkGone
-        with self._read() as tx:
-            recovery = self._table(tx).by_code(hashed)
-        if recovery is None or recovery.person_id is None or recovery.expires_at <= now:
-            raise LinkGone
-        person = self._recoverable(recovery.person_id)
-        # 2. After the waiting time: what there was is taken away, and set up anew.
-        if recovery.state is RecoveryState.READY:
-            self._require_self_service(person)  # they may have been at a counter since
-            with self._begin() as tx:
-                return self._finish(tx, recovery, person.id, tuple(FactorKind), "waited")
-        # 3. Nothing was ever complete: the mailbox is all that there is to prove.
-        if person.state is PersonState.REGISTERED:
-            self._require_self_service(person)
-            with self._begin() as tx:
-                return self._finish(tx, recovery, person.id, (), "mailed")
-        # 4. Otherwise one more proof is asked for.
         with self._begin() as tx:
+            recovery = self._table(tx).by_code(hashed)
+            if recovery is None or recovery.person_id is None or recovery.expires_at <= now:
+                raise LinkGone
+            person = self._people.hold(tx, recovery.person_id)
+            if person is None or person.state not in _RECOVERABLE:
+                raise LinkGone
+            # 2. After the waiting time: what there was is taken away, and set up anew.
+            if recovery.state is RecoveryState.READY:
+                self._require_self_service(person)  # they may have been at a counter since
+                return self._finish(tx, recovery, person.id, tuple(FactorKind), "waited")
+            # 3. Nothing was ever complete: the mailbox is all that there is to prove.
+            if person.state is PersonState.REGISTERED:
+                self._require_self_service(person)
+                return self._finish(tx, recovery, person.id, (), "mailed")
+            # 4. Otherwise one more proof is asked for.
             if not self._table(tx).move(
                 recovery, RecoveryState.CONFIRMED, expires_at=now + self._policy.proving_lifetime
             ):
@@ -215,6 +162,9 @@ class Recoveries:
         # 3. Pay, and look at the answer.
         ticket = self._login.answered(person.id, answer, device)
         with self._begin() as tx:
+            held = self._people.hold(tx, person.id)
+            if held is None or held.state not in _RECOVERABLE:
+                raise AccountSuspended
             recovery = self._table(tx).get(half.recovery_id or "")
             if recovery is None or recovery.state is not RecoveryState.CONFIRMED:
                 raise HalfSessionGone
@@ -242,6 +192,7 @@ class Recoveries:
             recovery = self._table(tx).by_cancel(hashed)
             if recovery is None or recovery.person_id is None or recovery.state not in _TOLD:
                 raise LinkGone
+            self._people.hold(tx, recovery.person_id)
             self._cancel(tx, recovery.person_id)
 
     def pending(self, person_id: str) -> Recovery | None:
@@ -254,67 +205,10 @@ class Recoveries:
     def cancel_pending(self, person_id: str) -> None:
         """Stop it, from a session of the person. Raises :class:`identity.login.errors.LinkGone`."""
         with self._begin() as tx:
+            self._people.hold(tx, person_id)
             self._cancel(tx, person_id)
 
-    # --- with an officer -----------------------------------------------------------------------------
-
-    def by_officer(self, *, officer_id: str, person_id: str, send: bool = False) -> Opened:
-        """An officer has the citizen and the identity card at hand: everything is set up anew, with a code.
-
-        Raises ``PersonUnknown``, ``PersonStateForbids`` or ``PersonDataInvalid`` as
-        :meth:`identity.people.service.People.invite_again` does, before anything is taken away.
-        """
-        person = self._people.get(person_id)
-        if person.proofing is not ProofingLevel.IAL2 or person.state is PersonState.SUSPENDED:
-            raise PersonStateForbids(
-                "Only an account that was proofed at a counter and is not suspended is given back there."
-            )
-        with self._begin() as tx:
-            self._sessions.end_access(tx, person_id)
-            self._factors.drop(tx, person_id)
-            self._notice(tx, person_id, "recovery_done", {"when": moment(self._clock())})
-            self._audit.append(tx, action="recovery.by_officer", actor=officer_id, subject=person_id)
-        # A crash in between leaves an account that nobody can open; the officer repeats this.
-        return self._people.invite_again(officer_id=officer_id, person_id=person_id, send=send)
-
-    # --- upkeep --------------------------------------------------------------------------------------
-
-    def remind(self) -> int:
-        """Tell those who wait, or that the waiting is over. Returns how many mails; each is sent once."""
-        now, told = self._clock(), 0
-        with self._read() as tx:
-            due = self._table(tx).due(now, _BATCH)
-        for recovery, at in due:
-            assert recovery.person_id is not None
-            assert recovery.ready_at is not None
-            with self._begin() as tx:
-                if recovery.ready_at > now:
-                    then = min(recovery.ready_at, now + self._policy.reminder)
-                    if self._table(tx).remind_next(recovery.id, due=at, then=then):
-                        self._warn(tx, recovery)
-                        told += 1
-                elif self._ripen(tx, recovery, recovery.person_id, now):
-                    told += 1
-        return told
-
-    def forget_over(self) -> int:
-        """Attempts that were over long ago. Returns how many."""
-        with self._begin() as tx:
-            return forget_old_recoveries(tx, self._clock() - self._policy.keep)
-
     # --- inside --------------------------------------------------------------------------------------
-
-    def _table(self, tx: Connection) -> RecoveryTable:
-        return RecoveryTable(tx, self._origins)
-
-    def _recoverable(self, person_id: str) -> Person:
-        try:
-            person = self._people.get(person_id)
-        except PersonUnknown as cause:
-            raise LinkGone from cause
-        if person.state not in _RECOVERABLE:
-            raise LinkGone
-        return person
 
     def _needs_officer(self, person: Person) -> bool:
         return person.proofing.value in self._policy.officer_only
@@ -352,15 +246,6 @@ class Recoveries:
             facts={"until": moment(ready_at)},
         )
         return waiting
-
-    def _ripen(self, tx: Connection, recovery: Recovery, person_id: str, now: datetime) -> bool:
-        code, expires_at = new_code(), now + self._policy.ready_lifetime
-        ripe = self._table(tx).move(
-            recovery, RecoveryState.READY, code_hash=_known_code(code), expires_at=expires_at
-        )
-        if ripe:
-            self._notice(tx, person_id, "recovery_ready", {"code": code, "until": moment(expires_at)})
-        return ripe
 
     def _finish(
         self,
@@ -400,37 +285,6 @@ class Recoveries:
         self._notice(tx, person_id, "recovery_cancelled", {"when": moment(self._clock())})
         self._audit.append(tx, action="recovery.cancelled", actor=person_id, subject=person_id)
 
-    def _warn(self, tx: Connection, recovery: Recovery) -> None:
-        assert recovery.person_id is not None
-        assert recovery.ready_at is not None
-        contact = self._contacts.of(tx, recovery.person_id)
-        language = contact.language if contact else "id"
-        values = {
-            "code": self._cancel_code(recovery.id),
-            "device": recovery.device.in_words(language),
-            "place": recovery.place.in_words(language),
-            "until": moment(recovery.ready_at),
-        }
-        self._notice(tx, recovery.person_id, "recovery_started", values)
-
-    def _cancel_code(self, recovery_id: str) -> str:
-        """The same in every notice, so that each of them can stop it; kept nowhere but as a hash."""
-        derived = self._vault.fingerprint("recovery-cancel", recovery_id)
-        return base64.urlsafe_b64encode(derived).rstrip(b"=").decode()
-
-    def _notice(self, tx: Connection, person_id: str, template: str, values: dict[str, str]) -> None:
-        contact = self._contacts.of(tx, person_id)
-        if contact is not None and contact.email is not None:
-            self._outbox.queue(
-                tx, to=contact.email, template=template, language=contact.language, values=values
-            )
-
 
 def _hash(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()
-
-
-def _known_code(code: str) -> bytes:
-    hashed = hash_code(code)
-    assert hashed is not None, "a code of our own making is a code"
-    return hashed

@@ -40,7 +40,6 @@ from identity.login.recovery_tables import RepudiationTable
 from identity.login.sessions import upgraded
 from identity.login.tables import HalfSessionTable, KnownDeviceTable
 from identity.login.throttle import Charge, Key, address_charge
-from identity.people.errors import PersonUnknown
 from identity.people.model import Person, PersonState
 
 
@@ -69,15 +68,19 @@ class Login(Notices):
         ticket = self._throttle.take(*charges)
         # 3. The password; without an account, the same work.
         try:
-            matches = self._factors.check_password(person.id if person else None, password)
+            checked = self._factors.match_password(person.id if person else None, password)
         except PasswordsBusy:
             self._give_back(ticket)
             raise
-        if person is None or not matches or not self._may_go_on(person):
+        if person is None or checked is None or not self._may_go_on(person):
             self._refused(FactorKind.PASSWORD)
             raise LoginRefused
-        # 4. A half session: it says that the password was right, and opens nothing.
         with self._begin() as tx:
+            # 4. Whoever ends access or replaces the password either waits for us, or was here before.
+            self._people.hold_shared(tx, person.id)
+            if not self._factors.use_password(tx, checked):
+                raise LoginRefused
+            # 5. A half session: it says that the password was right, and opens nothing.
             self._throttle.give_back(tx, ticket, clear={Key.FACTOR})
             return self._open_half(tx, person.id, Purpose.SECOND_FACTOR, self._policy.half_lifetime)
 
@@ -97,9 +100,9 @@ class Login(Notices):
         half = self.half_session(half_secret, Purpose.SECOND_FACTOR)
         # 2. Pay, and look at the answer; a code that was right is used up.
         ticket = self.answered(half.person_id, answer, device)
-        # 3. Only now, to its proven holder, an account may say that it is suspended.
-        self._require_active(half.person_id)
         with self._begin() as tx:
+            # 3. Only now, to its proven holder, an account may say that it is suspended.
+            self._require_active(tx, half.person_id)
             # 4. One session for one half session, however many answers were right.
             if not HalfSessionTable(tx).use(half.id):
                 raise HalfSessionGone
@@ -121,9 +124,11 @@ class Login(Notices):
         except PasskeyRefused as cause:
             self._refused(FactorKind.PASSKEY)
             raise LoginRefused from cause
-        self._require_active(person_id)
         with self._begin() as tx:
-            # 3. A session.
+            # 3. A session, unless the account or the passkey was taken away in between.
+            self._require_active(tx, person_id)
+            if not self._factors.passkey_stands(tx, person_id, response_json):
+                raise LoginRefused
             self._throttle.give_back(tx, ticket)
             return self._open(tx, person_id, {FactorKind.PASSKEY}, device)
 
@@ -165,8 +170,8 @@ class Login(Notices):
             raise SessionGone
         # 2. Pay, and look at the answer.
         ticket = self.answered(session.person_id, answer, device)
-        self._require_active(session.person_id)
         with self._begin() as tx:
+            self._require_active(tx, session.person_id)
             # 3. What was proven just now, under a new secret.
             renewed = upgraded(session, answer.kind, self._clock())
             opened = Opened(self._sessions.renew_within(tx, secret, renewed), renewed)
@@ -188,6 +193,7 @@ class Login(Notices):
         Returns its secret. It ends with :meth:`finish_setup`.
         """
         with self._begin() as tx:
+            self._people.hold(tx, person_id)
             HalfSessionTable(tx).end_all(person_id)
             return self._open_half(tx, person_id, Purpose.SETUP, self._policy.setup_lifetime)
 
@@ -201,7 +207,8 @@ class Login(Notices):
             raise SetupIncomplete
         person = self._people.complete(half.person_id)
         with self._begin() as tx:
-            HalfSessionTable(tx).end_all(half.person_id)
+            self._people.hold(tx, person.id)
+            HalfSessionTable(tx).end_all(person.id)
         return person
 
     # --- upkeep --------------------------------------------------------------------------------------
@@ -222,16 +229,13 @@ class Login(Notices):
         """Suspended people learn of it behind the second factor, others not at all."""
         return person.state in {PersonState.ACTIVE, PersonState.SUSPENDED}
 
-    def _require_active(self, person_id: str) -> Person:
-        try:
-            person = self._people.get(person_id)
-        except PersonUnknown as cause:
-            raise LoginRefused from cause
+    def _require_active(self, tx: Connection, person_id: str) -> None:
+        """First act of a transaction that opens something: it stays true until that has committed."""
+        person = self._people.hold_shared(tx, person_id)
+        if person is None or person.state not in {PersonState.ACTIVE, PersonState.SUSPENDED}:
+            raise LoginRefused
         if person.state is PersonState.SUSPENDED:
             raise AccountSuspended
-        if person.state is not PersonState.ACTIVE:
-            raise LoginRefused
-        return person
 
     def _open_half(self, tx: Connection, person_id: str, purpose: Purpose, lifetime: timedelta) -> str:
         now, secret = self._clock(), Secret.new()

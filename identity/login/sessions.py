@@ -29,6 +29,7 @@ from identity.login.recovery_tables import (
     forget_recoveries,
 )
 from identity.login.tables import HalfSessionTable, KnownDeviceTable, Origins, SessionTable
+from identity.people.tables import PersonTable
 from identity.ports import AuditTrail, Begin, Clock, SessionsEnded, Vault
 
 _BATCH: Final = 500
@@ -128,8 +129,14 @@ class Sessions:
 
     # --- within somebody else's transaction ----------------------------------------------------------
 
+    def standing_within(self, tx: Connection, session_id: str) -> Session | None:
+        """The session as it is now, which cannot end before the caller's transaction does."""
+        session = SessionTable(tx, self._origins).hold(session_id)
+        return None if session is None or session.is_over(self._clock(), self._policy) else session
+
     def end_within(self, tx: Connection, person_id: str, *, keep: str | None = None) -> int:
         """A :data:`identity.ports.PersonHook`: for new passwords, suspension, erasure. The caller audits."""
+        PersonTable(tx).hold(person_id)
         ended = SessionTable(tx, self._origins).end_all(person_id, keep=keep)
         self._tell(tx, ended)
         return len(ended)

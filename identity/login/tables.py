@@ -134,6 +134,15 @@ class SessionTable:
         row = self._tx.execute(select(sessions).where(sessions.c.secret_hash == secret_hash)).one_or_none()
         return self._session(row) if row else None
 
+    def hold(self, session_id: str) -> Session | None:
+        """As it is, until the transaction ends: nobody ends it, or gives it a new secret, in between.
+
+        PostgreSQL: FOR KEY SHARE, beside which activity can still be noted.
+        """
+        query = select(sessions).where(sessions.c.id == session_id)
+        row = self._tx.execute(query.with_for_update(read=True, key_share=True)).one_or_none()
+        return self._session(row) if row else None
+
     def of(self, person_id: str) -> list[Session]:
         """Latest activity first, those that are over included."""
         query = (
@@ -188,6 +197,7 @@ class SessionTable:
             select(sessions.c.id)
             .where(or_(sessions.c.expires_at <= now, sessions.c.last_seen_at <= idle_since))
             .limit(most)
+            .with_for_update(skip_locked=True)  # whoever holds them ends them, or is just using them
         )
         query = delete(sessions).where(
             sessions.c.id.in_(over),

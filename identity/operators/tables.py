@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, DateTime, ForeignKey, Index, Row, String, Table, select, update
 
 from identity.operators.model import Grant, GrantState, Role
-from identity.people.tables import maybe_utc, people, utc
+from identity.people.tables import PersonTable, maybe_utc, people, utc
 from identity.tables import metadata
 
 operator_grants = Table(
@@ -46,9 +46,9 @@ class GrantTable:
     def hold(self, person_id: str) -> None:
         """One change of somebody's roles at a time: rules about several of them see all of them.
 
-        Nothing to do on SQLite, where a write transaction is alone.
+        See :meth:`identity.people.tables.PersonTable.hold`.
         """
-        self._tx.execute(select(people.c.id).where(people.c.id == person_id).with_for_update())
+        PersonTable(self._tx).hold(person_id)
 
     def keep(self, *person_ids: str) -> None:
         """These people's accounts and roles stay what they are until the transaction ends.

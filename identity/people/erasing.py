@@ -104,7 +104,7 @@ class Erasing(PeopleJobs):
 
     def _carry_out(self, request: PrivacyRequest) -> int:
         def job(tx: Connection) -> int:
-            record, person = self._load(tx, request.person_id)
+            record, person = self._hold(tx, request.person_id)
             if person.state is PersonState.SUSPENDED:
                 raise PersonStateForbids("A suspended account is not erased before an officer looked at it.")
             self._erase_person(tx, record, request=request, actor=SERVICE, among=(RequestState.WAITING,))
@@ -148,7 +148,7 @@ class Erasing(PeopleJobs):
         self._note(tx, "person.erased", actor, request)
 
     def _erase_left_behind(self, tx: Connection, person_id: str) -> int:
-        record = PersonTable(tx).get(person_id)
+        record = PersonTable(tx).hold(person_id)
         if record is None or record.state not in {PersonState.REGISTERED, PersonState.INVITED}:
             return 0
         now = self._clock()

@@ -34,7 +34,8 @@ class PeopleJobs:
     """``read`` opens read-only transactions. Safe to share between threads.
 
     ``registry`` None means that nobody can be confirmed without a counter. ``endings`` take away what is open
-    in somebody's name (sessions, tokens of portals) when the account is suspended or invited again.
+    in somebody's name (sessions, tokens of portals) when the account is suspended or invited again;
+    ``lowered`` what needs somebody to be known better than they are from now on (roles).
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class PeopleJobs:
         registry: PopulationRegistry | None = None,
         policy: PeoplePolicy | None = None,
         endings: Sequence[PersonHook] = (),
+        lowered: Sequence[PersonHook] = (),
     ) -> None:
         self._begin = begin
         self._read = read
@@ -59,6 +61,7 @@ class PeopleJobs:
         self._registry = registry
         self._policy = policy or PeoplePolicy()
         self._endings = tuple(endings)
+        self._lowered = tuple(lowered)
 
     # --- for the jobs --------------------------------------------------------------------------------
 
@@ -78,8 +81,14 @@ class PeopleJobs:
         raise PersonChanged
 
     def _load(self, tx: Connection, person_id: str) -> tuple[PersonRecord, Person]:
-        """Raises :class:`identity.people.errors.PersonUnknown`; erased people are unknown."""
-        record = PersonTable(tx).get(person_id)
+        """To look at. Raises :class:`identity.people.errors.PersonUnknown`; erased people are unknown."""
+        return self._known(PersonTable(tx).get(person_id))
+
+    def _hold(self, tx: Connection, person_id: str) -> tuple[PersonRecord, Person]:
+        """To change: see :meth:`identity.people.tables.PersonTable.hold`. Raises ``PersonUnknown``."""
+        return self._known(PersonTable(tx).hold(person_id))
+
+    def _known(self, record: PersonRecord | None) -> tuple[PersonRecord, Person]:
         if record is None or record.state is PersonState.ERASED:
             raise PersonUnknown
         return record, self._profiles.person(record)
@@ -131,10 +140,23 @@ class PeopleJobs:
     ) -> tuple[CodeRecord, dict[str, str]]:
         """Use a code up and open what it brings about. Raises :class:`identity.people.errors.CodeInvalid`."""
         code_hash = hash_code(typed)
-        record = None if code_hash is None else CodeTable(tx).claim(code_hash, self._clock(), *purposes)
+        if code_hash is None:
+            raise CodeInvalid
+        self._hold_for(tx, code_hash)
+        record = CodeTable(tx).claim(code_hash, self._clock(), *purposes)
         if record is None or record.payload is None:
             raise CodeInvalid
         return record, self._profiles.opened(record.payload, context=record.code_hash.hex())
+
+    def _hold_for(self, tx: Connection, code_hash: bytes, *also: str) -> None:
+        """Whoever withdraws codes holds the person first: so does whoever uses one. ``also`` are people who
+        change with it."""
+        found = CodeTable(tx).find(code_hash)
+        if found is not None and found.person_id is None and found.slot is not None:
+            PersonTable(tx).hold_by_email(found.slot.address)
+        whose = {found.person_id} if found is not None and found.person_id is not None else set()
+        for person_id in sorted(whose.union(also)):
+            PersonTable(tx).hold(person_id)
 
     def _mail_slot(self, tx: Connection, address: bytes) -> MailSlot | None:
         """None when a mailbox got as many codes as it may for now: nobody floods it in our name."""
@@ -158,12 +180,28 @@ class PeopleJobs:
     def end_access(self, tx: Connection, person_id: str) -> None:
         """Nothing stays open in somebody's name, nor what could open it again. The caller audits.
 
-        A change of the address under way counts: whoever asked for it in a stolen session would get the mails
-        of the next recovery.
+        Before anything else that is theirs (:meth:`hold`), or logins under way slip through. A change of the
+        address under way counts: whoever asked for it in a stolen session would get the mails of the next
+        recovery.
         """
+        self.hold(tx, person_id)
         self.end_address_changes(tx, person_id)
         for ending in self._endings:
             ending(tx, person_id)
+
+    def hold(self, tx: Connection, person_id: str) -> Person | None:
+        """The person as they are until the transaction ends; None for nobody. Erased people are ERASED.
+
+        First act of a transaction that takes something away: see :meth:`PersonTable.hold`.
+        """
+        return self._maybe(PersonTable(tx).hold(person_id))
+
+    def hold_shared(self, tx: Connection, person_id: str) -> Person | None:
+        """As :meth:`hold`, beside others who do the same: first act of a transaction that opens something."""
+        return self._maybe(PersonTable(tx).hold_shared(person_id))
+
+    def _maybe(self, record: PersonRecord | None) -> Person | None:
+        return None if record is None else self._profiles.person(record)
 
     def end_address_changes(self, tx: Connection, person_id: str) -> None:
         """For a new password: the codes on the way to mailboxes may be somebody else's."""

@@ -86,7 +86,7 @@ class Mailboxes(PeopleJobs):
         address = self._profiles.email_fingerprint(email)
 
         def job(tx: Connection) -> None:
-            _, person = self._load(tx, person_id)
+            _, person = self._hold(tx, person_id)
             if person.state is not PersonState.ACTIVE:
                 raise PersonStateForbids(
                     "This account is not open at the moment. Ask at a counter for the reason."
@@ -156,7 +156,7 @@ class Mailboxes(PeopleJobs):
 
     def _change_address(self, tx: Connection, code: CodeRecord, email: str) -> Person:
         assert code.person_id is not None
-        record, person = self._load(tx, code.person_id)
+        record, person = self._hold(tx, code.person_id)
         holder = PersonTable(tx).by_email(self._profiles.email_fingerprint(email))
         is_taken = holder is not None and holder.id != person.id
         if is_taken or person.state is not PersonState.ACTIVE:  # or a mailbox alone would lead to the set-up

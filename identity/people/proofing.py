@@ -14,11 +14,12 @@ from datetime import date, datetime
 from sqlalchemy import Connection
 
 from identity.errors import RegistryUnavailable
-from identity.people.codes import CodePurpose
+from identity.people.codes import CodePurpose, hash_code
 from identity.people.details import born, email_address, person_name, preferred_language
 from identity.people.errors import (
     CodeInvalid,
     NikTaken,
+    PersonChanged,
     PersonDataInvalid,
     PersonStateForbids,
     ProofingRefused,
@@ -98,6 +99,8 @@ class Proofing(PeopleJobs):
             PersonTable(tx).add(record)
             code = self._invite(tx, person, send=send)
             if holder is not None:
+                for lowered in self._lowered:
+                    lowered(tx, holder.id)
                 self._audit.append(tx, action="person.proofing_lost", actor=officer_id, subject=holder.id)
             self._audit.append(
                 tx,
@@ -118,7 +121,7 @@ class Proofing(PeopleJobs):
         """
 
         def job(tx: Connection) -> Opened:
-            record, person = self._load(tx, person_id)
+            record, person = self._hold(tx, person_id)
             if person.proofing is not ProofingLevel.IAL2:
                 raise PersonStateForbids(
                     "This account was never proofed at a counter. Open a proofed account for the citizen."
@@ -152,7 +155,7 @@ class Proofing(PeopleJobs):
         def job(tx: Connection) -> Person:
             claimed, payload = self._claimed(tx, code, CodePurpose.ACTIVATION)
             assert claimed.person_id is not None
-            record, person = self._load(tx, claimed.person_id)
+            record, person = self._hold(tx, claimed.person_id)
             if person.state is not PersonState.INVITED:
                 raise CodeInvalid
             now = self._clock()
@@ -173,14 +176,17 @@ class Proofing(PeopleJobs):
         """
 
         def job(tx: Connection) -> Person:
-            record, person = self._load(tx, person_id)
+            code_hash = hash_code(code)
+            if code_hash is not None:
+                self._hold_for(tx, code_hash, person_id)
+            record, person = self._hold(tx, person_id)
             if person.state is not PersonState.ACTIVE or person.proofing is ProofingLevel.IAL2:
                 raise PersonStateForbids(
                     "This account cannot take over a proofed one: it is not active, or was proofed itself."
                 )
             claimed, _ = self._claimed(tx, code, CodePurpose.ACTIVATION)
             assert claimed.person_id is not None
-            opened_record, opened = self._load(tx, claimed.person_id)
+            opened_record, opened = self._hold(tx, claimed.person_id)
             if opened.state is not PersonState.INVITED or opened.activated_at is not None:
                 raise CodeInvalid
             # The row that gives the NIK away lets go of it first: it is unique at every moment.
@@ -231,7 +237,7 @@ class Proofing(PeopleJobs):
 
         # 4. Decide.
         def job(tx: Connection) -> Person | None:
-            record, person = self._load(tx, person_id)
+            record, person = self._hold(tx, person_id)
             _require_unproofed(person)
             holder = PersonTable(tx).by_nik(self._profiles.nik_fingerprint(number))
             if answer.confirms and holder is None:
@@ -285,12 +291,14 @@ class Proofing(PeopleJobs):
         return None
 
     def _displace(self, tx: Connection, holder: PersonRecord, *, is_wanted: bool) -> None:
-        may_displace = holder.proofing is not ProofingLevel.IAL2
+        record, person = self._hold(tx, holder.id)
+        may_displace = person.proofing is not ProofingLevel.IAL2
         if not (may_displace and is_wanted):
             raise NikTaken(may_displace=may_displace)
-        person = self._profiles.person(holder)
+        if record.nik_fingerprint != holder.nik_fingerprint:
+            raise PersonChanged
         changed = replace(person, proofing=ProofingLevel.IAL0, nik=None, birth_date=None)
-        self._store(tx, holder, changed)
+        self._store(tx, record, changed)
         self._mail(tx, person.confirmed_email, "proofing_lost", person.language)
 
     def _is_free(self, tx: Connection, person: Person) -> bool:
@@ -323,7 +331,7 @@ class Proofing(PeopleJobs):
         self._mail(tx, person.email, "email_change", person.language, {"code": code.text})
 
     def _count_question(self, tx: Connection, person_id: str, question: str) -> None:
-        record, person = self._load(tx, person_id)
+        record, person = self._hold(tx, person_id)
         _require_unproofed(person)
         now, window = self._clock(), self._policy.proofings_window
         asked = AttemptTable(tx).since(person_id, now - window)

@@ -62,7 +62,7 @@ class Rights(Erasing):
         name = person_name(name)
 
         def job(tx: Connection) -> Person:
-            record, person = self._load(tx, person_id)
+            record, person = self._hold(tx, person_id)
             if person.proofing is not ProofingLevel.IAL0:
                 raise PersonStateForbids(
                     "This name was compared with the population register. Ask an officer to correct it."
@@ -78,6 +78,7 @@ class Rights(Erasing):
         """Nothing more goes to a portal (articles 9 and 40). Raises ``PersonUnknown``."""
 
         def job(tx: Connection) -> PrivacyRequest:
+            self.hold(tx, person_id)
             if self._withdraw is not None:
                 self._withdraw(tx, person_id, portal_id)
             return self._answered_at_once(tx, person_id, RequestKind.WITHDRAWAL, target=portal_id)
@@ -152,7 +153,7 @@ class Rights(Erasing):
             sealed = self._vault.seal(SEALED, text, context=request.id)
 
         def job(tx: Connection) -> PrivacyRequest:
-            _, person = self._load(tx, person_id)
+            _, person = self._hold(tx, person_id)
             if RequestTable(tx).has_open(person_id, kind, request.target):
                 raise PrivacyRequestRepeated
             RequestTable(tx).add(request, sealed)
@@ -191,7 +192,7 @@ class Rights(Erasing):
 
         def job(tx: Connection) -> Person:
             request = self._request(tx, request_id, RequestKind.CORRECTION)
-            record, person = self._load(tx, request.person_id)
+            record, person = self._hold(tx, request.person_id)
             changed = self._corrected(tx, person, name=name, birth_date=birth_date, nik=nik)
             self._store(tx, record, changed)
             self._close(tx, request, RequestState.ANSWERED, actor=officer_id)
@@ -208,7 +209,7 @@ class Rights(Erasing):
         def job(tx: Connection) -> None:
             request = self._request(tx, request_id)
             if request.kind is RequestKind.ERASURE:
-                record, _ = self._load(tx, request.person_id)
+                record, _ = self._hold(tx, request.person_id)
                 self._erase_person(tx, record, request=request, actor=officer_id)
             else:
                 self._close(tx, request, RequestState.ANSWERED, actor=officer_id)
@@ -275,7 +276,7 @@ class Rights(Erasing):
     def _answered_at_once(
         self, tx: Connection, person_id: str, kind: RequestKind, *, target: str = ""
     ) -> PrivacyRequest:
-        self._load(tx, person_id)
+        self._hold(tx, person_id)
         now = self._clock()
         request = PrivacyRequest(
             id=new_request_id(),

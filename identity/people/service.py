@@ -74,7 +74,7 @@ class People(Mailboxes, Proofing):
         """
 
         def job(tx: Connection) -> Person:
-            record, person = self._load(tx, person_id)
+            record, person = self._hold(tx, person_id)
             if person.state is PersonState.ACTIVE:
                 return person
             if person.state is not PersonState.REGISTERED:
@@ -94,7 +94,7 @@ class People(Mailboxes, Proofing):
         language = preferred_language(language)
 
         def job(tx: Connection) -> Person:
-            record, person = self._load(tx, person_id)
+            record, person = self._hold(tx, person_id)
             changed = replace(person, language=language)
             self._store(tx, record, changed)
             self._audit.append(
@@ -115,7 +115,7 @@ class People(Mailboxes, Proofing):
         """
 
         def job(tx: Connection) -> Person:
-            record, person = self._load(tx, person_id)
+            record, person = self._hold(tx, person_id)
             person.require_move(PersonState.SUSPENDED)
             changed = replace(person, state=PersonState.SUSPENDED)
             self._store(tx, record, changed)
@@ -132,7 +132,7 @@ class People(Mailboxes, Proofing):
         """Open a suspended account as far as it was. Raises ``PersonUnknown`` or ``PersonStateForbids``."""
 
         def job(tx: Connection) -> Person:
-            record, person = self._load(tx, person_id)
+            record, person = self._hold(tx, person_id)
             target = PersonState.REGISTERED if person.activated_at is None else PersonState.ACTIVE
             if person.state is not PersonState.SUSPENDED:
                 raise PersonStateForbids("This account is not suspended. There is nothing to resume.")

@@ -193,11 +193,32 @@ class PersonTable:
     def get(self, person_id: str) -> PersonRecord | None:
         return self._one(people.c.id == person_id)
 
+    def hold(self, person_id: str) -> PersonRecord | None:
+        """The row, which nobody else changes, and around which nobody logs in, until the transaction ends.
+
+        **One order for all locks**, so that no two transactions wait for each other: first the row of the
+        person (of several people in the order of their ids), then what is theirs (codes, factors, sessions,
+        recoveries, roles, grants), last the audit trail. Whoever ends somebody's access or changes their
+        account begins with this; whoever opens something in their name begins with :meth:`hold_shared`.
+
+        PostgreSQL: FOR NO KEY UPDATE, beside which rows that refer to the person can still be added. SQLite
+        has one writer at a time and ignores it.
+        """
+        return self._held(people.c.id == person_id)
+
+    def hold_shared(self, person_id: str) -> PersonRecord | None:
+        """The row, beside others who only look: nobody can :meth:`hold` it until the transaction ends."""
+        return self._held(people.c.id == person_id, shared=True)
+
     def by_email(self, fingerprint: bytes) -> PersonRecord | None:
         return self._one(people.c.email_fingerprint == fingerprint)
 
     def by_nik(self, fingerprint: bytes) -> PersonRecord | None:
         return self._one(people.c.nik_fingerprint == fingerprint)
+
+    def hold_by_email(self, fingerprint: bytes) -> PersonRecord | None:
+        """See :meth:`hold`."""
+        return self._held(people.c.email_fingerprint == fingerprint)
 
     def change(self, record: PersonRecord) -> bool:
         """Store ``record`` over the version it was read in; False when another change came first.
@@ -225,6 +246,11 @@ class PersonTable:
             .limit(most)
         )
         return list(self._tx.execute(query).scalars())
+
+    def _held(self, condition: Any, *, shared: bool = False) -> PersonRecord | None:
+        query = select(people).where(condition).with_for_update(read=shared, key_share=not shared)
+        row = self._tx.execute(query).one_or_none()
+        return _person(row) if row else None
 
     def _one(self, condition: Any) -> PersonRecord | None:
         row = self._tx.execute(select(people).where(condition)).one_or_none()
@@ -255,6 +281,12 @@ class CodeTable:
             )
         )
 
+    def find(self, code_hash: bytes) -> CodeRecord | None:
+        row = self._tx.execute(
+            select(person_codes).where(person_codes.c.code_hash == code_hash)
+        ).one_or_none()
+        return _code(row) if row else None
+
     def claim(self, code_hash: bytes, now: datetime, *purposes: CodePurpose) -> CodeRecord | None:
         """Use a code of these kinds up; None unless this very call did it. Of many at once, one succeeds."""
         claimed = self._tx.execute(
@@ -282,13 +314,14 @@ class CodeTable:
         return MailSlot(address, window, 0 if last is None else last + 1)
 
     def withdraw(self, person_id: str, purpose: CodePurpose, now: datetime) -> None:
-        """No unused code of this kind works any more."""
+        """No code of this kind works any more. Expired ones are left to :meth:`discard`."""
         self._tx.execute(
             update(person_codes)
             .where(
                 person_codes.c.person_id == person_id,
                 person_codes.c.purpose == purpose.value,
                 person_codes.c.used_at.is_(None),
+                person_codes.c.expires_at > now,
             )
             .values(used_at=now)
         )

@@ -7,6 +7,7 @@ side while the person logs in, and only its handle travels. The handle opens not
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -76,6 +77,9 @@ class Waiting:
 
 Outcome = Answered | Waiting
 
+SessionWithin = Callable[[Connection, str], Session | None]
+"""The session with this id as it is now, which stands until the caller's transaction ends."""
+
 
 @dataclass(frozen=True, slots=True)
 class PendingFlow:
@@ -92,7 +96,11 @@ class PendingFlow:
 
 
 class Authorizing:
-    """Safe to share between threads. ``resource`` is the audience of access tokens."""
+    """Safe to share between threads. ``resource`` is the audience of access tokens.
+
+    Sessions that come along were found before our transaction began; ``session_within`` finds them again in
+    it, so that no code comes of a login that ends in the meantime.
+    """
 
     def __init__(
         self,
@@ -104,6 +112,7 @@ class Authorizing:
         outbox: Outbox,
         contacts: Contacts,
         hints: Hints,
+        session_within: SessionWithin,
         resource: str,
         policy: ProviderPolicy,
     ) -> None:
@@ -114,6 +123,7 @@ class Authorizing:
         self._outbox = outbox
         self._contacts = contacts
         self._hints = hints
+        self._session_within = session_within
         self._resource = resource
         self._policy = policy
 
@@ -193,6 +203,7 @@ class Authorizing:
             return None
         now = self._clock()
         with self._begin() as tx:
+            session = self._standing(tx, session)
             try:
                 step = self._step(tx, request, portal, session, begun_at=now, now=now)
             except AuthorizationRefused as refused:
@@ -217,7 +228,7 @@ class Authorizing:
         now = self._clock()
         with self._begin() as tx:
             flow, portal = self._open(tx, handle, now)
-            request = flow.request
+            request, session = flow.request, self._standing(tx, session)
             try:
                 step = self._step(
                     tx, request, portal, session, begun_at=flow.created_at, now=now, agreed=agreed
@@ -267,6 +278,9 @@ class Authorizing:
         if portal is None:
             raise PortalNotRecognised("The portal of this login is no longer active.")
         return flow, portal
+
+    def _standing(self, tx: Connection, session: Session | None) -> Session | None:
+        return None if session is None else self._session_within(tx, session.id)
 
     def _close(self, tx: Connection, flow: Flow, now: datetime) -> None:
         if not FlowTable(tx).answer(flow.handle_hash, now):

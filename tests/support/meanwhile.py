@@ -48,7 +48,7 @@ def meanwhile(
 
 
 @contextmanager
-def slowly(engine: Engine, *, seconds: float = 0.01) -> Iterator[None]:
+def slowly(engine: Engine, *, seconds: float = 0.005) -> Iterator[None]:
     """Every statement takes its time, so that transactions that begin together are under way together."""
 
     def after(_c: Any, _cursor: Any, _sql: str, _p: Any, _context: Any, _many: Any) -> None:

@@ -77,6 +77,7 @@ def house(lend: Lend, clock: FrozenClock, vault: CustodyVault) -> Iterator[House
             outbox=ReadableOutbox(),
             contacts=PeopleContacts(vault),
             hints=hints,
+            session_within=sessions.standing_within,
             resource=ISSUER,
             policy=policy,
         ),
