@@ -8,11 +8,9 @@ from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 
-import pytest
 from sqlalchemy import text
 
 from app.clock import system_clock
-from app.provisioning import certify_agency, initialise
 from app.settings import Settings
 from app.wiring import Core, build_core
 from signing.model import DocumentState
@@ -101,23 +99,13 @@ for point in range(1, 20):
 """
 
 
-@pytest.fixture
-def settings(database_url: str, tmp_path: Path) -> Settings:
-    return Settings(data_dir=tmp_path / "data", database={"url": database_url})
-
-
 def _core(settings: Settings, closing: ExitStack, later: timedelta = timedelta()) -> Core:
     return build_core(settings, closing=closing, clock=lambda: system_clock() + later)
 
 
 def test_a_job_that_was_killed_at_any_point_is_finished_once(settings: Settings) -> None:
     with ExitStack() as closing:
-        core = initialise(settings, closing=closing, actor="test")
-        agency = core.agencies.add_agency(
-            "dinas", name="Dinas", organization_identifier="NTRID-1", actor="test"
-        )
-        certify_agency(core, agency, actor="test")
-        core.revocation.current_crl("issuing-1")
+        _core(settings, closing).revocation.current_crl("issuing-1")
     ran = subprocess.run(
         [sys.executable, "-c", DRIVER],
         env=environment({"ABSAH_DATA_DIR": str(settings.home), "ABSAH_DATABASE_URL": settings.database_url}),

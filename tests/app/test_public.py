@@ -36,11 +36,11 @@ print("keys" in sys.modules, any(name.startswith("keys.") for name in sys.module
 
 
 @pytest.fixture
-def served(core: Core, database_url: str) -> list[str]:
+def served(core: Core) -> list[str]:
     """What a public process printed that may read the database and has no key-encryption key at all."""
     publish_trust(core)
     core.settings.kek_path.unlink()
-    settings = {"ABSAH_DATA_DIR": str(core.settings.home), "ABSAH_DATABASE_URL": database_url}
+    settings = {"ABSAH_DATA_DIR": str(core.settings.home), "ABSAH_DATABASE_URL": core.settings.database_url}
     ran = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         env=environment(settings),

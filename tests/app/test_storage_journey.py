@@ -22,6 +22,7 @@ from tests.support.clock import FrozenClock
 from tests.support.line import Line, line_to
 from tests.support.s3 import BUCKET, SERVICE, Account, S3Server
 from tests.support.server import absah
+from tests.support.shelf import Kind
 
 pytestmark = pytest.mark.network
 
@@ -43,10 +44,17 @@ def line(s3: S3Server) -> Iterator[Line]:
 
 
 @pytest.fixture
-def settings(s3: S3Server, line: Line, tmp_path: Path) -> Settings:
+def settings(settings: Settings, s3: S3Server, line: Line) -> Settings:
     """A service whose documents lie in a bucket, at the other end of ``line``."""
     storage = s3.settings().model_copy(update={"url": s3.fresh_url(), "endpoint": line.url})
-    return Settings(data_dir=tmp_path / "data", storage=storage)
+    return settings.model_copy(update={"storage": storage})
+
+
+@pytest.fixture(params=["sqlite"])
+def database_kind(request: pytest.FixtureRequest) -> Kind:
+    """Where the register lies makes no difference here."""
+    kind: Kind = request.param
+    return kind
 
 
 def _seal(api: Any, token: str, **headers: str) -> httpx.Response:

@@ -61,12 +61,6 @@ class PostgresCluster:
         name = sql.Identifier(make_url(url).database or "")
         self.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
 
-    def fill(self, url: str, template: str) -> None:
-        """Make the database at ``url`` anew, as a copy of the one at ``template``, which nobody may use."""
-        name, source = (sql.Identifier(make_url(one).database or "") for one in (url, template))
-        self.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
-        self.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(name, source))
-
     def execute(self, statement: sql.Composed | sql.SQL, *, database: str = "postgres") -> None:
         """Run one statement as the owner, outside a transaction: roles and databases are made so."""
         with psycopg.connect(

@@ -28,8 +28,9 @@ SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
 _FORM: Final = """
-SELECT count(*), sum(oid::bigint), sum(relnatts), sum(relchecks), count(*) FILTER (WHERE relhastriggers),
-    (SELECT sum(oid::bigint) FROM pg_proc WHERE pronamespace = 'public'::regnamespace)
+SELECT count(*), sum(oid::bigint), sum(relnatts), sum(relchecks),
+    (SELECT sum(oid::bigint) FROM pg_proc WHERE pronamespace = 'public'::regnamespace),
+    (SELECT sum(oid::bigint) FROM pg_trigger WHERE tgenabled = 'O')
 FROM pg_class WHERE relnamespace = 'public'::regnamespace
 """
 _TABLES: Final = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
@@ -145,4 +146,4 @@ def _rows(connection: psycopg.Connection, name: str) -> bytes:
 
 
 def _statement(text: str, name: str) -> sql.Composed:
-    return sql.SQL(text).format(sql.Identifier(name))  # type: ignore[arg-type]
+    return sql.SQL(text).format(sql.Identifier(name))
