@@ -77,10 +77,15 @@ def build_citizens(
         policy=policy_from(settings.session, SessionPolicy),
         endings=[sharing.sessions_ended],
     )
+
+    def proofing_lowered(tx: Connection, person_id: str) -> None:
+        operators.proofing_lowered(tx, person_id)  # which needs people, and so is made after them
+
     people = People(
         **ports,
         outbox=outbox,
         endings=[sessions.end_access, sharing.end_all],
+        lowered=[proofing_lowered],
         registry=None if settings.production else SimulatedRegistry(is_production=False),
         policy=people_policy(settings),
     )
@@ -115,6 +120,7 @@ def build_citizens(
         clock=clock,
         audit=audit,
         people=people,
+        factors=factors,
         outbox=outbox,
         contacts=contacts,
         policy=policy_from(settings.operators, OperatorPolicy),

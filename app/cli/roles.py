@@ -112,7 +112,9 @@ def _show(core: Core, grant: Grant) -> None:
         out.print("It is in force. Logging in as an operator takes a passkey.")
         return
     out.print(
-        f"It waits for an auditor to confirm it at {core.settings.public_url}/operators.", soft_wrap=True
+        f"It waits for an auditor to confirm it at {core.settings.public_url}/operators, "
+        "once its holder has a passkey.",
+        soft_wrap=True,
     )
     if not any(
         other.role is Role.AUDITOR and other.state is GrantState.ACTIVE

@@ -139,7 +139,8 @@ def _print_people(settings: Settings, logins: list[SampleLogin]) -> None:
     if settings.passkey_origin != settings.public_url:
         out.print(
             "[dim]Operators need a passkey, and browsers bind passkeys to names: for that open "
-            f"{settings.passkey_origin}/login[/dim]",
+            f"{settings.passkey_origin}/login. Once they have one, the auditor confirms their roles there, "
+            "or `absah demo` does when it is run again.[/dim]",
             soft_wrap=True,
         )
 

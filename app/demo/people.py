@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
@@ -16,7 +17,8 @@ from typing import TYPE_CHECKING, Final
 import pyotp
 
 from app.demo.offices import LICENSING
-from identity.operators.model import EMPOWERING, Role
+from identity.operators.errors import OperatorUnfit
+from identity.operators.model import GrantState, Role
 from identity.people.nik import Nik
 from identity.people.registry import SAMPLE_RESIDENTS
 
@@ -80,7 +82,8 @@ def sample_logins(core: Core, folder: Path, *, actor: str) -> list[SampleLogin]:
             login = _enrol(core, sample, actor=actor)
             known[login.nik] = login
             _write(file, list(known.values()))
-            _appoint(core, sample, login.person_id, auditor=_auditor(known), actor=actor)
+            _appoint(core, sample, login.person_id, actor=actor)
+    _confirm(core, known)
     return [known[sample.nik.reveal()] for sample in SAMPLE_PEOPLE if sample.nik.reveal() in known]
 
 
@@ -106,15 +109,19 @@ def _enrol(core: Core, sample: SamplePerson, *, actor: str) -> SampleLogin:
     return SampleLogin(person.id, sample.nik.reveal(), sample.name, sample.title, password, secret)
 
 
-def _appoint(core: Core, sample: SamplePerson, person_id: str, *, auditor: str | None, actor: str) -> None:
+def _appoint(core: Core, sample: SamplePerson, person_id: str, *, actor: str) -> None:
     for role, agency_id in sample.roles:
-        grant = core.office.operators.propose(person_id, role, agency_id, actor=actor)
-        if role in EMPOWERING and auditor is not None:
-            core.office.operators.confirm(grant.id, confirmer_id=auditor)
+        core.office.operators.propose(person_id, role, agency_id, actor=actor)
 
 
-def _auditor(known: dict[str, SampleLogin]) -> str | None:
-    return next((login.person_id for login in known.values() if login.title == "auditor"), None)
+def _confirm(core: Core, known: dict[str, SampleLogin]) -> None:
+    """The sample auditor confirms the roles of sample people who have set up a passkey since the last run."""
+    people = {login.person_id: login.title for login in known.values()}
+    auditor = next((person_id for person_id, title in people.items() if title == "auditor"), None)
+    for grant in core.office.operators.grants():
+        if auditor is not None and grant.person_id in people and grant.state is GrantState.PROPOSED:
+            with suppress(OperatorUnfit):
+                core.office.operators.confirm(grant.id, confirmer_id=auditor)
 
 
 def _read(file: Path) -> list[SampleLogin]:

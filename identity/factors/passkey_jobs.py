@@ -135,6 +135,10 @@ class PasskeyJobs(FactorJobs):
             raise PasskeyUnknown
         return passkey.person_id
 
+    def has_passkey(self, tx: Connection, person_id: str) -> bool:
+        """Within the caller's transaction."""
+        return bool(PasskeyTable(tx).of(person_id))
+
     def passkey_stands(self, tx: Connection, person_id: str, response_json: str) -> bool:
         """Within the caller's transaction: whether the passkey that answered is still theirs."""
         passkey = PasskeyTable(tx).find(self._relying_party.read(response_json).credential_id)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
 from sqlalchemy import Connection
 
 from identity.agencies.tables import AgencyTable
 from identity.errors import AgencyUnknown
+from identity.factors.service import Factors
 from identity.operators.errors import GrantNotOpen, GrantUnknown, OperatorUnfit
 from identity.operators.model import (
     EMPOWERING,
@@ -25,11 +27,15 @@ from identity.operators.model import (
 )
 from identity.operators.tables import GrantTable
 from identity.operators.words import ROLE_NAMES
-from identity.people.model import PersonState
+from identity.people.errors import PersonUnknown
+from identity.people.model import Person, PersonState
 from identity.people.service import People
 from identity.ports import AuditTrail, Begin, Clock, Contacts, Outbox
 
 __all__ = ["Operators"]
+
+SERVICE: Final = "service"
+"""Who ends a role when it is nobody's decision."""
 
 
 class Operators:
@@ -43,6 +49,7 @@ class Operators:
         clock: Clock,
         audit: AuditTrail,
         people: People,
+        factors: Factors,
         outbox: Outbox,
         contacts: Contacts,
         policy: OperatorPolicy | None = None,
@@ -52,6 +59,7 @@ class Operators:
         self._clock = clock
         self._audit = audit
         self._people = people
+        self._factors = factors
         self._outbox = outbox
         self._contacts = contacts
         self.policy = policy or OperatorPolicy()
@@ -94,7 +102,7 @@ class Operators:
         ``RoleConflict``.
         """
         # 1. Whom.
-        self._require_fit(person_id)
+        self._require_fit(self._people.get(person_id))
         if role.is_of_agency != (agency_id is not None):
             raise OperatorUnfit(
                 f"The role {role} is held for an agency: name it."
@@ -106,7 +114,7 @@ class Operators:
             if agency_id is not None and AgencyTable(tx).get(agency_id) is None:
                 raise AgencyUnknown(f"There is no agency {agency_id!r}; `absah agency list` shows them.")
             # 2. The rules, with everything that the person holds held still.
-            table.hold(person_id)
+            self._require_fit(self._held(tx, person_id))
             require_grantable(
                 role,
                 agency_id,
@@ -130,14 +138,26 @@ class Operators:
         return grant
 
     def confirm(self, grant_id: str, *, confirmer_id: str) -> Grant:
-        """The second pair of eyes. Raises ``GrantUnknown``, ``GrantNotOpen``, ``FourEyesNeeded`` or
-        ``RoleMissing``.
+        """The second pair of eyes, on an account with a passkey: a role is used with nothing else.
+
+        Otherwise whoever knows its password could set up the passkey that the role waits for. Raises
+        ``GrantUnknown``, ``GrantNotOpen``, ``FourEyesNeeded``, ``RoleMissing`` or ``OperatorUnfit``.
         """
         now = self._clock()
         with self._begin() as tx:
+            # 1. Whom: as they are now, which may be long after the proposal.
             table = GrantTable(tx)
+            person = self._held(tx, _existing(tx, grant_id).person_id)
             grant = _existing(tx, grant_id)
+            # 2. Who else looks.
             grant.require_second(powers_of(confirmer_id, table.open_of(confirmer_id)))
+            self._require_fit(person)
+            if not self._factors.has_passkey(tx, person.id):
+                raise OperatorUnfit(
+                    "This account has no passkey yet, and a role is used with nothing else. Have its holder "
+                    "set one up, then confirm the role."
+                )
+            # 3. It counts from now on.
             if not table.confirm(grant_id, by=confirmer_id, at=now):
                 raise GrantNotOpen
             self._tell(tx, grant, "role_confirmed")
@@ -151,6 +171,7 @@ class Operators:
         """
         now = self._clock()
         with self._begin() as tx:
+            self._held(tx, _existing(tx, grant_id).person_id)
             grant = _existing(tx, grant_id)
             require_endable(grant, _powers_of_actor(tx, actor))
             if not GrantTable(tx).end(grant_id, by=actor, at=now):
@@ -168,17 +189,28 @@ class Operators:
         transaction; audited here.
         """
         table = GrantTable(tx)
-        table.hold(person_id)
-        now, put_back = self._clock(), 0
-        for grant in table.open_of(person_id):
-            waits = grant.role in EMPOWERING and table.put_back(grant.id, by=actor, at=now)
-            # An auditor is who confirms: that role cannot wait for itself, so it ends.
-            ends = grant.role is Role.AUDITOR and table.end(grant.id, by=actor, at=now)
-            if waits or ends:
-                put_back += 1
-                self._tell(tx, grant, "role_ended" if ends else "role_proposed")
-                self._note(tx, "operator.role_ended" if ends else "operator.role_put_back", actor, grant)
-        return put_back
+        self._people.hold(tx, person_id)
+        held, now = table.open_of(person_id), self._clock()
+        # An auditor is who confirms: that role cannot wait for itself, so it ends.
+        end = [grant for grant in held if grant.role is Role.AUDITOR]
+        wait = [
+            grant for grant in held if grant.role in EMPOWERING and table.put_back(grant.id, by=actor, at=now)
+        ]
+        for grant in wait:
+            self._tell(tx, grant, "role_proposed")
+        self._end_all(tx, end, actor=actor)
+        for grant in wait:
+            self._note(tx, "operator.role_put_back", actor, grant)
+        return len(end) + len(wait)
+
+    def proofing_lowered(self, tx: Connection, person_id: str) -> None:
+        """A :data:`identity.ports.PersonHook`: roles that need somebody to be known better than that end.
+
+        Audited here, as the last acts of the caller's transaction.
+        """
+        person = self._people.hold(tx, person_id)
+        if person is not None and person.proofing.value < self.policy.least_proofing:
+            self._end_all(tx, GrantTable(tx).open_of(person_id), actor=SERVICE)
 
     def forget(self, tx: Connection, person_id: str) -> None:
         """A :data:`identity.ports.PersonHook`: roles end with the account. What was done stays on record."""
@@ -205,8 +237,22 @@ class Operators:
 
     # --- inside --------------------------------------------------------------------------------------
 
-    def _require_fit(self, person_id: str) -> None:
-        person = self._people.get(person_id)
+    def _held(self, tx: Connection, person_id: str) -> Person:
+        """First act of a transaction on somebody's roles: see :meth:`PersonTable.hold`."""
+        person = self._people.hold(tx, person_id)
+        if person is None:
+            raise PersonUnknown
+        return person
+
+    def _end_all(self, tx: Connection, grants: Sequence[Grant], *, actor: str) -> None:
+        """Their holder is held. The trail comes last: whoever writes it waits for nothing any more."""
+        for grant in grants:
+            GrantTable(tx).end(grant.id, by=actor, at=self._clock())
+            self._tell(tx, grant, "role_ended")
+        for grant in grants:
+            self._note(tx, "operator.role_ended", actor, grant)
+
+    def _require_fit(self, person: Person) -> None:
         if person.state not in {PersonState.ACTIVE, PersonState.INVITED, PersonState.REGISTERED}:
             raise OperatorUnfit(f"This account is {person.state}; a role needs one that can be used.")
         if person.proofing.value < self.policy.least_proofing:

@@ -10,7 +10,7 @@ import pytest
 
 from app.wiring import Core
 from identity.operators.model import Role
-from tests.app.walker import appoint, person
+from tests.app.walker import appoint, give_passkey, person
 from tests.support.asgi import InProcess
 from tests.support.clock import FrozenClock
 
@@ -48,7 +48,11 @@ def _holder(core: Core, language: str, postman: Postman) -> str:
     core.outbox.deliver(postman)
     code = re.search(r"code=(\S+)", postman.letters.pop())
     assert code is not None
-    return core.citizens.people.activate(code[1]).id
+    person_id = core.citizens.people.activate(code[1]).id
+    give_passkey(core, person_id)
+    core.outbox.deliver(postman)
+    postman.letters.clear()
+    return person_id
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from identity.provider.model import Consent, Portal, PortalKind
 from identity.provider.portals import PortalRegistration
 from identity.provider.requests import Parameters
 from identity.provider.tables import ConsentTable
-from tests.app.walker import Walker, appoint, log_in, person
+from tests.app.walker import Walker, appoint, auditor_of, give_passkey, log_in, person
 from tests.support.asgi import InProcess
 from tests.support.authenticator import SoftwareAuthenticator
 from tests.support.clock import FrozenClock
@@ -96,13 +96,11 @@ def test_an_operator_who_has_a_passkey_shows_it_before_ways_to_log_in_change(
     core: Core, siti: Walker, api: InProcess, clock: FrozenClock
 ) -> None:
     appoint(core, person(core, api, clock, 2), Role.AUDITOR)
-    appoint(core, siti, Role.OFFICER)
+    waiting = core.office.operators.propose(siti.person_id, Role.OFFICER, actor="cli:test")
     log_in(core, siti)
     assert siti.get("/account/factors/passkey").status_code == 200  # the first one
-    authenticator = SoftwareAuthenticator(core.settings.passkey_origin)
-    challenge = core.citizens.factors.begin_passkey(siti.person_id)
-    made = authenticator.create(challenge.options_json)
-    core.citizens.factors.confirm_passkey(siti.person_id, challenge.id, made)
+    give_passkey(core, siti.person_id)
+    core.office.operators.confirm(waiting.id, confirmer_id=auditor_of(core))
     for page in ("passkey", "totp", "codes", "password"):
         answer = siti.get(f"/account/factors/{page}")
         assert (answer.status_code, "acr=phr" in answer.headers["location"]) == (303, True)

@@ -19,6 +19,7 @@ from identity.login.model import Device
 from identity.operators.model import EMPOWERING, Role
 from identity.people.nik import Nik
 from tests.support.asgi import InProcess
+from tests.support.authenticator import SoftwareAuthenticator
 from tests.support.clock import FrozenClock
 
 HOST = "127.0.0.1:8000"
@@ -96,10 +97,17 @@ def log_in(core: Core, walker: Walker, used: Collection[FactorKind] = _WITH_APP)
 
 
 def appoint(core: Core, walker: Walker, role: Role, agency_id: str | None = None) -> None:
-    """As two people do it: somebody proposes, an auditor confirms."""
+    """As two people do it: somebody proposes; its holder has a passkey by then, and an auditor confirms."""
     grant = core.office.operators.propose(walker.person_id, role, agency_id, actor="cli:test")
     if role in EMPOWERING:
+        give_passkey(core, walker.person_id)
         core.office.operators.confirm(grant.id, confirmer_id=auditor_of(core))
+
+
+def give_passkey(core: Core, person_id: str) -> None:
+    factors, phone = core.citizens.factors, SoftwareAuthenticator(core.settings.passkey_origin)
+    challenge = factors.begin_passkey(person_id)
+    factors.confirm_passkey(person_id, challenge.id, phone.create(challenge.options_json))
 
 
 def auditor_of(core: Core) -> str:

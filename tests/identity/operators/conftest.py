@@ -1,0 +1,5 @@
+"""Operators are people who log in."""
+
+__all__ = ["house"]
+
+from tests.identity.login.conftest import house
