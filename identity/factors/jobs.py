@@ -63,7 +63,9 @@ class FactorJobs:
         self._password_changed = tuple(password_changed)
         self._common = (shipped(),) if common is None else tuple(common)
         self._breached = breached
-        self._hasher = SlowHasher(at_once=policy.passwords_at_once, waiting=policy.passwords_waiting)
+        self._hasher = SlowHasher(
+            at_once=policy.passwords_at_once, waiting=policy.passwords_waiting, cost=policy.password_cost
+        )
         self._rp_name = rp_name
         self._relying_party = RelyingParty(
             rp_id=rp_id, rp_name=rp_name, origin=origin, timeout=policy.challenge_lifetime

@@ -186,16 +186,25 @@ class CodeSet:
 
 
 @dataclass(frozen=True, slots=True)
+class PasswordCost:
+    """What one Argon2id hash takes, and so one guess. The defaults are OWASP's for one lane."""
+
+    memory_kib: int = 19 * 1024
+    passes: int = 2
+
+
+@dataclass(frozen=True, slots=True)
 class FactorPolicy:
     """Limits and waiting times; settings may change them.
 
-    ``passwords_at_once`` hashes run at the same time (19 MiB each) and up to ``passwords_waiting`` wait for
-    one of them. ``setup_lifetime`` is how long the set-up of an authenticator app may take,
-    ``challenge_lifetime`` how long a browser may take to answer for a passkey.
+    ``passwords_at_once`` hashes run at the same time, each at ``password_cost``, and up to
+    ``passwords_waiting`` wait for one of them. ``setup_lifetime`` is how long the set-up of an authenticator
+    app may take, ``challenge_lifetime`` how long a browser may take to answer for a passkey.
     """
 
     passwords_at_once: int = 2
     passwords_waiting: int = 64
+    password_cost: PasswordCost = PasswordCost()
     setup_lifetime: timedelta = timedelta(minutes=20)
     challenge_lifetime: timedelta = timedelta(minutes=10)
     most_passkeys: int = 10

@@ -19,14 +19,15 @@ from identity.factors.errors import (
     PasswordTooLong,
     PasswordTooShort,
 )
+from identity.factors.model import PasswordCost
 
 LEAST: Final = 8
 MOST: Final = 128
 _MOST_RAW: Final = 1024
 """Characters that are looked at at all; composing may make one of several, but never one of eight."""
 
-_MEMORY_KIB: Final = 19 * 1024
-_PASSES: Final = 2
+_SALT_BYTES: Final = 16
+_DIGEST_BYTES: Final = 32
 _RETRY_AFTER: Final = 2
 
 _REFUSED_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
@@ -72,20 +73,25 @@ def _is_refused(text: str, position: int) -> bool:
 
 
 class SlowHasher:
-    """Argon2id with 19 MiB, 2 passes, 1 lane (OWASP's parameters). Safe to share between threads.
+    """Argon2id in one lane. Safe to share between threads.
 
     At most ``at_once`` hashes run at the same time, on the callers' threads: memory and processor time stay
     bounded whatever comes in. Up to ``waiting`` callers wait for a place; the next one is sent away. Do not
     hold a transaction while calling.
     """
 
-    def __init__(self, *, at_once: int, waiting: int) -> None:
+    def __init__(self, *, at_once: int, waiting: int, cost: PasswordCost) -> None:
         self._argon2 = PasswordHasher(
-            time_cost=_PASSES, memory_cost=_MEMORY_KIB, parallelism=1, hash_len=32, salt_len=16, type=Type.ID
+            time_cost=cost.passes,
+            memory_cost=cost.memory_kib,
+            parallelism=1,
+            hash_len=_DIGEST_BYTES,
+            salt_len=_SALT_BYTES,
+            type=Type.ID,
         )
         self._running = BoundedSemaphore(at_once)
         self._places = BoundedSemaphore(at_once + waiting)
-        self._nobody = _hash_of_nothing()
+        self._nobody = _hash_of_nothing(cost)
 
     def hash(self, secret: str) -> str:
         """A PHC string. Raises :class:`identity.factors.errors.PasswordsBusy`."""
@@ -121,9 +127,10 @@ class SlowHasher:
             self._places.release()
 
 
-def _hash_of_nothing() -> str:
+def _hash_of_nothing(cost: PasswordCost) -> str:
     """A well-formed hash that no password has: random bytes in the place of both salt and digest."""
     salt, digest = (
-        base64.b64encode(secrets.token_bytes(size)).rstrip(b"=").decode("ascii") for size in (16, 32)
+        base64.b64encode(secrets.token_bytes(size)).rstrip(b"=").decode("ascii")
+        for size in (_SALT_BYTES, _DIGEST_BYTES)
     )
-    return f"$argon2id$v=19$m={_MEMORY_KIB},t={_PASSES},p=1${salt}${digest}"
+    return f"$argon2id$v=19$m={cost.memory_kib},t={cost.passes},p=1${salt}${digest}"

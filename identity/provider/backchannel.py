@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Lock
+
 import httpx
 import structlog
 
@@ -19,13 +21,9 @@ class BackChannel:
     """
 
     def __init__(self, policy: ProviderPolicy) -> None:
-        self._client = httpx.Client(
-            timeout=policy.logout_timeout.total_seconds(),
-            follow_redirects=False,
-            trust_env=False,
-            headers={"User-Agent": "absah"},
-            limits=httpx.Limits(max_connections=20, max_keepalive_connections=0),
-        )
+        self._policy = policy
+        self._opened: httpx.Client | None = None
+        self._opening = Lock()
 
     def __call__(self, address: str, token: str) -> bool:
         """Back-Channel Logout 1.0, 2.5 and 2.8: 200, or 204 as some frameworks make of it."""
@@ -40,4 +38,19 @@ class BackChannel:
         return status in {200, 204}
 
     def close(self) -> None:
-        self._client.close()
+        if self._opened is not None:
+            self._opened.close()
+
+    @property
+    def _client(self) -> httpx.Client:
+        """Made at the first notice: reading the authorities' certificates is a good part of a start."""
+        with self._opening:
+            if self._opened is None:
+                self._opened = httpx.Client(
+                    timeout=self._policy.logout_timeout.total_seconds(),
+                    follow_redirects=False,
+                    trust_env=False,
+                    headers={"User-Agent": "absah"},
+                    limits=httpx.Limits(max_connections=20, max_keepalive_connections=0),
+                )
+            return self._opened

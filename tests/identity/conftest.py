@@ -30,6 +30,7 @@ from identity.agencies.once import OnceOnly
 from identity.agencies.presenting import TokenGate
 from identity.agencies.requests import RequestReader
 from identity.agencies.service import Agencies, NewClient
+from identity.factors.model import PasswordCost
 from identity.login.throttle import Throttle
 from identity.ports import TokenSigner
 from identity.routes import router
@@ -59,6 +60,12 @@ class TokenKeys:
             name: key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
             for name, key in keys.items()
         }
+
+
+@pytest.fixture
+def password_cost() -> PasswordCost:
+    """Hardly any. Tests where the real one matters are parametrized with it."""
+    return PasswordCost(memory_kib=64, passes=1)
 
 
 @pytest.fixture

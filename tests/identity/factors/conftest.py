@@ -17,7 +17,7 @@ from app.audit import Audit
 from app.database import Database
 from app.vault import CustodyVault
 from identity import tables
-from identity.factors.model import FactorPolicy
+from identity.factors.model import FactorPolicy, PasswordCost
 from identity.factors.service import Factors
 from identity.mail.model import checked_values
 from identity.people.contacts import PeopleContacts
@@ -83,7 +83,12 @@ def ended() -> list[str]:
 
 @pytest.fixture
 def factors(
-    database: Database, clock: FrozenClock, vault: CustodyVault, mails: Mails, ended: list[str]
+    database: Database,
+    clock: FrozenClock,
+    vault: CustodyVault,
+    mails: Mails,
+    ended: list[str],
+    password_cost: PasswordCost,
 ) -> Factors:
     return Factors(
         begin=database.begin,
@@ -96,7 +101,7 @@ def factors(
         rp_id=RP_ID,
         rp_name="Absah",
         origin=ORIGIN,
-        policy=FactorPolicy(most_passkeys=3, most_open_setups=2),
+        policy=FactorPolicy(most_passkeys=3, most_open_setups=2, password_cost=password_cost),
         password_changed=[lambda tx, person_id: ended.append(person_id)],
     )
 

@@ -10,7 +10,7 @@ import pytest
 from app.database import Database
 from identity.factors import recovery_codes
 from identity.factors.errors import HolderUnknown
-from identity.factors.model import FactorKind
+from identity.factors.model import FactorKind, PasswordCost
 from identity.factors.service import Factors
 from identity.factors.tables import RecoveryCodeTable
 from tests.identity.factors.conftest import Mails, at_once, audited
@@ -104,6 +104,7 @@ def test_new_codes_end_the_old_ones(factors: Factors, siti: str, codes: tuple[st
     assert factors.check_recovery_code(siti, renewed[0])
 
 
+@pytest.mark.parametrize("password_cost", [PasswordCost()])
 def test_only_slow_hashes_are_kept(
     factors: Factors, siti: str, codes: tuple[str, ...], database: Database, clock: FrozenClock
 ) -> None:

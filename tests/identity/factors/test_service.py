@@ -23,7 +23,7 @@ from identity.factors.errors import (
     PasswordsBusy,
     PasswordTooShort,
 )
-from identity.factors.model import FactorKind, PasswordHash
+from identity.factors.model import FactorKind, PasswordCost, PasswordHash
 from identity.factors.passwords import SlowHasher
 from identity.factors.service import Factors
 from identity.factors.tables import PasswordTable
@@ -102,6 +102,7 @@ def test_what_ends_sessions_fails_the_change_when_it_fails(
     assert factors.check_password(siti, PASSWORD)
 
 
+@pytest.mark.parametrize("password_cost", [PasswordCost()])
 def test_a_hash_with_old_parameters_is_renewed_by_the_next_login(
     factors: Factors, siti: str, database: Database, clock: FrozenClock
 ) -> None:
@@ -133,7 +134,7 @@ def test_a_password_that_was_changed_while_it_was_checked_does_not_log_in(
 
 
 def test_more_callers_than_there_is_room_for_are_sent_away_and_memory_stays_bounded() -> None:
-    hasher = SlowHasher(at_once=1, waiting=2)
+    hasher = SlowHasher(at_once=1, waiting=2, cost=PasswordCost())
     answers = at_once(20, lambda: hasher.hash(PASSWORD))
     busy = [answer for answer in answers if isinstance(answer, PasswordsBusy)]
     made = [answer for answer in answers if isinstance(answer, str)]

@@ -19,7 +19,7 @@ from app.audit import Audit
 from app.database import Database
 from app.vault import CustodyVault
 from identity import tables
-from identity.factors.model import FactorKind
+from identity.factors.model import FactorKind, FactorPolicy, PasswordCost
 from identity.factors.service import Factors
 from identity.login.model import Answer, Device, Opened, RecoveryPolicy
 from identity.login.recovery import Recoveries
@@ -212,7 +212,7 @@ class House:
 
 
 @pytest.fixture
-def house(lend: Lend, tmp_path: Path, clock: FrozenClock) -> Iterator[House]:
+def house(lend: Lend, tmp_path: Path, clock: FrozenClock, password_cost: PasswordCost) -> Iterator[House]:
     database = Database(lend(audit.metadata, tables.metadata), pool_size=16)
     ended: list[str] = []
     with vault_in(tmp_path, clock) as vault:
@@ -234,6 +234,7 @@ def house(lend: Lend, tmp_path: Path, clock: FrozenClock) -> Iterator[House]:
             rp_id="absah.example",
             rp_name="Absah",
             origin=ORIGIN,
+            policy=FactorPolicy(password_cost=password_cost),
             password_changed=[sessions.password_changed],
         )
         throttle = Throttle(begin=database.begin, clock=clock, vault=vault)

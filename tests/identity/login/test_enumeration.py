@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Engine, event
 
+from identity.factors.model import PasswordCost
 from identity.login.errors import LoginRefused
 from identity.login.service import Login
 from identity.people.model import PersonState
@@ -141,6 +142,7 @@ def test_a_right_password_of_an_account_that_may_not_log_in_answers_like_a_wrong
 
 
 @pytest.mark.soak
+@pytest.mark.parametrize("password_cost", [PasswordCost()])
 @pytest.mark.timeout(1200)
 def test_medians_over_500_tries_are_within_5_ms(house: House) -> None:
     known, _, unknown, unknown_nik, *_, no_password, _ = _logins(house)
@@ -149,6 +151,7 @@ def test_medians_over_500_tries_are_within_5_ms(house: House) -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.parametrize("password_cost", [PasswordCost()])
 @pytest.mark.timeout(1200)
 def test_medians_over_500_recoveries_are_within_5_ms(house: House) -> None:
     medians = _medians(500, *_recoveries(house))
