@@ -18,6 +18,10 @@ class PeopleSettings(Section):
     email_code_lifetime_hours: PositiveInt = Field(
         default=24, description="How long the code works that confirms an e-mail address."
     )
+    revert_lifetime_hours: PositiveInt = Field(
+        default=72,
+        description="How long the old mailbox can take back a change of the e-mail address.",
+    )
     activation_code_lifetime_days: PositiveInt = Field(
         default=14, description="How long the code works that activates an account opened at a counter."
     )

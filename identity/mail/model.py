@@ -54,7 +54,8 @@ LETTERS: Final[Mapping[str, Letter]] = MappingProxyType(
         "email_change": _letter("/register/confirm?code={code}", code=Kind.CODE),
         "email_change_known": _letter(),
         "email_change_notice": _letter(_ACCOUNT),
-        "email_changed": _letter(),
+        "email_changed": _letter("/not-me/address?code={code}", code=Kind.CODE, until=Kind.MOMENT),
+        "email_reverted": _letter(),
         # Factors
         "factor_added": _letter(_FACTORS, factor=Kind.TEXT, when=Kind.MOMENT),
         "factor_removed": _letter(_FACTORS, factor=Kind.TEXT, when=Kind.MOMENT),
@@ -79,7 +80,7 @@ LETTERS: Final[Mapping[str, Letter]] = MappingProxyType(
         "recovery_ready": _letter("/recovery/finish?code={code}", code=Kind.CODE, until=Kind.MOMENT),
         "recovery_done": _letter(_FACTORS, when=Kind.MOMENT),
         # Operators
-        "role_proposed": _letter(_ACCOUNT, role=Kind.TEXT, when=Kind.MOMENT),
+        "role_proposed": _letter(_FACTORS, role=Kind.TEXT, when=Kind.MOMENT),
         "role_confirmed": _letter(_ACCOUNT, role=Kind.TEXT, when=Kind.MOMENT),
         "role_ended": _letter(_ACCOUNT, role=Kind.TEXT, when=Kind.MOMENT),
         # Privacy and portals

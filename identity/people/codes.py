@@ -20,6 +20,7 @@ _MEANT = str.maketrans({"O": "0", "I": "1", "L": "1", "-": None, " ": None, "\u2
 class CodePurpose(StrEnum):
     REGISTRATION = "registration"  # a mailbox, and the account that is made when it answers
     EMAIL = "email"  # a mailbox of somebody who has an account
+    REVERT = "revert"  # the old mailbox takes a change of address back
     ACTIVATION = "activation"  # an account that an officer opened
 
 

@@ -14,12 +14,12 @@ from sqlalchemy import Connection
 from identity.people.codes import CodePurpose
 from identity.people.details import email_address, person_name, preferred_language
 from identity.people.errors import CodeInvalid, PersonStateForbids
-from identity.people.jobs import PeopleJobs
 from identity.people.model import Person, PersonState, ProofingLevel, new_person_id
+from identity.people.reverting import Asking, Reverting, asking_payload
 from identity.people.tables import CodeRecord, CodeTable, PersonTable
 
 
-class Mailboxes(PeopleJobs):
+class Mailboxes(Reverting):
     """A part of :class:`identity.people.service.People`."""
 
     def register(self, *, name: str, email: str, language: str) -> None:
@@ -70,20 +70,22 @@ class Mailboxes(PeopleJobs):
         def job(tx: Connection) -> Person:
             record, payload = self._claimed(tx, code, CodePurpose.REGISTRATION, CodePurpose.EMAIL)
             if record.purpose is CodePurpose.EMAIL:
-                return self._change_address(tx, record, payload["email"])
+                return self._change_address(tx, record, payload)
             return self._begin_account(tx, payload)
 
         return self._settle(job)
 
-    def change_email(self, person_id: str, email: str) -> None:
+    def change_email(self, person_id: str, email: str, *, asking: Asking | None = None) -> None:
         """Send the new mailbox a code and the old one a notice; the address changes when the code comes back.
 
-        Same answer and time whether the address is somebody else's. Raises ``PersonDataInvalid``,
-        ``PersonUnknown`` or ``PersonStateForbids``.
+        From then on the old mailbox can take it back for a while, and with it what the login in ``asking``
+        set up: it may be a thief's. Same answer and time whether the address is somebody else's. Raises
+        ``PersonDataInvalid``, ``PersonUnknown`` or ``PersonStateForbids``.
         """
         email = email_address(email)
         code, unseen = self._made_code(), self._made_code()
         address = self._profiles.email_fingerprint(email)
+        payload = {"email": email} | asking_payload(asking or Asking(self._clock(), ()))
 
         def job(tx: Connection) -> None:
             _, person = self._hold(tx, person_id)
@@ -100,7 +102,7 @@ class Mailboxes(PeopleJobs):
                 self._code_record(
                     code if is_free else unseen,
                     CodePurpose.EMAIL,
-                    {"email": email},
+                    payload,
                     lifetime=self._policy.email_code_lifetime,
                     person_id=person_id,
                     slot=slot,
@@ -154,7 +156,8 @@ class Mailboxes(PeopleJobs):
         )
         return person
 
-    def _change_address(self, tx: Connection, code: CodeRecord, email: str) -> Person:
+    def _change_address(self, tx: Connection, code: CodeRecord, payload: dict[str, str]) -> Person:
+        email = payload["email"]
         assert code.person_id is not None
         record, person = self._hold(tx, code.person_id)
         holder = PersonTable(tx).by_email(self._profiles.email_fingerprint(email))
@@ -164,7 +167,7 @@ class Mailboxes(PeopleJobs):
         changed = replace(person, email=email, email_confirmed_at=self._clock())
         self._store(tx, record, changed)
         CodeTable(tx).withdraw(person.id, CodePurpose.EMAIL, self._clock())
-        if person.confirmed_email != email:
-            self._mail(tx, person.confirmed_email, "email_changed", person.language)
+        if person.confirmed_email is not None and person.confirmed_email != email:
+            self._offer_revert(tx, person, payload)
         self._audit.append(tx, action="email.changed", actor=person.id, subject=person.id)
         return changed

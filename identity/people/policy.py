@@ -11,6 +11,8 @@ class PeoplePolicy:
     """``sample_niks`` lets invented residents in (province 99): development only."""
 
     email_code_lifetime: timedelta = timedelta(hours=24)
+    revert_lifetime: timedelta = timedelta(hours=72)
+    """How long a mailbox that was replaced can take its account back."""
     activation_code_lifetime: timedelta = timedelta(days=14)
     mails_per_address: int = 3
     """Codes that one mailbox is sent in each ``mails_window``, whoever asks for them."""

@@ -28,6 +28,7 @@ from identity.people.errors import (
 from identity.people.jobs import PeopleJobs
 from identity.people.model import Person, PersonState, ProofingLevel, new_person_id
 from identity.people.nik import Nik
+from identity.people.reverting import Asking, asking_payload
 from identity.people.tables import AttemptTable, CodeTable, PersonRecord, PersonTable
 
 
@@ -322,7 +323,7 @@ class Proofing(PeopleJobs):
             self._code_record(
                 code,
                 CodePurpose.EMAIL,
-                {"email": person.email},
+                {"email": person.email} | asking_payload(Asking(self._clock(), ())),
                 lifetime=self._policy.email_code_lifetime,
                 person_id=person.id,
                 slot=slot,

@@ -30,7 +30,8 @@ class SuspensionReason(StrEnum):
 class People(Mailboxes, Proofing):
     """Accounts of people. See :class:`identity.people.jobs.PeopleJobs` for what it stands on.
 
-    ``Mailboxes`` holds registration and addresses, ``Proofing`` counters and the population registry.
+    ``Mailboxes`` holds registration and addresses, ``Reverting`` the way back of a mailbox that was replaced,
+    ``Proofing`` counters and the population registry.
     """
 
     def find(self, identifier: str) -> Person | None:

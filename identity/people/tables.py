@@ -313,18 +313,20 @@ class CodeTable:
         last = self._tx.execute(query).scalar_one()
         return MailSlot(address, window, 0 if last is None else last + 1)
 
-    def withdraw(self, person_id: str, purpose: CodePurpose, now: datetime) -> None:
-        """No code of this kind works any more. Expired ones are left to :meth:`discard`."""
-        self._tx.execute(
-            update(person_codes)
-            .where(
-                person_codes.c.person_id == person_id,
-                person_codes.c.purpose == purpose.value,
-                person_codes.c.used_at.is_(None),
-                person_codes.c.expires_at > now,
-            )
-            .values(used_at=now)
+    def withdraw(
+        self, person_id: str, purpose: CodePurpose, now: datetime, *, made_since: datetime | None = None
+    ) -> None:
+        """No code of this kind works any more, or none made since then. Expired ones are left to
+        :meth:`discard`."""
+        query = update(person_codes).where(
+            person_codes.c.person_id == person_id,
+            person_codes.c.purpose == purpose.value,
+            person_codes.c.used_at.is_(None),
+            person_codes.c.expires_at > now,
         )
+        if made_since is not None:
+            query = query.where(person_codes.c.created_at >= made_since)
+        self._tx.execute(query.values(used_at=now))
 
     def forget(self, person_id: str) -> None:
         self._tx.execute(delete(person_codes).where(person_codes.c.person_id == person_id))

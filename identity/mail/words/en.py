@@ -102,8 +102,19 @@ WORDINGS: Final[dict[str, Wording]] = {
     "email_changed": Wording(
         "Your account's email address has changed",
         (
-            "Your account has another email address now. This is the last email to this one.",
-            "If it was not you who changed it, contact the help desk today.",
+            "Your account has another email address now.",
+            "If it was not you who changed it, open this link before {until}. Your account gets this address "
+            "back, and every device is logged out.",
+        ),
+        "It was not me, give me my account back",
+        ("If it was you, there is nothing to do. Later emails go to the new address.",),
+    ),
+    "email_reverted": Wording(
+        "Your account has its earlier email address again",
+        (
+            "Somebody who reads the earlier email address of your account said that they did not change it.",
+            "That address counts again; this one does not.",
+            "If you did change it, and somebody else reads your earlier email, contact the help desk today.",
         ),
     ),
     "factor_added": Wording(
@@ -215,8 +226,9 @@ WORDINGS: Final[dict[str, Wording]] = {
             "You were proposed for this role: {role}.",
             "Time: {when}",
             "It is not in force yet. Somebody else has to confirm it first.",
+            "Add a passkey to your account if you have none: without it the role cannot be confirmed.",
         ),
-        "See my account",
+        "See ways to log in",
         ("If you do not know about this role, ask your superior or the help desk.",),
     ),
     "role_confirmed": Wording(

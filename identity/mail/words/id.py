@@ -102,8 +102,20 @@ WORDINGS: Final[dict[str, Wording]] = {
     "email_changed": Wording(
         "Alamat email akun Anda sudah diganti",
         (
-            "Akun Anda kini memakai alamat email lain. Ini email terakhir ke alamat ini.",
-            "Bila bukan Anda yang menggantinya, hubungi petugas bantuan hari ini juga.",
+            "Akun Anda kini memakai alamat email lain.",
+            "Bila bukan Anda yang menggantinya, buka tautan ini sebelum {until}. Alamat ini berlaku lagi, "
+            "dan semua perangkat dikeluarkan.",
+        ),
+        "Bukan saya, kembalikan akun saya",
+        ("Bila memang Anda, tidak ada yang perlu dilakukan. Email berikutnya dikirim ke alamat baru.",),
+    ),
+    "email_reverted": Wording(
+        "Akun Anda memakai alamat email yang lama lagi",
+        (
+            "Pembaca alamat email lama akun Anda mengatakan bahwa bukan dia yang menggantinya.",
+            "Alamat lama itu berlaku lagi; alamat ini tidak.",
+            "Bila memang Anda yang mengganti dan orang lain membaca email lama Anda, hubungi petugas bantuan "
+            "hari ini juga.",
         ),
     ),
     "factor_added": Wording(
@@ -215,8 +227,9 @@ WORDINGS: Final[dict[str, Wording]] = {
             "Anda diusulkan untuk tugas ini: {role}.",
             "Waktu: {when}",
             "Tugas itu belum berlaku. Orang lain harus menyetujuinya dahulu.",
+            "Siapkan kunci sandi (passkey) di akun Anda bila belum punya: tanpa itu tugas tidak bisa disetujui.",
         ),
-        "Lihat akun saya",
+        "Lihat cara masuk",
         ("Bila Anda tidak tahu tentang tugas ini, tanyakan kepada atasan Anda atau petugas bantuan.",),
     ),
     "role_confirmed": Wording(

@@ -14,6 +14,7 @@ from identity.people.errors import (
     PrivacyRequestUnknown,
 )
 from identity.people.model import ProofingLevel
+from identity.people.reverting import Asking
 from identity.web.account.parts import Account
 from identity.web.shell import Form, Response, Section, Visit
 
@@ -109,7 +110,11 @@ def _add_address(section: Section, account: Account) -> None:
     def address_posted(visit: Visit, form: Form) -> Response:
         person_id = account.require_fresh(visit)
         try:
-            account.people.change_email(person_id, form.text("email", most=320))
+            account.people.change_email(
+                person_id,
+                form.text("email", most=320),
+                asking=Asking(visit.session.created_at, visit.session.amr),
+            )
         except PersonDataInvalid:
             wrong = {"email": "email_wrong"}
             page: dict[str, Any] = {"title": "address_heading", "person": account.person(visit)}

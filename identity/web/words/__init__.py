@@ -9,13 +9,13 @@ from typing import Final, Literal, get_args
 
 from babel.dates import format_date, format_datetime
 
-from identity.web.words import en, id
+from identity.web.words import address, en, id
 
 Language = Literal["id", "en"]
 LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)
 Words = Mapping[Language, Mapping[str, str]]
 
-TEXTS: Final[Words] = {"id": id.TEXTS, "en": en.TEXTS}
+TEXTS: Final[Words] = {"id": {**id.TEXTS, **address.ID}, "en": {**en.TEXTS, **address.EN}}
 """What the shell and the citizen's way in say."""
 
 JAKARTA: Final = timezone(timedelta(hours=7), "WIB")
