@@ -18,7 +18,7 @@ from app.errors import SettingsInvalid
 from app.policies import people_policy, policy_from
 from app.settings import Settings
 from identity.factors.breached import BreachedPasswords
-from identity.factors.model import FactorPolicy
+from identity.factors.model import FactorPolicy, PasswordCost
 from identity.factors.service import Factors
 from identity.login.devices import Places
 from identity.login.model import LoginPolicy, RecoveryPolicy, SessionPolicy
@@ -97,7 +97,7 @@ def build_citizens(
         rp_name="Absah",
         origin=settings.passkey_origin,
         password_changed=[sessions.password_changed, people.end_address_changes],
-        policy=policy_from(settings.factors, FactorPolicy),
+        policy=policy_from(settings.factors, FactorPolicy, password_cost=PasswordCost()),
         breached=breached_passwords(settings),
     )
     parts: dict[str, Any] = ports | {

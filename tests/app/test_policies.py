@@ -14,7 +14,7 @@ from app.policies import agency_policy, people_policy, policy_from, provider_pol
 from app.settings import Environment, Settings
 from app.settings.values import Section
 from identity.agencies.model import AgencyPolicy
-from identity.factors.model import FactorPolicy
+from identity.factors.model import FactorPolicy, PasswordCost
 from identity.login.model import LoginPolicy, RecoveryPolicy, SessionPolicy
 from identity.login.throttle import ThrottlePolicy
 from identity.lookups.model import LookupPolicy
@@ -29,7 +29,7 @@ POLICIES: list[tuple[Section, type[Any], dict[str, object]]] = [
     (PLAIN.people, PeoplePolicy, {"sample_niks": True}),
     (PLAIN.privacy, PrivacyPolicy, {}),
     (PLAIN.lookups, LookupPolicy, {}),
-    (PLAIN.factors, FactorPolicy, {}),
+    (PLAIN.factors, FactorPolicy, {"password_cost": PasswordCost()}),
     (PLAIN.session, SessionPolicy, {}),
     (PLAIN.login, LoginPolicy, {}),
     (PLAIN.recovery, RecoveryPolicy, {}),
