@@ -120,8 +120,8 @@ def office_pages(shell: Shell, core: Core) -> Iterator[APIRouter]:
         shell,
         Administration(
             agencies=core.agencies,
-            portals=core.provider.portals,
             changes=office.changes,
+            portals=core.provider.portals,
             operators=office.operators,
             people=citizens.people,
             duty=duty(Role.AGENCY_ADMINISTRATOR),
@@ -129,7 +129,13 @@ def office_pages(shell: Shell, core: Core) -> Iterator[APIRouter]:
         ),
         office.desk,
     )
-    yield oversight_pages(shell, operators=office.operators, people=citizens.people, duty=duty(Role.AUDITOR))
+    yield oversight_pages(
+        shell,
+        operators=office.operators,
+        people=citizens.people,
+        agencies=core.agencies,
+        duty=duty(Role.AUDITOR),
+    )
     yield proposal_pages(
         shell,
         changes=office.changes,

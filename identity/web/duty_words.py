@@ -39,6 +39,10 @@ SHARED: Final[Words] = {
         "confirm_label": "Setujui {name}",
         "end": "Akhiri",
         "end_label": "Akhiri {name}",
+        "confirm_unfit": (
+            "Belum bisa disetujui: orang ini belum punya kunci sandi (passkey) di akunnya, atau identitasnya "
+            "belum dipastikan. Minta ia menyiapkannya dahulu."
+        ),
         "four_eyes": "Orang lain yang harus menyetujui: bukan pengusul, dan bukan pemegang tugas itu.",
     },
     "en": {
@@ -73,6 +77,10 @@ SHARED: Final[Words] = {
         "confirm_label": "Confirm {name}",
         "end": "End",
         "end_label": "End {name}",
+        "confirm_unfit": (
+            "This cannot be confirmed yet: this person has no passkey in the account, or nobody has checked "
+            "who it is. Ask them to see to it first."
+        ),
         "four_eyes": "Somebody else has to confirm this: neither who proposed it nor who is to hold it.",
     },
 }

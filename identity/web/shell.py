@@ -137,10 +137,12 @@ class Section:
         )  # metrics and logs know pages by it, as FastAPI's routes
         jar = Jar(self._shell.secure, request.cookies)
         asked = request.query_params.get("lang")
+        # A portal's language goes on to the end of its login; the account's counts everywhere else.
+        wanted = (request.query_params.get("ui_locales"), jar.get(Cookie.PERSONAL))
         language = choose_language(
             asked=asked,
-            kept=jar.get(Cookie.LANGUAGE) or jar.get(Cookie.PERSONAL),
-            ui_locales=request.query_params.get("ui_locales"),
+            kept=jar.get(Cookie.LANGUAGE),
+            ui_locales=" ".join(tag for tag in wanted if tag),
             accept_language=request.headers.get("accept-language"),
         )
         if asked == language:

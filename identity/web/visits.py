@@ -233,8 +233,7 @@ class Visit:
         if not _HANDLE.fullmatch(handle):
             return
         self._flow = self.shell.find_flow(handle)
-        kept = self.jar.get(Cookie.LANGUAGE) or self.jar.get(Cookie.PERSONAL)
-        if self._flow and self._flow.ui_locales and kept is None:
+        if self._flow and self._flow.ui_locales and self.jar.get(Cookie.LANGUAGE) is None:
             self.language = choose_language(
                 asked=None,
                 kept=None,

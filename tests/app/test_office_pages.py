@@ -17,7 +17,7 @@ from identity.factors.model import FactorKind
 from identity.operators.model import GrantState, Role
 from identity.people.model import PersonState, ProofingLevel
 from identity.people.nik import Nik
-from tests.app.walker import Walker, appoint, facts_of, log_in, person
+from tests.app.walker import Walker, appoint, facts_of, give_passkey, log_in, person
 from tests.support.asgi import InProcess
 from tests.support.clock import FrozenClock
 
@@ -292,6 +292,10 @@ def test_a_signatory_is_named_by_one_and_confirmed_by_another(core: Core, one: C
     assert not core.office.operators.powers(citizen.person_id).has(Role.SIGNATORY)
     assert f"/operators/{grant.id}" in auditor.get("/operators").text
     auditor.get(f"/operators/{grant.id}")
+    refused = auditor.post(f"/operators/{grant.id}", act="confirm")
+    assert refused.status_code == 422  # a role is used with a passkey, and there is none yet
+    assert "passkey" in refused.text
+    give_passkey(core, citizen.person_id)
     auditor.post(f"/operators/{grant.id}", act="confirm")
     assert core.office.operators.powers(citizen.person_id).has(Role.SIGNATORY, "dinas")
 

@@ -104,6 +104,7 @@ def test_the_pages_are_clear_on_a_phone_and_to_a_screen_reader(
         assert page.locator("html").get_attribute("lang") == language
 
     page.goto(request(town, portal, ui_locales=language))
+    stop("login")
     log_in(page, citizen, language)
     stop("consent")
     shown = page.locator("main").inner_text()
@@ -154,8 +155,12 @@ def test_chromium_goes_from_the_portal_and_back_under_our_policy(
     page.goto(request(town, portal, response_mode=mode, prompt="consent"))
     page.click(f"main >> text='{words['consent_decline']}'")
     forward()
-    assert ["code" in answer for answer in server.answers] == [True, True, False]
-    assert server.answers[2]["error"] == "access_denied"
+    # Turned back at the step-up.
+    page.goto(request(town, portal, response_mode=mode, prompt="login"))
+    page.click(f"text={TEXTS['id']['back_to_portal'].format(portal=portal.name)}")
+    forward()
+    assert ["code" in answer for answer in server.answers] == [True, True, False, False]
+    assert [answer["error"] for answer in server.answers[2:]] == ["access_denied"] * 2
     assert all(answer["state"] == "s&1" for answer in server.answers)
     assert all(answer["iss"] == town.url for answer in server.answers)
     # Out again, back to the portal.

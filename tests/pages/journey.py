@@ -168,6 +168,8 @@ class Journey:
         self.stop("refused")
         self.go("/setup/totp", f"lang={self.language}")
         self.stop("setup-over")
+        self.go("/nowhere", f"lang={self.language}")
+        self.stop("unknown-address")
 
     def go(self, path: str, query: str = "") -> None:
         self.page.goto(f"{self.town.url}{path}{'?' if query else ''}{query}")

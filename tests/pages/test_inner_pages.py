@@ -147,6 +147,7 @@ def test_what_a_form_answers_is_whole_for_everybody_and_an_error_has_the_focus(
                     found.extend(f"{sent.name}: {fault}" for fault in sent.faults(page))
         context.close()
     assert found == []
+    assert len({sent.name for _, sendings in inhabited.sendings for sent in sendings}) >= 19
 
 
 def test_no_page_behind_the_login_was_left_out(inhabited: Inhabited) -> None:
@@ -228,6 +229,7 @@ def _settle(made: Inhabited) -> None:
             ),
         ),
     ]
+    _send(made, people, request.id)
 
 
 def _propose(core: Core, client_id: str, person_id: str) -> list[str]:

@@ -227,7 +227,7 @@ WORDINGS: Final[dict[str, Wording]] = {
             "Anda diusulkan untuk tugas ini: {role}.",
             "Waktu: {when}",
             "Tugas itu belum berlaku. Orang lain harus menyetujuinya dahulu.",
-            "Siapkan kunci sandi (passkey) di akun Anda bila belum punya: tanpa itu tugas tidak bisa disetujui.",
+            "Siapkan kunci sandi (passkey) bila belum punya: tanpa itu tugas tidak bisa disetujui.",
         ),
         "Lihat cara masuk",
         ("Bila Anda tidak tahu tentang tugas ini, tanyakan kepada atasan Anda atau petugas bantuan.",),

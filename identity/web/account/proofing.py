@@ -12,6 +12,7 @@ from identity.people.errors import (
     ProofingRefused,
     TooManyProofings,
 )
+from identity.people.model import ProofingLevel
 from identity.web.account.parts import Account
 from identity.web.dates import typed_date
 from identity.web.shell import Form, Response, Section, Visit
@@ -27,7 +28,9 @@ _REFUSALS: Final[dict[type[IdentityError], tuple[str, str, int]]] = {
 
 def add_proofing(section: Section, account: Account) -> None:
     def values(visit: Visit) -> dict[str, Any]:
-        return {"title": "proofing_heading", "person": account.person(visit)}
+        person = account.person(visit)
+        is_done = person.proofing is ProofingLevel.IAL2
+        return {"title": "ial_ial2_heading" if is_done else "proofing_heading", "person": person}
 
     def refused(visit: Visit, form: Form, errors: dict[str, str], status: int = 422) -> Response:
         return visit.show("proofing.html", status=status, errors=errors, typed=form, **values(visit))

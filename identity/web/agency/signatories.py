@@ -81,5 +81,7 @@ def add_signatories(section: Section, administration: Administration, desk: Desk
             if type(error) not in _WORDS:
                 raise
             field, words = _WORDS[type(error)]
+            if isinstance(error, OperatorUnfit) and form.text("act") == "confirm":
+                field, words = "", "confirm_unfit"
             return visit.show("signatories.html", errors={field: words}, typed=form, **values(visit))
         return visit.go(f"/agency/{agency.id}/signatories")

@@ -89,8 +89,8 @@ WORDS: Final[Words] = with_shared(
             "signatory_oneself": "Anda tidak dapat mengusulkan diri sendiri.",
             "signatory_held": "Orang ini sudah menjadi penanda tangan, atau sedang menunggu persetujuan.",
             "signatory_not_possible": (
-                "Orang ini tidak dapat diusulkan: tidak ada akunnya, identitasnya belum dipastikan, akunnya "
-                "tertutup, atau ia memegang tugas lain yang tidak boleh digabung dengan ini."
+                "Orang ini tidak dapat diusulkan. Akunnya tidak ada, belum dipastikan, atau tertutup, "
+                "atau ia memegang tugas lain."
             ),
         },
         "en": {
@@ -174,8 +174,8 @@ WORDS: Final[Words] = with_shared(
             "signatory_oneself": "You cannot propose yourself.",
             "signatory_held": "This person is a signatory already, or waits for a confirmation.",
             "signatory_not_possible": (
-                "This person cannot be proposed: there is no such account, nobody has checked who it is, it "
-                "is closed, or they hold another duty that cannot be united with this one."
+                "This person cannot be proposed. There is no such account, nobody has checked it, it is "
+                "closed, or they hold another duty."
             ),
         },
     }

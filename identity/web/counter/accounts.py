@@ -91,10 +91,18 @@ def _add_opening(section: Section, *, desk: Desk, duty: Duty, sheets: Sheets) ->
     def opened(visit: Visit, form: Form) -> Response:
         officer_id = duty.act(visit)
         born = typed_date(form.text("birth_date"))
-        if born is None:
-            return again(visit, form, {"birth_date": "birth_date_wrong"})
-        if not form.text("seen"):
-            return again(visit, form, {"seen": "seen_missing"})
+        missing = {
+            field: words
+            for field, words, is_there in (
+                ("nik", "nik_wrong", form.text("nik")),
+                ("name", "name_wrong", form.text("name")),
+                ("birth_date", "birth_date_wrong", born),
+                ("seen", "seen_missing", form.text("seen")),
+            )
+            if not is_there
+        }
+        if missing or born is None:
+            return again(visit, form, missing)
         try:
             made = desk.open(
                 officer_id=officer_id,

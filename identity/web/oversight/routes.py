@@ -6,7 +6,8 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from identity.operators.errors import FourEyesNeeded, GrantNotOpen, GrantUnknown
+from identity.agencies.service import Agencies
+from identity.operators.errors import FourEyesNeeded, GrantNotOpen, GrantUnknown, OperatorUnfit
 from identity.operators.model import Grant, GrantState
 from identity.operators.service import Operators
 from identity.people.errors import PersonUnknown
@@ -17,7 +18,9 @@ from identity.web.oversight.words import WORDS
 from identity.web.shell import Form, Response, Shell, Visit
 
 
-def router(shell: Shell, *, operators: Operators, people: People, duty: Duty) -> APIRouter:
+def router(
+    shell: Shell, *, operators: Operators, people: People, agencies: Agencies, duty: Duty
+) -> APIRouter:
     """Everything under ``/operators``; ``duty`` is that of auditors."""
     section = shell.section("identity.web.oversight", words=WORDS, guard=duty.guard)
 
@@ -27,6 +30,9 @@ def router(shell: Shell, *, operators: Operators, people: People, duty: Duty) ->
             return people.get(person_id).name
         except PersonUnknown:
             return person_id
+
+    def office(grant: Grant) -> str | None:
+        return agencies.agency(grant.agency_id).name if grant.agency_id is not None else None
 
     def values(visit: Visit) -> dict[str, Any]:
         try:
@@ -40,6 +46,7 @@ def router(shell: Shell, *, operators: Operators, people: People, duty: Duty) ->
             "grant": grant,
             "holder": name(grant.person_id),
             "grantor": name(grant.granted_by),
+            "agency": office(grant),
             "waits": waits,
             "may_confirm": waits and me not in {grant.person_id, grant.granted_by},
         }
@@ -53,6 +60,7 @@ def router(shell: Shell, *, operators: Operators, people: People, duty: Duty) ->
             waiting=[grant for grant in grants if grant.state is GrantState.PROPOSED],
             active=[grant for grant in grants if grant.state is GrantState.ACTIVE],
             names={grant.person_id: name(grant.person_id) for grant in grants},
+            agencies={grant.agency_id: office(grant) for grant in grants},
         )
 
     @section.page("/operators/{grant}")
@@ -70,6 +78,8 @@ def router(shell: Shell, *, operators: Operators, people: People, duty: Duty) ->
                 operators.end(grant_id, actor=actor)
         except FourEyesNeeded:
             return visit.show("grant.html", errors={"": "four_eyes"}, **values(visit))
+        except OperatorUnfit:
+            return visit.show("grant.html", errors={"": "confirm_unfit"}, **values(visit))
         except (GrantNotOpen, GrantUnknown):  # by a colleague, just now: the list says so
             pass
         return visit.go("/operators")

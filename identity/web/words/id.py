@@ -195,8 +195,7 @@ TEXTS: Final[dict[str, str]] = {
     "codes_text": "Setiap kode berlaku sekali. Kode ini hanya ditampilkan sekarang.",
     "codes_save": "Simpan sebagai berkas",
     "codes_print": (
-        "Atau cetak halaman ini, atau salin ke kertas. Simpan di tempat yang aman, bukan di dompet "
-        "bersama ponsel."
+        "Atau cetak halaman ini, atau salin ke kertas. Simpan di tempat yang aman, terpisah dari ponsel Anda."
     ),
     "codes_kept": "Kode sudah saya simpan",
     "codes_not_kept": "Simpan kodenya dahulu, lalu beri tanda centang.",
@@ -213,7 +212,7 @@ TEXTS: Final[dict[str, str]] = {
     "email_confirmed_heading": "Email Anda sudah dipastikan",
     "email_confirmed_text": "Mulai sekarang pemberitahuan kami kirim ke alamat ini.",
     "setup_done_heading": "Akun Anda siap",
-    "setup_done_text": "Lain kali, masuk dengan cara yang baru saja Anda buat.",
+    "setup_done_text": "Mulai sekarang, masuk dengan cara yang baru saja Anda buat.",
     "setup_done_submit": "Lanjut",
     "factor_added": "Pengaman kedua sudah ditambahkan.",
     "what_next": "Yang perlu Anda lakukan",

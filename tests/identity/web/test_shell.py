@@ -275,7 +275,9 @@ def test_what_was_chosen_on_the_page_goes_before_the_account(browser: Browser) -
     assert '<html lang="id">' in browser.get("/mine/a").text
 
 
-def test_the_account_goes_before_what_a_portal_asks_for(browser: Browser) -> None:
-    browser.get("/open")
-    browser.send("/open", **FILLED)
-    assert '<html lang="en">' in browser.get("/mine/a?flow=flow-id").text
+def test_the_language_of_a_portals_login_does_not_change_on_the_way(browser: Browser) -> None:
+    browser.get("/open?flow=flow-id")
+    browser.send("/open?flow=flow-id", **FILLED)
+    assert '<html lang="id">' in browser.get("/mine/a?flow=flow-id").text
+    assert '<html lang="id">' in browser.get("/mine/a?ui_locales=id").text
+    assert '<html lang="en">' in browser.get("/mine/a").text

@@ -117,7 +117,8 @@ TEXTS: Final[dict[str, str]] = {
     ),
     "lookup_document_read": "Read the details of your document",
     "lookup_document_file_read": "Fetched the file of your document",
-    "lookup_document": "Document {id}",
+    "lookup_open": "Open the document",
+    "lookup_document": "Open the document {id}",
     "lookup_portal_login": "You logged in to this portal",
     "lookup_claims_shared": "Was told what you agreed to share",
     "lookup_account_viewed": "Looked at your account",
@@ -224,10 +225,8 @@ TEXTS: Final[dict[str, str]] = {
     "proofing_registry_submit": "Compare",
     "nik_hint": "16 digits on the identity card.",
     "nik_wrong": "This resident number is not right. Compare it digit by digit with the card: 16 digits.",
-    "birth_date_hint": "Day, month, year, such as 17-08-1955.",
-    "birth_date_wrong": (
-        "This date is not right or does not belong to the resident number. Example: 17-08-1955."
-    ),
+    "birth_date_hint": "Such as 17-08-1955: day, month, year.",
+    "birth_date_wrong": "This date is not right or does not belong to the resident number.",
     "proofing_refused": (
         "These details could not be matched for your account. Compare them with the card, or go to a counter."
     ),

@@ -120,7 +120,8 @@ TEXTS: Final[dict[str, str]] = {
     ),
     "lookup_document_read": "Membaca data dokumen Anda",
     "lookup_document_file_read": "Mengambil berkas dokumen Anda",
-    "lookup_document": "Dokumen {id}",
+    "lookup_open": "Lihat dokumen",
+    "lookup_document": "Lihat dokumen {id}",
     "lookup_portal_login": "Anda masuk ke portal ini",
     "lookup_claims_shared": "Menerima data yang Anda izinkan",
     "lookup_account_viewed": "Melihat akun Anda",
@@ -228,8 +229,8 @@ TEXTS: Final[dict[str, str]] = {
     "proofing_registry_submit": "Cocokkan",
     "nik_hint": "16 angka pada KTP.",
     "nik_wrong": "NIK ini tidak benar. Cocokkan satu per satu dengan KTP: 16 angka.",
-    "birth_date_hint": "Hari, bulan, tahun, misalnya 17-08-1955.",
-    "birth_date_wrong": "Tanggal lahir ini tidak benar atau tidak cocok dengan NIK. Contoh: 17-08-1955.",
+    "birth_date_hint": "Misalnya 17-08-1955: hari, bulan, tahun.",
+    "birth_date_wrong": "Tanggal lahir ini tidak benar atau tidak cocok dengan NIK.",
     "proofing_refused": (
         "Data ini tidak dapat dicocokkan untuk akun Anda. Periksa lagi dengan KTP, atau datang ke loket."
     ),
