@@ -86,6 +86,9 @@ def test_the_pages_are_clear_on_a_phone_and_to_a_screen_reader(
 ) -> None:
     axe = axe_script()
     words, citizen = WORDS[language], town.citizen(codes=False)
+    person = town.core.citizens.people.find(citizen.email)
+    assert person is not None
+    town.core.citizens.people.choose_language(person.id, language)
     context = chromium.new_context(locale=f"{language}-ID", viewport=PHONE, bypass_csp=True)
     page = context.new_page()
     page.set_default_timeout(15_000)
