@@ -96,7 +96,7 @@ def build_citizens(
         rp_id=urlsplit(settings.passkey_origin).hostname or "localhost",
         rp_name="Absah",
         origin=settings.passkey_origin,
-        password_changed=[sessions.password_changed, people.end_address_changes],
+        password_changed=[sessions.password_changed, people.end_address_changes, sharing.end_all],
         policy=policy_from(settings.factors, FactorPolicy, password_cost=PasswordCost()),
         breached=breached_passwords(settings),
     )

@@ -36,6 +36,7 @@ from identity.provider.pages import router as page_routes
 from identity.provider.portals import Portals
 from identity.provider.routes import router as machine_routes
 from identity.provider.sharing import Sharing
+from identity.provider.trail import note_refreshes
 from identity.provider.upkeep import forget_ended
 from identity.web.shell import Shell
 
@@ -47,6 +48,7 @@ class Provider:
     """Everything that portals and their pages stand on."""
 
     forget_ended: Callable[[], None]
+    note_refreshes: Callable[[], int]
     portals: Portals
     authorizing: Authorizing
     granting: PortalGrants
@@ -94,6 +96,7 @@ def build_provider(
     closing.callback(send.close)
     return Provider(
         forget_ended=partial(forget_ended, begin=database.begin, clock=clock, policy=policy),
+        note_refreshes=partial(note_refreshes, begin=database.begin, audit=audit),
         portals=Portals(**ports),
         authorizing=Authorizing(
             **ports,

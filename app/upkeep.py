@@ -17,6 +17,7 @@ from app.mail import carrier_for, deliver_forever, deliver_once
 from app.provisioning import complete_hierarchy, publish_trust
 from app.wiring import Core
 from identity.mail.ports import Carrier
+from identity.provider.logout import Logouts
 
 log = structlog.get_logger(__name__)
 
@@ -47,6 +48,7 @@ def run_once(core: Core) -> int:
         "forget_unfinished_people": core.rights.retain,
         "privacy_requests": lambda: report_privacy_requests(core),
         "tell_portals": core.provider.logouts.deliver,
+        "note_refreshes": core.provider.note_refreshes,
         "end_sessions": core.citizens.sessions.end_over,
         "forget_ended_logins": core.provider.forget_ended,
         "remind_of_recoveries": core.citizens.recoveries.remind,
@@ -91,7 +93,8 @@ def run_round(core: Core, carrier: Carrier) -> bool:
 def run_forever(core: Core, carrier: Carrier, stopping: threading.Event) -> None:
     """Rounds until ``stopping`` is set. A document whose worker died waits for its lease and one round.
 
-    Mails have a thread of their own: a mail server that hangs holds up nothing else.
+    Mails have a thread of their own, and so have portals that are to be told of logouts: a stranger's server
+    that hangs holds up nothing else, and who logs out is not left logged in until the next round.
     """
     mails = threading.Thread(
         target=deliver_forever,
@@ -101,10 +104,32 @@ def run_forever(core: Core, carrier: Carrier, stopping: threading.Event) -> None
         daemon=True,
     )
     mails.start()
+    portals = threading.Thread(
+        target=tell_portals_forever,
+        args=(core.provider.logouts, stopping),
+        kwargs={"interval": float(core.settings.provider.logout_poll_seconds)},
+        name="portals",
+        daemon=True,
+    )
+    portals.start()
     while not stopping.is_set():
         run_once(core)
         stopping.wait(core.settings.worker.interval_seconds)
     mails.join(_LAST_MAIL_SECONDS)
+    portals.join(_LAST_MAIL_SECONDS)
+
+
+def tell_portals_forever(logouts: Logouts, stopping: threading.Event, *, interval: float) -> None:
+    """Look every ``interval`` seconds for portals that are to be told of a logout, until ``stopping`` is set.
+
+    A look and not a signal: the login may have ended in another process. The rounds look too.
+    """
+    while not stopping.is_set():
+        try:
+            logouts.deliver()
+        except Exception as cause:  # noqa: BLE001 - the next look tries again
+            log.error("logout_notices_failed", error=type(cause).__name__)
+        stopping.wait(interval)
 
 
 def start(core: Core, *, closing: ExitStack) -> None:

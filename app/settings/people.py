@@ -148,6 +148,9 @@ class ProviderSettings(Section):
     logout_timeout_seconds: PositiveInt = Field(
         default=5, description="Time for a portal to answer when it is told of a logout."
     )
+    logout_poll_seconds: PositiveInt = Field(
+        default=1, description="Time between two looks for portals that are to be told of a logout."
+    )
     logout_gives_up_hours: PositiveInt = Field(
         default=24, description="How long a portal that does not answer is told again."
     )

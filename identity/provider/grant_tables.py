@@ -194,6 +194,33 @@ class RefreshTable:
             .values(used_at=now, successor_hash=successor_hash, successor=successor),
         )
 
+    def take_batch(self, batch: str, *, most: int) -> list[RefreshToken]:
+        """Uses that the audit trail has not heard of, oldest first; from now on they belong to ``batch``.
+
+        Of several at once each takes others. A use that is committed later is in a later batch.
+        """
+        new = (
+            select(refresh_tokens.c.token_hash)
+            .where(refresh_tokens.c.batch.is_(None), refresh_tokens.c.used_at.is_not(None))
+            .order_by(refresh_tokens.c.used_at)
+            .limit(most)
+            .with_for_update(skip_locked=True)
+        )
+        taken = (
+            update(refresh_tokens)
+            .where(refresh_tokens.c.token_hash.in_(new.scalar_subquery()))
+            .values(batch=batch)
+            .returning(*refresh_tokens.columns)
+        )
+        tokens = [_refresh_token(row) for row in self._tx.execute(taken)]
+        return sorted(tokens, key=lambda token: (token.used_at, token.token_hash))
+
+    def of_batch(self, batch: str) -> list[RefreshToken]:
+        """In the order of :meth:`take_batch`; those whose families were forgotten since are missing."""
+        query = select(refresh_tokens).where(refresh_tokens.c.batch == batch)
+        tokens = [_refresh_token(row) for row in self._tx.execute(query)]
+        return sorted(tokens, key=lambda token: (token.used_at, token.token_hash))
+
     def forget_successors(self, used_before: datetime) -> None:
         """After the grace nobody gets a successor again, so that it need not be kept."""
         self._tx.execute(

@@ -119,6 +119,7 @@ class PortalGrants:
         ``GrantNotForClient``.
         """
         presented = self._presented(request)
+        # The audit trail hears of it with the next round of upkeep (identity.provider.trail).
         with self._begin() as tx:
             outcome = self._refresh(tx, presented)
         if isinstance(outcome, OAuthError):

@@ -218,6 +218,8 @@ class ProviderPolicy:
     logout_token_life: timedelta = timedelta(minutes=2)
     logout_timeout: timedelta = timedelta(seconds=5)
     logout_gives_up: timedelta = timedelta(days=1)
+    logout_poll: timedelta = timedelta(seconds=1)
+    """Time between two looks for portals that are to be told of a logout."""
     keeps_ended: timedelta = timedelta(days=90)
     """Grants, withdrawn consents and notices are kept for this long after their end."""
 

@@ -108,9 +108,12 @@ class Sharing:
         LogoutTable(tx).end_sessions(session_ids, now)
 
     def end_all(self, tx: Connection, person_id: str) -> None:
-        """A :data:`identity.ports.PersonHook`: no portal can go on in this person's name."""
+        """A :data:`identity.ports.PersonHook`: no portal can go on in this person's name.
+
+        For accounts that close, and for new passwords (ADR 16).
+        """
         now = self._clock()
-        GrantTable(tx).revoke_of_person(person_id, now, "account_closed")
+        GrantTable(tx).revoke_of_person(person_id, now, "access_ended")
         LogoutTable(tx).end_of_person(person_id, now)
 
     def forget(self, tx: Connection, person_id: str) -> None:

@@ -159,7 +159,9 @@ refresh_tokens = Table(
     Column("used_at", DateTime(timezone=True)),
     Column("successor_hash", LargeBinary(32)),
     Column("successor", LargeBinary),  # sealed; for a repeated request whose first answer was lost
+    Column("batch", String(22)),  # with which the audit trail heard of its use
     Index("ix_refresh_tokens_grant_id", "grant_id"),
+    Index("ix_refresh_tokens_batch", "batch", "used_at"),
 )
 
 revoked_access_tokens = Table(

@@ -92,6 +92,16 @@ def test_this_was_not_me_ends_what_portals_were_granted_to_outlive_the_login(
         assert _standing(tx, siti.person_id) == []
 
 
+def test_a_new_password_ends_what_portals_were_granted_to_outlive_the_login_and_asks_nothing_again(
+    core: Core, siti: Walker
+) -> None:
+    portal = _granted(core, _session(core, siti))
+    core.citizens.factors.set_password(siti.person_id, "sembilan naga terbang")
+    with core.database.read() as tx:
+        assert _standing(tx, siti.person_id) == []
+        assert ConsentTable(tx).get(siti.person_id, portal.id) is not None
+
+
 def test_an_operator_who_has_a_passkey_shows_it_before_ways_to_log_in_change(
     core: Core, siti: Walker, api: InProcess, clock: FrozenClock
 ) -> None:

@@ -525,12 +525,14 @@ def upgrade() -> None:
         sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("successor_hash", sa.LargeBinary(length=32), nullable=True),
         sa.Column("successor", sa.LargeBinary(), nullable=True),
+        sa.Column("batch", sa.String(length=22), nullable=True),
         sa.ForeignKeyConstraint(
             ["grant_id"], ["portal_grants.id"], name="fk_refresh_tokens_grant_id", ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("token_hash"),
     )
     with op.batch_alter_table("refresh_tokens", schema=None) as batch_op:
+        batch_op.create_index("ix_refresh_tokens_batch", ["batch", "used_at"], unique=False)
         batch_op.create_index("ix_refresh_tokens_grant_id", ["grant_id"], unique=False)
 
     with op.batch_alter_table("clients", schema=None) as batch_op:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import update
 
+from app.upkeep import tell_portals_forever
 from identity import tokens as jws
 from identity.login.model import Session
 from identity.people.model import Person
@@ -271,3 +274,35 @@ def test_a_portal_that_is_not_there_or_never_answers_is_no_error() -> None:
         assert not send(f"http://127.0.0.1:{silent.getsockname()[1]}/", "token")
     assert not send("http://127.0.0.1:1/", "token")
     send.close()
+
+
+def test_portals_hear_of_a_logout_at_once_and_again_when_they_did_not_take_it(
+    house: House, portal: Portal, session: Session
+) -> None:
+    house.tokens(portal, session)
+    house.posted.takes = False
+    stopping = threading.Event()
+    telling = threading.Thread(
+        target=tell_portals_forever, args=(house.logouts, stopping), kwargs={"interval": 0.05}
+    )
+    telling.start()
+    try:
+        house.sessions.end_all(session.person_id, actor=session.person_id)
+        assert _until(lambda: len(house.posted.sent) == 1)
+        house.posted.takes = True
+        house.clock.advance(timedelta(seconds=10))
+        assert _until(lambda: len(house.posted.sent) == 2)
+        house.clock.advance(timedelta(hours=2))
+        time.sleep(0.3)
+    finally:
+        stopping.set()
+        telling.join(10)
+    assert len(house.posted.sent) == 2
+    assert not telling.is_alive()
+
+
+def _until(holds: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 20
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return holds()
