@@ -113,12 +113,13 @@ def _machines(town: Town) -> Iterator[Figure]:
     }
     introspections = _load(port, **asking)
     peers = _peer(private, public)
-    for name, ours, constant in (
-        ("grant_private_key_jwt", grants, KEYCLOAK_GRANTS),
-        ("refresh", refreshes, KEYCLOAK_GRANTS),
-        ("introspection", introspections, None),
+    for name, ours, target, constant in (
+        ("grant_private_key_jwt", grants, 150.0, KEYCLOAK_GRANTS),
+        ("refresh", refreshes, 150.0, KEYCLOAK_GRANTS),
+        ("introspection", introspections, 300.0, None),
     ):
         rate = ours["per_second"]
+        yield Figure(f"{name}_target", rate, "requests/s", "the target", target, rate / target)
         if constant is not None:
             yield Figure(
                 name, rate, "requests/s", f"Keycloak's sizing ({KEYCLOAK})", constant, rate / constant

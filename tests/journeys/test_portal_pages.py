@@ -17,6 +17,7 @@ from identity.web.words import TEXTS, Language
 from tests.journeys.portals import PortalServer
 from tests.pages.faults import faults_of
 from tests.pages.town import PASSWORD, Citizen, Town, axe_script, served_town
+from tests.support.browser import keep_picture
 from tests.support.needs import requires
 
 pytestmark = requires("chromium")
@@ -80,7 +81,7 @@ def log_in(page: Any, citizen: Citizen, language: Language) -> None:
     page.locator("form:has([name=code]) button[type=submit]").click()
 
 
-@pytest.mark.parametrize("language", ["id", "en"])
+@pytest.mark.parametrize("language", ["id", pytest.param("en", marks=pytest.mark.soak)])
 def test_the_pages_are_clear_on_a_phone_and_to_a_screen_reader(
     language: Language, chromium: Any, town: Town, portal: Portal, server: PortalServer, screenshots: Path
 ) -> None:
@@ -94,7 +95,7 @@ def test_the_pages_are_clear_on_a_phone_and_to_a_screen_reader(
     page.set_default_timeout(15_000)
 
     def stop(name: str) -> None:
-        page.screenshot(path=screenshots / f"{name}.png", full_page=True)
+        keep_picture(page, screenshots / f"{name}.png")
         page.add_script_tag(content=axe)
         result = page.evaluate("axe.run()")
         serious = [

@@ -24,13 +24,14 @@ from app.provisioning import certify_agency
 from app.wiring import Core
 from identity.factors.model import FactorKind
 from identity.operators.model import Role
-from identity.web.words import LANGUAGES, Language
+from identity.web.words import Language
 from tests.app.test_office_pages import ACCOUNT, KEY, OFFICES, WITH_PASSKEY
 from tests.app.walker import Walker, appoint, log_in, person
 from tests.pages.faults import faults_of
 from tests.pages.test_citizen_pages import WIDTHS, refused, scripts_off, violations
 from tests.pages.town import Town, axe_script, served_town
 from tests.support.asgi import InProcess
+from tests.support.browser import keep_picture
 from tests.support.clock import FrozenClock
 from tests.support.needs import requires
 from tests.support.tokens import bearer_token
@@ -96,7 +97,7 @@ def inhabited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inhabited]:
         yield made
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", ["id", pytest.param("en", marks=pytest.mark.soak)])
 def test_every_page_behind_the_login_works_without_a_script_and_is_whole_for_everybody(
     language: Language, chromium: Any, inhabited: Inhabited, screenshots: Path
 ) -> None:
@@ -114,7 +115,7 @@ def test_every_page_behind_the_login_works_without_a_script_and_is_whole_for_eve
                 name = re.sub(r"\W+", "-", path).strip("-")
                 for width, height in WIDTHS.items():
                     page.set_viewport_size({"width": width, "height": height})
-                    page.screenshot(path=screenshots / f"{width}-{name}.png", full_page=True)
+                    keep_picture(page, screenshots / f"{width}-{name}.png")
                     found.extend(f"{path} at {width}: {fault}" for fault in faults_of(page))
                 if page.locator("html").get_attribute("lang") != language:
                     found.append(f"{path} is not in {language}")
@@ -124,7 +125,7 @@ def test_every_page_behind_the_login_works_without_a_script_and_is_whole_for_eve
     assert found == []
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", ["id", pytest.param("en", marks=pytest.mark.soak)])
 def test_what_a_form_answers_is_whole_for_everybody_and_an_error_has_the_focus(
     language: Language, chromium: Any, inhabited: Inhabited, screenshots: Path
 ) -> None:
@@ -138,7 +139,7 @@ def test_what_a_form_answers_is_whole_for_everybody_and_an_error_has_the_focus(
                 sent.send(page, f"{inhabited.town.url}{sent.path}?lang={language}")
                 for width, height in WIDTHS.items():
                     page.set_viewport_size({"width": width, "height": height})
-                    page.screenshot(path=screenshots / f"{width}-{sent.name}.png", full_page=True)
+                    keep_picture(page, screenshots / f"{width}-{sent.name}.png")
                     found.extend(f"{sent.name} at {width}: {fault}" for fault in faults_of(page))
                 if page.locator("html").get_attribute("lang") != language:
                     found.append(f"{sent.name} is not in {language}")

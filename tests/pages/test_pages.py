@@ -13,6 +13,7 @@ from tests.pages.faults import faults_of, without_focus_ring
 from tests.pages.test_citizen_pages import violations
 from tests.pages.town import axe_script
 from tests.pages.visits import VISITS, visit
+from tests.support.browser import keep_picture
 from tests.support.needs import requires
 from verify.words import LANGUAGES
 
@@ -21,9 +22,12 @@ pytestmark = [pytest.mark.network, requires("chromium")]
 WIDTHS = {360: 740, 1280: 900}
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["without JavaScript", "with JavaScript"])
+SCRIPTS = ["without JavaScript", "with JavaScript"]
+
+
+@pytest.fixture(scope="module", params=SCRIPTS)
 def context(request: pytest.FixtureRequest, chromium: Any) -> Iterator[Any]:
-    opened = chromium.new_context(java_script_enabled=request.param, locale="id-ID")
+    opened = chromium.new_context(java_script_enabled=request.param == SCRIPTS[1], locale="id-ID")
     yield opened
     opened.close()
 
@@ -42,6 +46,9 @@ def watched(context: Any) -> Iterator[Any]:
     assert not [words for words in wrong if "the server responded with a status of" not in words]
 
 
+@pytest.mark.parametrize(
+    "context", [SCRIPTS[0], pytest.param(SCRIPTS[1], marks=pytest.mark.soak)], indirect=True
+)
 @pytest.mark.parametrize("name", list(VISITS))
 def test_a_page_is_whole_on_every_screen_and_in_every_language(
     name: str, watched: Any, library: Library, screenshots: Path
@@ -50,7 +57,7 @@ def test_a_page_is_whole_on_every_screen_and_in_every_language(
         for width, height in WIDTHS.items():
             watched.set_viewport_size({"width": width, "height": height})
             status = visit(watched, library, name, language)
-            watched.screenshot(path=screenshots / f"{language}-{width}.png", full_page=True)
+            keep_picture(watched, screenshots / f"{language}-{width}.png")
             assert status == VISITS[name].status
             assert watched.locator("h1:visible").inner_text() == VISITS[name].words(language)
             assert watched.locator("html").get_attribute("lang") == language
@@ -89,7 +96,7 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(
 def test_a_hostile_title_is_only_text(name: str, watched: Any, library: Library, screenshots: Path) -> None:
     watched.set_viewport_size({"width": 360, "height": 740})
     assert visit(watched, library, name, "en") == 200
-    watched.screenshot(path=screenshots / "360.png", full_page=True)
+    keep_picture(watched, screenshots / "360.png")
     assert HOSTILE_TITLES[name] in watched.locator(".facts").inner_text()
     assert watched.locator("main img").count() == 0
     assert faults_of(watched) == []
@@ -102,7 +109,7 @@ def test_on_paper_it_says_the_same_and_leaves_out_what_cannot_be_pressed(
     visit(page, library, name, "id")
     page.emulate_media(media="print")
     page.set_viewport_size({"width": 680, "height": 960})
-    page.screenshot(path=screenshots / "print.png", full_page=True)
+    keep_picture(page, screenshots / "print.png")
     assert page.locator("h1:visible").is_visible()
     for pressed in (".language", ".again", ".skip", "summary"):
         assert not page.locator(pressed).first.is_visible()

@@ -13,6 +13,7 @@ import pytest
 from tests.pages.faults import faults_of
 from tests.pages.test_citizen_pages import violations
 from tests.pages.town import PASSWORD, Town, axe_script, served_town
+from tests.support.browser import keep_picture
 from tests.support.needs import requires
 
 pytestmark = [pytest.mark.network, requires("chromium")]
@@ -112,7 +113,7 @@ def test_a_passkey_is_registered_and_then_logs_in_alone(phone: Phone, town: Town
     page = phone.page
     page.set_viewport_size({"width": 360, "height": 740})
     assert not page.locator("[data-unsupported]").is_visible()
-    page.screenshot(path=screenshots / "register.png", full_page=True)
+    keep_picture(page, screenshots / "register.png")
     assert faults_of(page) == []
     assert violations(page, axe_script()) == []
     page.click("form[data-passkey] button")
@@ -120,7 +121,7 @@ def test_a_passkey_is_registered_and_then_logs_in_alone(phone: Phone, town: Town
     assert len(phone.credentials()) == 1
     phone.present(False)  # or the browser answers the suggestion in the field before anybody asked
     page.goto(f"{town.url}/login")
-    page.screenshot(path=screenshots / "login.png", full_page=True)
+    keep_picture(page, screenshots / "login.png")
     assert faults_of(page) == []
     assert violations(page, axe_script()) == []
     assert not is_logged_in(phone)
@@ -147,7 +148,7 @@ def test_after_the_password_the_passkey_is_asked_for(phone: Phone, town: Town, s
     page.click("form[action='/login'] button")
     page.wait_for_url("**/login/second*")
     page.set_viewport_size({"width": 360, "height": 740})
-    page.screenshot(path=screenshots / "second.png", full_page=True)
+    keep_picture(page, screenshots / "second.png")
     assert faults_of(page) == []
     phone.present(True)
     page.click("form[data-passkey] button")
@@ -163,7 +164,7 @@ def test_who_does_not_pass_the_sensor_is_refused_by_the_browser_and_may_try_agai
     phone.verifies(False)
     page.click("form[data-passkey] button")
     page.wait_for_selector("[data-failed]:visible")
-    page.screenshot(path=screenshots / "failed.png", full_page=True)
+    keep_picture(page, screenshots / "failed.png")
     assert phone.credentials() == []
     phone.verifies(True)
     page.click("form[data-passkey] button")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Browser, sync_playwright
 
@@ -31,3 +33,12 @@ def running_chromium(executable: str) -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+def keep_picture(page: Any, path: Path) -> None:
+    """The whole page, when pictures are asked for with ``ABSAH_SCREENSHOTS=1``.
+
+    They are for people to look at, and take longer than what the tests check.
+    """
+    if os.environ.get("ABSAH_SCREENSHOTS") == "1":
+        page.screenshot(path=path, full_page=True)
