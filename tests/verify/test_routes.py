@@ -34,7 +34,7 @@ LIMIT = 2_000_000
 @pytest.fixture
 def client(service: VerificationService, register: Register, clock: FrozenClock) -> InProcess:
     application = FastAPI()
-    answers.install(application, public_url=f"https://{HOST}")
+    answers.install(application, public_url=f"https://{HOST}", has_accounts=False)
     pages = Pages(
         web.layout_loader(),
         official_url=f"https://{HOST}",
