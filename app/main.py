@@ -55,18 +55,10 @@ def build_app(core: Core, *, closing: ExitStack) -> FastAPI:
         has_accounts=True,
     )
     callers = core.callers
+    # Routes are tried in this order: what programs ask for thousands of times comes before people's pages.
     application.include_router(identity_routes(callers.reader, callers.grants, jwks=callers.tokens.jwks))
-    fingerprint = holder_fingerprint(core.vault, sample_niks=not core.settings.production)
-    guard = BearerGuard(callers, build_signatories(core))
-    application.include_router(
-        signing_routes(core.sealing, core.register, guard=guard, fingerprint=fingerprint)
-    )
-    application.include_router(ca_routes(core.revocation, core.tsa, read=core.database.read))
     find_flow = flow_finder(core.provider.authorizing)
     shell = build_shell(core.settings, core.citizens, find_flow=find_flow)
-    application.include_router(citizen_pages(shell, core.citizens, clock=core.clock))
-    for pages in office_pages(shell, core):
-        application.include_router(pages)
     add_provider(
         application,
         shell,
@@ -83,4 +75,13 @@ def build_app(core: Core, *, closing: ExitStack) -> FastAPI:
         clock=core.clock,
         closing=closing,
     )
+    fingerprint = holder_fingerprint(core.vault, sample_niks=not core.settings.production)
+    guard = BearerGuard(callers, build_signatories(core))
+    application.include_router(
+        signing_routes(core.sealing, core.register, guard=guard, fingerprint=fingerprint)
+    )
+    application.include_router(ca_routes(core.revocation, core.tsa, read=core.database.read))
+    application.include_router(citizen_pages(shell, core.citizens, clock=core.clock))
+    for pages in office_pages(shell, core):
+        application.include_router(pages)
     return application
