@@ -10,9 +10,9 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, insert, or_, select, update
 
 from identity.login.model import Acr
 from identity.provider.model import Grant, LogoutNotice, Portal, RefreshToken
@@ -32,6 +32,22 @@ from identity.provider.tables import (
     portals,
     refresh_tokens,
     revoked_access_tokens,
+)
+
+# Statements of every request are composed once: composing takes as long as running them.
+_STANDING: Final = (
+    select(portal_grants, *PORTAL_COLUMNS)
+    .join(portals, portals.c.id == portal_grants.c.portal_id)
+    .where(
+        portal_grants.c.id == bindparam("wanted"),
+        portal_grants.c.revoked_at.is_(None),
+        portal_grants.c.redeemed_at.is_not(None),
+        portal_grants.c.expires_at > bindparam("now", type_=portal_grants.c.expires_at.type),
+        portals.c.disabled_at.is_(None),
+        ~select(revoked_access_tokens.c.token_id)
+        .where(revoked_access_tokens.c.token_id == bindparam("presented"))
+        .exists(),
+    )
 )
 
 
@@ -87,20 +103,8 @@ class GrantTable:
 
     def standing(self, grant_id: str, token_id: str, now: datetime) -> tuple[Grant, Portal] | None:
         """Grant and portal behind an access token, if neither they nor the token were revoked. One query."""
-        withdrawn = select(revoked_access_tokens.c.token_id).where(
-            revoked_access_tokens.c.token_id == token_id
-        )
         row = self._tx.execute(
-            select(portal_grants, *PORTAL_COLUMNS)
-            .join(portals, portals.c.id == portal_grants.c.portal_id)
-            .where(
-                portal_grants.c.id == grant_id,
-                portal_grants.c.revoked_at.is_(None),
-                portal_grants.c.redeemed_at.is_not(None),
-                portal_grants.c.expires_at > now,
-                portals.c.disabled_at.is_(None),
-                ~withdrawn.exists(),
-            )
+            _STANDING, {"wanted": grant_id, "presented": token_id, "now": now}
         ).one_or_none()
         return (_grant(row), portal_of(row, PORTAL_PREFIX)) if row else None
 
@@ -156,6 +160,18 @@ class GrantTable:
         ).rowcount
 
 
+_WITH_GRANT: Final = (
+    select(portal_grants, *(column.label(f"token__{column.name}") for column in refresh_tokens.columns))
+    .join(refresh_tokens, refresh_tokens.c.grant_id == portal_grants.c.id)
+    .where(refresh_tokens.c.token_hash == bindparam("presented"))
+)
+_USE: Final = (
+    update(refresh_tokens)
+    .where(refresh_tokens.c.token_hash == bindparam("presented"), refresh_tokens.c.used_at.is_(None))
+    .values(used_at=bindparam("now"), successor_hash=bindparam("hash_of_next"), successor=bindparam("sealed"))
+)
+
+
 class RefreshTable:
     """Refresh tokens within one transaction."""
 
@@ -177,21 +193,15 @@ class RefreshTable:
 
     def with_grant(self, token_hash: bytes) -> tuple[RefreshToken, Grant] | None:
         """A token and its family in one query."""
-        prefixed = [column.label(f"token__{column.name}") for column in refresh_tokens.columns]
-        row = self._tx.execute(
-            select(portal_grants, *prefixed)
-            .join(refresh_tokens, refresh_tokens.c.grant_id == portal_grants.c.id)
-            .where(refresh_tokens.c.token_hash == token_hash)
-        ).one_or_none()
+        row = self._tx.execute(_WITH_GRANT, {"presented": token_hash}).one_or_none()
         return (_refresh_token(row, "token__"), _grant(row)) if row else None
 
     def use(self, token_hash: bytes, now: datetime, *, successor_hash: bytes, successor: bytes) -> bool:
         """True for exactly one caller. ``successor`` is sealed."""
         return once(
             self._tx,
-            update(refresh_tokens)
-            .where(refresh_tokens.c.token_hash == token_hash, refresh_tokens.c.used_at.is_(None))
-            .values(used_at=now, successor_hash=successor_hash, successor=successor),
+            _USE,
+            {"presented": token_hash, "now": now, "hash_of_next": successor_hash, "sealed": successor},
         )
 
     def take_batch(self, batch: str, *, most: int) -> list[RefreshToken]:

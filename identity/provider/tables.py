@@ -26,6 +26,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    bindparam,
     delete,
     insert,
     select,
@@ -193,6 +194,10 @@ PORTAL_COLUMNS: Final = [column.label(f"{PORTAL_PREFIX}{column.name}") for colum
 """For a query that brings a portal along."""
 
 
+# Asked by every request of a portal: composing a statement takes as long as running it.
+_PORTAL: Final = select(portals).where(portals.c.id == bindparam("wanted"))
+
+
 class PortalTable:
     """Portals within one transaction."""
 
@@ -206,7 +211,7 @@ class PortalTable:
         self._tx.execute(insert(portals).values(values | {"scopes": joined(portal.scopes)}))
 
     def get(self, portal_id: str) -> Portal | None:
-        row = self._tx.execute(select(portals).where(portals.c.id == portal_id)).one_or_none()
+        row = self._tx.execute(_PORTAL, {"wanted": portal_id}).one_or_none()
         return portal_of(row) if row else None
 
     def all(self, agency_id: str | None = None) -> list[Portal]:
@@ -362,9 +367,9 @@ def insert_if_absent(tx: Connection, table: Table, values: Mapping[str, Any]) ->
     return tx.execute(put.returning(*table.primary_key.columns)).first() is not None
 
 
-def once(tx: Connection, statement: Any) -> bool:
+def once(tx: Connection, statement: Any, values: Mapping[str, Any] | None = None) -> bool:
     """Run a conditional UPDATE; true when it changed its one row."""
-    return bool(tx.execute(statement).rowcount == 1)
+    return bool(tx.execute(statement, values or {}).rowcount == 1)
 
 
 def joined(words: frozenset[str]) -> str:
