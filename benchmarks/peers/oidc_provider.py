@@ -18,9 +18,9 @@ FOLDER = Path(__file__).with_name("oidc-provider")
 
 @dataclass(frozen=True)
 class Peer:
-    """``basic`` is the portal's credentials; tokens were made for eight people before it
-    served."""
+    """``basic`` is the portal's credentials; tokens were made for eight people before it served."""
 
+    pid: int
     port: int
     refresh_tokens: list[str]
 
@@ -56,7 +56,7 @@ def running_peer(public_key: dict[str, str]) -> Iterator[Peer]:
             if not line:
                 raise RuntimeError("oidc-provider ended before it served")
         told = json.loads(line)
-        yield Peer(port, told["refresh"])
+        yield Peer(process.pid, port, told["refresh"])
     finally:
         process.terminate()
         process.communicate(timeout=10)
