@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -16,6 +16,7 @@ from sqlalchemy import (
     Row,
     String,
     Table,
+    bindparam,
     delete,
     insert,
     select,
@@ -57,6 +58,13 @@ passkey_challenges = Table(
 )
 
 
+_OF_PERSON: Final = (
+    select(passkeys)
+    .where(passkeys.c.person_id == bindparam("wanted"))
+    .order_by(passkeys.c.created_at, passkeys.c.id)
+)
+
+
 class PasskeyTable:
     """Passkeys within one transaction."""
 
@@ -65,12 +73,7 @@ class PasskeyTable:
 
     def of(self, person_id: str) -> list[Passkey]:
         """Oldest first."""
-        query = (
-            select(passkeys)
-            .where(passkeys.c.person_id == person_id)
-            .order_by(passkeys.c.created_at, passkeys.c.id)
-        )
-        return [_passkey(row) for row in self._tx.execute(query)]
+        return [_passkey(row) for row in self._tx.execute(_OF_PERSON, {"wanted": person_id})]
 
     def find(self, credential_id: bytes) -> Passkey | None:
         row = self._tx.execute(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -19,6 +19,7 @@ from sqlalchemy import (
     LargeBinary,
     String,
     Table,
+    bindparam,
     delete,
     func,
     insert,
@@ -108,6 +109,16 @@ class HolderTable:
         return self._tx.execute(query.with_for_update(key_share=True)).one_or_none() is not None
 
 
+# Statements of every login are composed once: composing takes as long as running them.
+_PASSWORD: Final = select(passwords).where(passwords.c.person_id == bindparam("wanted"))
+_TOTP: Final = select(totps).where(totps.c.person_id == bindparam("wanted"))
+_CODES: Final = select(
+    func.min(recovery_codes.c.created_at).label("created_at"),
+    func.max(recovery_codes.c.used_at).label("last_used_at"),
+    (func.count() - func.count(recovery_codes.c.used_at)).label("left"),
+).where(recovery_codes.c.person_id == bindparam("wanted"))
+
+
 class PasswordTable:
     """Passwords within one transaction."""
 
@@ -115,7 +126,7 @@ class PasswordTable:
         self._tx = tx
 
     def get(self, person_id: str) -> PasswordHash | None:
-        row = self._tx.execute(select(passwords).where(passwords.c.person_id == person_id)).one_or_none()
+        row = self._tx.execute(_PASSWORD, {"wanted": person_id}).one_or_none()
         if row is None:
             return None
         return PasswordHash(row.person_id, row.hash, aware(row.created_at), aware_or_none(row.last_used_at))
@@ -158,7 +169,7 @@ class TotpTable:
         self._tx = tx
 
     def get(self, person_id: str) -> Totp | None:
-        row = self._tx.execute(select(totps).where(totps.c.person_id == person_id)).one_or_none()
+        row = self._tx.execute(_TOTP, {"wanted": person_id}).one_or_none()
         if row is None:
             return None
         return Totp(
@@ -281,14 +292,7 @@ class RecoveryCodeTable:
 
     def standing(self, person_id: str) -> CodeSet | None:
         """The set as a whole; None when there is none."""
-        table = recovery_codes
-        row = self._tx.execute(
-            select(
-                func.min(table.c.created_at).label("created_at"),
-                func.max(table.c.used_at).label("last_used_at"),
-                (func.count() - func.count(table.c.used_at)).label("left"),
-            ).where(table.c.person_id == person_id)
-        ).one()
+        row = self._tx.execute(_CODES, {"wanted": person_id}).one()
         if row.created_at is None:
             return None
         return CodeSet(aware(row.created_at), aware_or_none(row.last_used_at), row.left)

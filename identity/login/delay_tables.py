@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -9,6 +11,7 @@ from sqlalchemy import (
     Index,
     LargeBinary,
     Table,
+    bindparam,
     case,
     delete,
     select,
@@ -47,6 +50,17 @@ _TAKE = text(
 )
 
 
+_GIVE_BACK: Final = (
+    update(delays)
+    .where(delays.c.key == bindparam("wanted"))
+    .values(
+        arrears_until=delays.c.arrears_until - bindparam("forgive"),
+        closed_until=case((delays.c.closed_until == bindparam("closed"), 0), else_=delays.c.closed_until),
+    )
+)
+_FORGET: Final = delete(delays).where(delays.c.key == bindparam("wanted"))
+
+
 class DelayTable:
     """Keys within one transaction."""
 
@@ -78,17 +92,10 @@ class DelayTable:
 
     def give_back(self, key: bytes, *, forgive: int, closed_until: int) -> None:
         """Take one attempt back, and what it alone closed is open again."""
-        self._tx.execute(
-            update(delays)
-            .where(delays.c.key == key)
-            .values(
-                arrears_until=delays.c.arrears_until - forgive,
-                closed_until=case((delays.c.closed_until == closed_until, 0), else_=delays.c.closed_until),
-            )
-        )
+        self._tx.execute(_GIVE_BACK, {"wanted": key, "forgive": forgive, "closed": closed_until})
 
     def forget(self, key: bytes) -> None:
-        self._tx.execute(delete(delays).where(delays.c.key == key))
+        self._tx.execute(_FORGET, {"wanted": key})
 
     def forget_over(self, now: int) -> int:
         """Keys that are open and owe nothing."""

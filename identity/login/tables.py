@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     Column,
@@ -17,6 +17,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    bindparam,
     delete,
     insert,
     or_,
@@ -223,6 +224,9 @@ class SessionTable:
         )
 
 
+_HALF_SESSION: Final = select(half_sessions).where(half_sessions.c.secret_hash == bindparam("presented"))
+
+
 class HalfSessionTable:
     """Half sessions within one transaction."""
 
@@ -243,9 +247,7 @@ class HalfSessionTable:
         )
 
     def by_secret(self, secret_hash: bytes) -> HalfSession | None:
-        row = self._tx.execute(
-            select(half_sessions).where(half_sessions.c.secret_hash == secret_hash)
-        ).one_or_none()
+        row = self._tx.execute(_HALF_SESSION, {"presented": secret_hash}).one_or_none()
         return _half_session(row) if row else None
 
     def use(self, half_id: str) -> bool:

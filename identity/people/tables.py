@@ -19,6 +19,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     Row,
+    Select,
     String,
     Table,
     bindparam,
@@ -183,6 +184,8 @@ class CodeRecord:
 
 # Asked by almost every request: composing a statement takes as long as running it.
 _PERSON: Final = select(people).where(people.c.id == bindparam("wanted"))
+_BY_EMAIL: Final = select(people).where(people.c.email_fingerprint == bindparam("wanted"))
+_BY_NIK: Final = select(people).where(people.c.nik_fingerprint == bindparam("wanted"))
 
 
 class PersonTable:
@@ -196,8 +199,7 @@ class PersonTable:
         self._tx.execute(insert(people).values(**_person_values(record)))
 
     def get(self, person_id: str) -> PersonRecord | None:
-        row = self._tx.execute(_PERSON, {"wanted": person_id}).one_or_none()
-        return _person(row) if row else None
+        return self._one(_PERSON, person_id)
 
     def hold(self, person_id: str) -> PersonRecord | None:
         """The row, which nobody else changes, and around which nobody logs in, until the transaction ends.
@@ -217,10 +219,10 @@ class PersonTable:
         return self._held(people.c.id == person_id, shared=True)
 
     def by_email(self, fingerprint: bytes) -> PersonRecord | None:
-        return self._one(people.c.email_fingerprint == fingerprint)
+        return self._one(_BY_EMAIL, fingerprint)
 
     def by_nik(self, fingerprint: bytes) -> PersonRecord | None:
-        return self._one(people.c.nik_fingerprint == fingerprint)
+        return self._one(_BY_NIK, fingerprint)
 
     def hold_by_email(self, fingerprint: bytes) -> PersonRecord | None:
         """See :meth:`hold`."""
@@ -258,8 +260,8 @@ class PersonTable:
         row = self._tx.execute(query).one_or_none()
         return _person(row) if row else None
 
-    def _one(self, condition: Any) -> PersonRecord | None:
-        row = self._tx.execute(select(people).where(condition)).one_or_none()
+    def _one(self, query: Select[Any], wanted: str | bytes) -> PersonRecord | None:
+        row = self._tx.execute(query, {"wanted": wanted}).one_or_none()
         return _person(row) if row else None
 
 
