@@ -211,7 +211,7 @@ def at_once(times: int, job: Callable[[], Result]) -> list[Result | Exception]:
 
 
 def _jwks() -> str:
-    key = jwk_of(ec.generate_private_key(ec.SECP256R1()).public_key(), key_id="p1", algorithm="ES256")
+    key = jwk_of(ec.generate_private_key(ec.SECP256R1()).public_key(), key_id="portal-1", algorithm="ES256")
     return json.dumps({"keys": [key.as_json()]})
 
 

@@ -71,7 +71,7 @@ def test_in_production_there_are_no_secrets(house: House, portal: Portal) -> Non
         found = portal_clients(tx, portal.id, house.clock)
     assert found is not None
     assert found.methods == {Method.PRIVATE_KEY_JWT}
-    assert list(found.keys) == ["p1"]
+    assert list(found.keys) == ["portal-1"]
 
 
 def test_a_disabled_portal_is_no_client_and_its_tokens_are_dead(
@@ -94,11 +94,11 @@ def test_only_our_own_kind_of_id_is_looked_up(house: House) -> None:
 
 
 def test_keys_are_replaced_and_private_ones_never_kept(house: House, portal: Portal) -> None:
-    house.portals.replace_keys(portal.id, JWKS.replace("p1", "p2"), actor="admin")
+    house.portals.replace_keys(portal.id, JWKS.replace("portal-1", "portal-2"), actor="admin")
     with house.database.read() as tx:
         found = portal_clients(tx, portal.id, house.clock)
     assert found is not None
-    assert list(found.keys) == ["p2"]
+    assert list(found.keys) == ["portal-2"]
     with pytest.raises(JwkInvalid):
         house.portals.replace_keys(portal.id, '{"keys": []}', actor="admin")
     with pytest.raises(PortalUnknown):
