@@ -165,6 +165,7 @@ _WITH_GRANT: Final = (
     .join(refresh_tokens, refresh_tokens.c.grant_id == portal_grants.c.id)
     .where(refresh_tokens.c.token_hash == bindparam("presented"))
 )
+_ADD: Final = insert(refresh_tokens)
 _USE: Final = (
     update(refresh_tokens)
     .where(refresh_tokens.c.token_hash == bindparam("presented"), refresh_tokens.c.used_at.is_(None))
@@ -180,9 +181,13 @@ class RefreshTable:
 
     def add(self, token_hash: bytes, *, grant_id: str, issued_at: datetime, expires_at: datetime) -> None:
         self._tx.execute(
-            insert(refresh_tokens).values(
-                token_hash=token_hash, grant_id=grant_id, issued_at=issued_at, expires_at=expires_at
-            )
+            _ADD,
+            {
+                "token_hash": token_hash,
+                "grant_id": grant_id,
+                "issued_at": issued_at,
+                "expires_at": expires_at,
+            },
         )
 
     def get(self, token_hash: bytes) -> RefreshToken | None:
