@@ -205,5 +205,4 @@ def page(chromium: Any) -> Iterator[Any]:
 def screenshots(request: pytest.FixtureRequest) -> Path:
     """Folder that keeps this test's pictures after the run: ``var/screenshots/<test>``."""
     folder = ROOT / "var" / "screenshots" / re.sub(r"[^\w.-]+", "-", request.node.name).strip("-")
-    folder.mkdir(parents=True, exist_ok=True)
     return folder
