@@ -109,14 +109,14 @@ def _add_second_step(section: Section, *, login: Login, factors: Factors) -> Non
     def second_posted(visit: Visit, form: Form) -> Response:
         answer = answer_in(form)
         try:
-            asked = question(visit)
             if not answer.value:
-                return asked.missing(answer.kind)
-            opened = login.second(visit.jar.get(Cookie.HALF_SESSION), answer, visit.device)
+                return question(visit).missing(answer.kind)
+            try:
+                opened = login.second(visit.jar.get(Cookie.HALF_SESSION), answer, visit.device)
+            except NOT_ANSWERED as error:
+                return question(visit).refuse(error, answer.kind)
         except HalfSessionGone:
             return visit.go("/login", notice="half_gone")
-        except NOT_ANSWERED as error:
-            return asked.refuse(error, answer.kind)
         visit.open_session(opened)
         return visit.finish()
 
