@@ -204,5 +204,4 @@ def page(chromium: Any) -> Iterator[Any]:
 @pytest.fixture
 def screenshots(request: pytest.FixtureRequest) -> Path:
     """Folder that keeps this test's pictures after the run: ``var/screenshots/<test>``."""
-    folder = ROOT / "var" / "screenshots" / re.sub(r"[^\w.-]+", "-", request.node.name).strip("-")
-    return folder
+    return ROOT / "var" / "screenshots" / re.sub(r"[^\w.-]+", "-", request.node.name).strip("-")
