@@ -25,6 +25,8 @@ from app.telemetry import Metrics, Readings, TelemetryMiddleware
 log = structlog.get_logger(__name__)
 
 _READINESS_SECONDS: Final = 1.0
+_PROBE_SECONDS: Final = 10.0
+"""A part that takes longer counts as not ready, whatever it says in the end."""
 _TURN_SECONDS: Final = 0.0005
 
 Probe = Callable[[], object]
@@ -39,27 +41,46 @@ def serve_with_short_turns() -> None:
 
 
 class Readiness:
-    """Runs the probes, at most once a second however often it is asked: the address is open to anyone."""
+    """Runs the probes, at most once a second however often it is asked: the address is open to anyone.
 
-    def __init__(self, probes: Mapping[str, Probe]) -> None:
+    One caller probes; the others get what was found last, and never wait: a part that hangs must not take
+    every thread with it.
+    """
+
+    def __init__(
+        self, probes: Mapping[str, Probe], *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._probes = probes
-        self._lock = threading.Lock()
+        self._monotonic = monotonic
+        self._probing = threading.Lock()
         self._asked_at = float("-inf")
-        self._failed: dict[str, str] = {}
+        self._part = ""
+        self._failed = dict.fromkeys(probes, "NotAskedYet")
 
     def failures(self) -> dict[str, str]:
         """Names of what does not answer, with the class of the error. Empty: ready."""
-        with self._lock:
-            if time.monotonic() - self._asked_at >= _READINESS_SECONDS:
-                self._failed = {}
-                for name, probe in self._probes.items():
-                    try:
-                        probe()
-                    except Exception as cause:  # noqa: BLE001 - whatever it is, this part is not ready
-                        self._failed[name] = type(cause).__name__
-                        log.warning("not_ready", part=name, error=type(cause).__name__)
-                self._asked_at = time.monotonic()
+        if not self._probing.acquire(blocking=False):
+            if self._monotonic() - self._asked_at < _PROBE_SECONDS:
+                return dict(self._failed)
+            return {**self._failed, self._part: TimeoutError.__name__}
+        try:
+            if self._monotonic() - self._asked_at >= _READINESS_SECONDS:
+                self._asked_at = self._monotonic()
+                self._failed = self._probed()
             return dict(self._failed)
+        finally:
+            self._probing.release()
+
+    def _probed(self) -> dict[str, str]:
+        failed = {}
+        for name, probe in self._probes.items():
+            self._part = name
+            try:
+                probe()
+            except Exception as cause:  # noqa: BLE001 - whatever it is, this part is not ready
+                failed[name] = type(cause).__name__
+                log.warning("not_ready", part=name, error=type(cause).__name__)
+        return failed
 
     @property
     def parts(self) -> list[str]:

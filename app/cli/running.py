@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from app.settings import Settings
 
 
+_LAST_REQUEST_SECONDS = 60
+"""For the requests under way when the service stops; after that a process that hangs is ended."""
+
+
 def register(cli: typer.Typer) -> None:
     cli.command(rich_help_panel="Running it")(init)
     cli.command(rich_help_panel="Running it")(demo)
@@ -98,6 +102,8 @@ def worker(
 
 
 def _serve(settings: Settings, *, public: bool) -> None:
+    import multiprocessing
+
     from granian import Granian
     from granian.constants import Interfaces
     from granian.http import HTTP1Settings
@@ -108,6 +114,9 @@ def _serve(settings: Settings, *, public: bool) -> None:
         folder.mkdir(parents=True)
         # The metrics library reads it when it is loaded, so nothing up to here may have loaded it.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+    # A copy of this process would hold the storage's and the token's libraries without their threads: what
+    # `demo` sealed before would be the last that ever was.
+    multiprocessing.set_start_method("spawn", force=True)
     Granian(
         "app.public:create_public_app" if public else "app.main:create_app",
         address=settings.server.host,
@@ -117,6 +126,7 @@ def _serve(settings: Settings, *, public: bool) -> None:
         workers=settings.server.workers,
         http1_settings=HTTP1Settings(header_read_timeout=15_000),
         websockets=False,
+        workers_kill_timeout=_LAST_REQUEST_SECONDS,
         log_enabled=False,  # ours is configured in every process
     ).serve()
     err.print("Stopped.")

@@ -56,12 +56,16 @@ def free_port() -> int:
 
 @dataclass
 class RunningServer:
-    """``absah serve`` in a process group of its own. ``http`` is a client with the right base URL."""
+    """``absah serve`` in a process group of its own. ``http`` is a client with the right base URL.
+
+    ``command`` may be another one that serves.
+    """
 
     settings: Mapping[str, str]
     arguments: Sequence[str]
     log: Path
     port: int
+    command: tuple[str, ...] = ("serve", "--host", "127.0.0.1")
 
     def __post_init__(self) -> None:
         self.base_url = f"http://127.0.0.1:{self.port}"
@@ -76,8 +80,7 @@ class RunningServer:
 
     def start(self) -> None:
         """Start, or start again after :meth:`kill`, and wait until ``/readyz`` answers 200."""
-        where: tuple[str | Path, ...] = ("serve", "--host", "127.0.0.1", "--port", str(self.port))
-        command = [*tied_to_us("TERM"), ABSAH, *where, *self.arguments]
+        command = [*tied_to_us("TERM"), ABSAH, *self.command, "--port", str(self.port), *self.arguments]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 command,
@@ -96,7 +99,9 @@ class RunningServer:
                 pass
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.kill()
-                raise AssertionError(f"absah serve did not become ready:\n{self.output()[-4000:]}")
+                raise AssertionError(
+                    f"absah {self.command[0]} did not become ready:\n{self.output()[-4000:]}"
+                )
             time.sleep(0.05)
 
     def kill(self) -> None:
@@ -126,4 +131,6 @@ class RunningServer:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait(timeout=10)
-            raise AssertionError(f"absah serve did not end on {how.name}:\n{self.output()[-2000:]}") from None
+            raise AssertionError(
+                f"absah {self.command[0]} did not end on {how.name}:\n{self.output()[-2000:]}"
+            ) from None
