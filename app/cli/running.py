@@ -56,7 +56,7 @@ def demo(
     warn_unsafe(settings)
     prepare(settings)
     if not only_prepare:
-        _serve(settings, public=False)
+        _serve(settings, public=False, used=True)
 
 
 def serve(
@@ -101,7 +101,9 @@ def worker(
         upkeep.run_forever(core, carrier, stopping)
 
 
-def _serve(settings: Settings, *, public: bool) -> None:
+def _serve(settings: Settings, *, public: bool, used: bool = False) -> None:
+    """``used``: this process has stored or signed something. Copies of it would hold the libraries for that
+    without their threads, and wait for ever; server processes start afresh then."""
     import multiprocessing
 
     from granian import Granian
@@ -114,9 +116,8 @@ def _serve(settings: Settings, *, public: bool) -> None:
         folder.mkdir(parents=True)
         # The metrics library reads it when it is loaded, so nothing up to here may have loaded it.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
-    # A copy of this process would hold the storage's and the token's libraries without their threads: what
-    # `demo` sealed before would be the last that ever was.
-    multiprocessing.set_start_method("spawn", force=True)
+    if used:
+        multiprocessing.set_start_method("spawn", force=True)
     Granian(
         "app.public:create_public_app" if public else "app.main:create_app",
         address=settings.server.host,

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.support import commands
 from tests.support.processes import tied_to_us
 
 ABSAH = Path(sys.executable).with_name("absah")
@@ -25,14 +26,7 @@ def absah(
     *arguments: str | Path, settings: Mapping[str, str], timeout: float = 120, check: bool = True
 ) -> subprocess.CompletedProcess[str]:
     """Run ``absah`` with exactly these settings; with ``check`` a failure shows what it printed."""
-    done = subprocess.run(
-        [ABSAH, *arguments],
-        check=False,  # ours names the command and shows what it said
-        env=environment(settings),
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-    )
+    done = commands.run([str(one) for one in arguments], environment=environment(settings), timeout=timeout)
     if check and done.returncode:
         raise AssertionError(
             f"absah {arguments[0]} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
