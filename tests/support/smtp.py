@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import os
 import secrets
 import ssl
 import subprocess
@@ -178,9 +177,10 @@ class _Keep:
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
         assert isinstance(envelope.content, bytes)
-        file = self._folder / secrets.token_hex(8)
-        file.write_bytes(envelope.content)
-        os.utime(file)
+        name = secrets.token_hex(8)
+        draft = self._folder.parent / f"{name}.part"  # whoever is killed while writing has taken nothing
+        draft.write_bytes(envelope.content)
+        draft.rename(self._folder / name)
         return "250 2.0.0 taken"
 
 
