@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +25,7 @@ from keys.stores.software import SoftwareKeyStore
 from tests.keys.conftest import AuditInTable, audit_metadata
 from tests.support.clock import FrozenClock
 from tests.support.databases import Begin, tables_in
-from tests.support.needs import ROOT, tool_path
+from tests.support.needs import tool_path
 
 CONFIG = CertificationConfig(base_url="http://pki.absah.go.id")
 
@@ -135,7 +136,7 @@ def pki(clock: FrozenClock, tmp_path: Path) -> Pki:
 def run(*command: str | Path, stdin: bytes | None = None) -> subprocess.CompletedProcess[str]:
     """Run a judge and return what it said; the caller decides."""
     name, *arguments = map(str, command)
-    beside = ROOT / ".venv" / "bin" / name
+    beside = Path(sys.executable).with_name(name)  # pkilint, installed with the other requirements
     program = str(beside) if beside.exists() else tool_path(name)
     done = subprocess.run([program, *arguments], input=stdin, capture_output=True, timeout=60, check=False)
     return subprocess.CompletedProcess(
