@@ -17,8 +17,10 @@ import struct
 import subprocess
 import sys
 import tempfile
+import traceback
 from collections.abc import Mapping, Sequence
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
@@ -26,6 +28,10 @@ from tests.support.processes import tied_to_us
 
 _LENGTH = struct.Struct("!I")
 _STATUS = struct.Struct("!i")
+
+
+_IMPORTED = ("app.cli.main", "app.doctor", "app.provisioning", "app.schema", "app.upkeep")
+"""What commands import when they need it; none of it starts a thread or opens anything."""
 
 
 def run(
@@ -94,13 +100,8 @@ def _received(connection: socket.socket, size: int) -> bytes:
 
 
 def _listen(address: str) -> NoReturn:
-    # What commands import when they need it; none of it starts a thread or opens anything.
-    import app.cli.main
-    import app.doctor
-    import app.provisioning
-    import app.schema
-    import app.upkeep  # noqa: F401
-
+    for module in _IMPORTED:
+        import_module(module)
     threads = len(list(Path("/proc/self/task").iterdir())) if Path("/proc/self/task").is_dir() else 1
     assert threads == 1, "an import started a thread, which copies would not have"
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # copies are nobody's to wait for
@@ -153,7 +154,7 @@ def _command() -> int:
             return 1
         return end.code or 0
     except BaseException:  # noqa: BLE001 - as the interpreter shows what nobody caught
-        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+        traceback.print_exc()
         return 1
     return 0
 
