@@ -11,6 +11,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from app.database import Database
 from app.remembered import Remembered
 from app.settings import Settings
 from app.vault import PURPOSES
@@ -19,12 +20,16 @@ from ca.model import ProfileName
 from ca.tables import Certificates
 from identity.ports import TokenSigner
 from keys.envelope import Envelope
-from keys.errors import KeyCustodyError
+from keys.errors import KeyCustodyError, KeyUnavailable
 from keys.model import KeyAlgorithm, KeyPurpose, KeyRecord, KeyState
-from keys.ports import Begin, Clock
+from keys.ports import Begin, Clock, KeyStore
 from keys.rotation import RotationPolicy, Step, is_published, next_acts
 from keys.service import KeyService
 from keys.stores.kek import KeyEncryptionKey, PassphraseKey, create_key_encryption_key
+from keys.stores.pkcs11.store import Pkcs11KeyStore
+from keys.stores.pkcs11.token import TokenAddress, token_at
+from keys.stores.software import SoftwareKeyStore
+from keys.tables import EncryptedKeyTable
 from signing.errors import NoActiveSeal
 from signing.ports import ReceiptSigner, SealingIdentity
 from signing.receipt import key_id_of
@@ -66,6 +71,8 @@ class CertifiedIdentities:
             )
         try:
             key = self._keys.handle(found.key_id, purpose=KeyPurpose.SEAL)
+        except KeyUnavailable:
+            raise  # the agency's seal is in order; what holds it is away for now
         except KeyCustodyError as cause:
             raise NoActiveSeal(
                 f"The seal key of agency {agency_id!r} may not sign now. Ask the operator to look at it."
@@ -202,6 +209,33 @@ def rotate_wrapping_key(keys: KeyService, envelope: Envelope, *, actor: str) -> 
     return new
 
 
+def key_stores(settings: Settings, database: Database) -> dict[str, KeyStore]:
+    """Every place where keys may be. Loads no token's library: that happens when a key is first used.
+
+    Software is left out when nothing new is made there and no key-encryption key was ever given or made.
+    """
+    stores: dict[str, KeyStore] = {}
+    if settings.keys.in_software or settings.keys.passphrase_file or settings.kek_path.exists():
+        encrypted = EncryptedKeyTable(database.begin, database.read)
+        stores["software"] = SoftwareKeyStore(encrypted_keys=encrypted, kek=wrapping_key(settings))
+    if (token := token_store(settings)) is not None:
+        stores["pkcs11"] = token
+    return stores
+
+
+def token_store(settings: Settings) -> Pkcs11KeyStore | None:
+    """The token that the settings name, if they do."""
+    keys = settings.keys
+    if keys.pkcs11_module is None or keys.pkcs11_pin_file is None:
+        return None
+    address = TokenAddress(keys.pkcs11_module, keys.pkcs11_token, keys.pkcs11_pin_file, keys.pkcs11_sessions)
+    return Pkcs11KeyStore(token_at(address))
+
+
+def store_of_purposes(settings: Settings) -> dict[KeyPurpose, str]:
+    return {KeyPurpose(purpose): store for purpose, store in settings.keys.store_of.items()}
+
+
 def wrapping_key(settings: Settings) -> KeyEncryptionKey | PassphraseKey:
     """What opens the software store. Raises a leaf of :class:`keys.errors.KeyCustodyError`."""
     if settings.keys.passphrase_file is not None:
@@ -210,9 +244,9 @@ def wrapping_key(settings: Settings) -> KeyEncryptionKey | PassphraseKey:
 
 
 def ensure_wrapping_key(settings: Settings) -> Path | None:
-    """Create the key-encryption key when there is none yet; returns where, if it did."""
+    """Create the key-encryption key when one is needed and there is none; returns where, if it did."""
     path = settings.kek_path
-    if settings.keys.passphrase_file is not None or path.exists():
+    if not settings.keys.in_software or settings.keys.passphrase_file is not None or path.exists():
         return None
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     create_key_encryption_key(path)

@@ -10,7 +10,13 @@ from app.audit import Audit
 from app.callers import Callers, build_callers, build_tokens
 from app.citizens import Citizens, build_citizens
 from app.clock import Clock, system_clock
-from app.custody import CertifiedIdentities, CustodyTokenKeys, token_key_policy, wrapping_key
+from app.custody import (
+    CertifiedIdentities,
+    CustodyTokenKeys,
+    key_stores,
+    store_of_purposes,
+    token_key_policy,
+)
 from app.database import Database
 from app.errors import NotInitialised
 from app.evidence import RegisterEvidence
@@ -39,8 +45,6 @@ from identity.provider.sharing import Sharing
 from keys.envelope import Envelope
 from keys.model import KeyPurpose
 from keys.service import KeyService
-from keys.stores.software import SoftwareKeyStore
-from keys.tables import EncryptedKeyTable
 from signing.jobs import SealingJobs, SealingPolicy
 from signing.register import DocumentRegister
 from signing.service import SealingService
@@ -123,10 +127,13 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
     audit = Audit(clock=clock)
     files = ObjectFiles(settings.storage_url, settings.storage)
     # 2. Custody.
-    encrypted = EncryptedKeyTable(database.begin, database.read)
-    store = SoftwareKeyStore(encrypted_keys=encrypted, kek=wrapping_key(settings))
     keys = KeyService(
-        begin=database.begin, read=database.read, stores={store.name: store}, clock=clock, audit=audit
+        begin=database.begin,
+        read=database.read,
+        stores=key_stores(settings, database),
+        store_of=store_of_purposes(settings),
+        clock=clock,
+        audit=audit,
     )
     envelope = Envelope(keys=keys, begin=database.begin, read=database.read, clock=clock, audit=audit)
     # 3. Certification and time.

@@ -3,6 +3,8 @@
 KeyCustodyError
 ├── KeyUnknown · NoActiveKey · StoreUnknown
 ├── KeyUnavailable            the store cannot open it
+│   └── TokenUnreachable · TokenPinRefused · TokenBusy
+├── TokenUnfit                the token does not keep what it must promise about a key
 ├── KeyNotUsable              ├── KeyNotActive · KeyExpired · WrongPurpose · WrongScheme · KeyNotExportable
 ├── TransitionForbidden · KeyStillNeeded
 ├── DataKeyMissing · DataKeyUnknown · DataKeyFixed
@@ -31,6 +33,22 @@ class StoreUnknown(KeyCustodyError):
 
 class KeyUnavailable(KeyCustodyError):
     """The store holds no such private key, or cannot decrypt or reach it."""
+
+
+class TokenUnreachable(KeyUnavailable):
+    """The token's library does not load, or the token is not there or does not answer. It may come back."""
+
+
+class TokenPinRefused(KeyUnavailable):
+    """The token did not take the PIN, is locked, or is one wrong PIN away from that. A person must act."""
+
+
+class TokenBusy(KeyUnavailable):
+    """All sessions of the token are in use."""
+
+
+class TokenUnfit(KeyCustodyError):
+    """The token lacks a mechanism, or a key in it is not kept as custody demands."""
 
 
 class KeyNotUsable(KeyCustodyError):

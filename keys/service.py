@@ -34,9 +34,11 @@ class KeyService:
 
     A state change takes effect in every process after at most ``max_staleness`` seconds: so long a record may
     be remembered, which keeps the hot path free of a query per signature. Opened handles are kept for the
-    process's life. ``read`` opens transactions that only read (default: ``begin``), for databases on which
-    writers wait for each other. Methods that change a key may not be called inside an open transaction of the
-    same database; those that use one may, if ``read`` is another way than ``begin``.
+    process's life. New keys are made in the store that ``store_of`` names for their purpose (default:
+    ``software``); keys made before stay where they are. ``read`` opens transactions that only read (default:
+    ``begin``), for databases on which writers wait for each other. Methods that change a key may not be
+    called inside an open transaction of the same database; those that use one may, if ``read`` is another
+    way than ``begin``.
     """
 
     def __init__(
@@ -47,18 +49,22 @@ class KeyService:
         stores: Mapping[str, KeyStore],
         clock: Clock,
         audit: AuditTrail,
-        default_store: str = "software",
+        store_of: Mapping[KeyPurpose, str] | None = None,
         max_staleness: float = 1.0,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        if default_store not in stores:
-            raise StoreUnknown(f"default key store {default_store!r} is not one of {sorted(stores)}")
+        self._store_for = {purpose: (store_of or {}).get(purpose, "software") for purpose in KeyPurpose}
+        for purpose, name in self._store_for.items():
+            if name not in stores:
+                raise StoreUnknown(
+                    f"key store {name!r}, for {purpose} keys, is not one of {sorted(stores)}: "
+                    "correct ABSAH_KEYS_STORES"
+                )
         self._begin = begin
         self._read = read or begin
         self._stores = stores
         self._clock = clock
         self._audit = audit
-        self._default_store = default_store
         self._max_staleness = max_staleness
         self._monotonic = monotonic
         self._opening = Lock()
@@ -85,13 +91,14 @@ class KeyService:
         2. The record and its audit entry are committed together.
         """
         key_id = f"{purpose}-{secrets.token_hex(10)}"
-        public_key = self._stores[self._default_store].generate(key_id, algorithm)
+        store = self._stores[self._store_for[purpose]]
+        public_key = store.generate(key_id, algorithm)
         record = KeyRecord(
             id=key_id,
             purpose=purpose,
             algorithm=algorithm,
             owner=owner,
-            store=self._default_store,
+            store=store.name,
             state=KeyState.PRE_ACTIVATION,
             public_key=public_key,
             created_at=self._clock(),

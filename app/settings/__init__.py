@@ -215,7 +215,8 @@ class Settings(BaseSettings):
     def unsafe(self, *, keyless: bool = False) -> list[str]:
         """Development stand-ins in use, each with its remedy. Empty when nothing is unsafe."""
         found = []
-        if not keyless and self.keys.kek_file is None and self.keys.passphrase_file is None:
+        no_secret = self.keys.kek_file is None and self.keys.passphrase_file is None
+        if not keyless and no_secret and self.keys.in_software:
             found.append(
                 "the key-encryption key is generated beside the keys that it protects; "
                 "set ABSAH_KEYS_KEK_FILE or ABSAH_KEYS_PASSPHRASE_FILE"
@@ -242,6 +243,16 @@ class Settings(BaseSettings):
         if self.keys.kek_file is not None and self.keys.passphrase_file is not None:
             raise SettingsInvalid(
                 "ABSAH_KEYS_KEK_FILE and ABSAH_KEYS_PASSPHRASE_FILE exclude each other. Unset one of them."
+            )
+        if (self.keys.pkcs11_module is None) != (self.keys.pkcs11_pin_file is None):
+            raise SettingsInvalid(
+                "ABSAH_KEYS_PKCS11_MODULE and ABSAH_KEYS_PKCS11_PIN_FILE belong together. "
+                "Set both, or neither."
+            )
+        if self.keys.pkcs11_module is None and "pkcs11" in self.keys.store_of.values():
+            raise SettingsInvalid(
+                "ABSAH_KEYS_STORES names pkcs11, so the token has to be named, too. "
+                "Set ABSAH_KEYS_PKCS11_MODULE, ABSAH_KEYS_PKCS11_TOKEN and ABSAH_KEYS_PKCS11_PIN_FILE."
             )
         if (self.mail.user is None) != (self.mail.password_file is None):
             raise SettingsInvalid(

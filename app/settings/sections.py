@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, PositiveInt
 
-from app.settings.values import LogFormat, LogLevel, Origin, Section
+from app.settings.values import KeyStores, LogFormat, LogLevel, Origin, Section, stores_by_purpose
 
 
 class KeysSettings(Section):
@@ -19,10 +19,36 @@ class KeysSettings(Section):
         default=None,
         description="File with the passphrase that the key-encryption key is derived from, mode 0600.",
     )
+    stores: KeyStores = Field(
+        default="software",
+        description="Where new keys are made: software or pkcs11, then exceptions by purpose, such as "
+        "'software root-ca=pkcs11 issuing-ca=pkcs11'. Keys that exist stay where they are.",
+    )
+    pkcs11_module: Path | None = Field(
+        default=None,
+        description="PKCS #11 library of the HSM's maker, such as /usr/lib/softhsm/libsofthsm2.so.",
+    )
+    pkcs11_token: str = Field(default="absah", max_length=32, description="Label of the token.")
+    pkcs11_pin_file: Path | None = Field(
+        default=None, description="File with the PIN of the token's user, mode 0600."
+    )
+    pkcs11_sessions: PositiveInt = Field(
+        default=8, description="Sessions that one process opens on the token at most."
+    )
     data_key_days: PositiveInt = Field(
         default=365,
         description="Age in days at which a data key is replaced; what older ones sealed goes on opening.",
     )
+
+    @property
+    def store_of(self) -> dict[str, str]:
+        """Purpose to store."""
+        return stores_by_purpose(self.stores)
+
+    @property
+    def in_software(self) -> bool:
+        """Whether any new key is made in software, so that a key-encryption key is needed."""
+        return "software" in self.store_of.values()
 
 
 class CaSettings(Section):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from ipaddress import ip_network
-from typing import Annotated
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
@@ -56,8 +56,38 @@ def _networks(value: str) -> str:
     return value
 
 
+STORES: Final = ("software", "pkcs11")
+KEY_PURPOSES: Final = (
+    "root-ca", "issuing-ca", "seal", "timestamping", "ocsp", "receipt", "token", "wrapping",
+)  # fmt: skip
+"""Spelt out, not imported: the public process reads these settings and must not load `keys`."""
+
+
+def _key_stores(value: str) -> str:
+    stores_by_purpose(value)
+    return value
+
+
+def stores_by_purpose(value: str) -> dict[str, str]:
+    """``pkcs11 wrapping=software``: a store for all purposes, then exceptions. Raises ``ValueError``."""
+    store, *exceptions = value.split() or [""]
+    if store not in STORES:
+        raise ValueError("must begin with software or pkcs11, the store of all purposes that are not named")
+    chosen = dict.fromkeys(KEY_PURPOSES, store)
+    for exception in exceptions:
+        purpose, _, named = exception.partition("=")
+        if purpose not in chosen or named not in STORES:
+            raise ValueError(
+                f"holds {exception!r}; an exception is PURPOSE=STORE, the purpose one of "
+                f"{', '.join(KEY_PURPOSES)}, the store software or pkcs11"
+            )
+        chosen[purpose] = named
+    return chosen
+
+
 Networks = Annotated[str, AfterValidator(_networks)]
 Origin = Annotated[str, AfterValidator(_origin)]
+KeyStores = Annotated[str, AfterValidator(_key_stores)]
 PlainOrigin = Annotated[Origin, AfterValidator(_plain_http)]
 
 

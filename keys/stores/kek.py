@@ -33,7 +33,7 @@ class KeyEncryptionKey:
     def __init__(self, path: Path) -> None:
         """Raises :class:`keys.errors.KeyEncryptionKeyUnsafe` or ``KeyEncryptionKeyInvalid``."""
         try:
-            key = base64.b64decode(_read_secret(path).strip(), validate=True)
+            key = base64.b64decode(read_secret(path).strip(), validate=True)
         except binascii.Error:
             key = b""
         if len(key) != KEY_BYTES:
@@ -63,7 +63,7 @@ class PassphraseKey:
 
     def __init__(self, path: Path) -> None:
         """Raises :class:`keys.errors.KeyEncryptionKeyUnsafe` or ``KeyEncryptionKeyInvalid``."""
-        self._passphrase = _read_secret(path).rstrip(b"\r\n")
+        self._passphrase = read_secret(path).rstrip(b"\r\n")
         if len(self._passphrase) < _SHORTEST_PASSPHRASE:
             raise KeyEncryptionKeyInvalid(
                 f"{path} holds fewer than {_SHORTEST_PASSPHRASE} bytes: choose a passphrase of several words"
@@ -111,7 +111,11 @@ def create_key_encryption_key(path: Path) -> None:
         os.close(directory)
 
 
-def _read_secret(path: Path) -> bytes:
+def read_secret(path: Path) -> bytes:
+    """The bytes of a file that only its owner may use: a key, a passphrase, a PIN.
+
+    Raises :class:`keys.errors.KeyEncryptionKeyUnsafe` or ``KeyEncryptionKeyInvalid``.
+    """
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode  # of the open file: nobody can swap it in between

@@ -230,14 +230,14 @@ def test_stores_that_are_not_configured_are_named(
     engine: Engine, service: KeyService, software_store: SoftwareKeyStore, times: Times
 ) -> None:
     record = in_state(service, KeyState.ACTIVE)
-    with pytest.raises(StoreUnknown, match="default"):
+    with pytest.raises(StoreUnknown, match="ABSAH_KEYS_STORES"):
         KeyService(begin=engine.begin, stores={}, clock=times.clock, audit=_Silent())
     other = KeyService(
         begin=engine.begin,
         stores={"hsm": software_store},
         clock=times.clock,
         audit=_Silent(),
-        default_store="hsm",
+        store_of=dict.fromkeys(KeyPurpose, "hsm"),
     )
     with pytest.raises(StoreUnknown, match="software"):
         other.handle(record.id)
