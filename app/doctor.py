@@ -19,7 +19,7 @@ from sqlalchemy import text
 
 from app import schema
 from app.citizens import breached_passwords
-from app.custody import wrapping_key
+from app.custody import token_store, wrapping_key
 from app.database import Database, sqlite_file
 from app.errors import ApplicationError
 from app.mail import carrier_for
@@ -31,6 +31,8 @@ from ca.model import CertificateStatus, ProfileName
 from ca.tables import Certificates
 from identity.mail.errors import MailServerUnavailable
 from keys.errors import KeyCustodyError
+from keys.model import KeyState
+from keys.stores.pkcs11.store import Pkcs11KeyStore
 from signing import fonts
 
 _ROOM: Final = 1024**3
@@ -65,7 +67,11 @@ def examine() -> list[Finding]:
         return [*findings, Finding(Health.BROKEN, "settings", str(cause), "Correct the variable.")]
     findings.extend(_settings(settings))
     findings.append(_guarded("disk", lambda: _disk(settings)))
-    findings.append(_guarded("key-encryption key", lambda: _wrapping_key(settings)))
+    if settings.keys.in_software:
+        findings.append(_guarded("key-encryption key", lambda: _wrapping_key(settings)))
+    token = token_store(settings)
+    if token is not None:
+        findings.append(_guarded("token", lambda: Finding(Health.OK, "token", token.examine())))
     if settings.identity.breached_passwords_file is not None:
         findings.append(_guarded("breached passwords", lambda: _breached(settings)))
     findings.append(_guarded("fonts", _fonts))
@@ -88,6 +94,8 @@ def examine() -> list[Finding]:
         except (ApplicationError, KeyCustodyError) as cause:
             return [*findings, Finding(Health.BROKEN, "core", str(cause), "Correct what is named above.")]
         findings.append(_guarded("keys", lambda: _keys(core)))
+        if token is not None:
+            findings.append(_guarded("keys in the token", lambda: _keys_in_token(core, token)))
         findings.extend(_certificates(core))
         findings.append(_guarded("mail", lambda: _mail(core)))
         findings.append(_guarded("audit trail", lambda: _audit(core)))
@@ -192,6 +200,30 @@ def _keys(core: Core) -> Finding:
     core.require_initialised()
     core.keys_answer()
     return Finding(Health.OK, "keys", f"{len(core.keys.list())} in custody; receipt and token keys sign")
+
+
+def _keys_in_token(core: Core, token: Pkcs11KeyStore) -> Finding:
+    """Nothing is removed from here: a register restored from an old backup does not know its newest keys."""
+    alive = {
+        key.id for key in core.keys.list() if key.store == token.name and key.state is not KeyState.DESTROYED
+    }
+    whole, halves = token.inventory()
+    if missing := alive - whole:
+        return Finding(
+            Health.BROKEN,
+            "keys in the token",
+            f"missing: {', '.join(sorted(missing))}",
+            "Is this the right token? Else restore it from its maker's backup.",
+        )
+    if strays := (whole | halves) - alive:
+        return Finding(
+            Health.WARNING,
+            "keys in the token",
+            f"unknown to the register: {', '.join(sorted(strays))}",
+            "Left by a crash, or another installation's. Remove ours with `pkcs11-tool --delete-object`, "
+            "unless the register was restored from a backup that is older than they are.",
+        )
+    return Finding(Health.OK, "keys in the token", f"{len(alive)}, all there")
 
 
 def _certificates(core: Core) -> Iterator[Finding]:

@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-import pkcs11
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
@@ -28,7 +27,7 @@ from keys.model import SIGNATURE_ALGORITHMS, KeyAlgorithm
 from keys.ports import KeyStore
 from keys.stores.pkcs11.module import close_modules, module_at
 from keys.stores.pkcs11.store import Pkcs11KeyStore
-from keys.stores.pkcs11.token import Token, locked
+from keys.stores.pkcs11.token import Token
 from tests.keys.store_contract import KeyStoreContract, made, verify
 from tests.support.hsm import LABEL, Hsm, Wire, proxy, running_hsm, softhsm, wire
 
@@ -103,9 +102,10 @@ def test_half_a_key_is_not_opened_and_is_replaced_by_a_whole_one(hsm: Hsm, lost:
     close_modules()  # as after the crash that left it
     with pytest.raises(KeyUnavailable):
         store.open(half)
+    assert store.inventory() == (set(), {"k"})
     whole = made(store, "k")
     verify(whole, store.open(whole).sign(b"x"), b"x")
-    assert store.key_ids() == {"k"}
+    assert store.inventory() == ({"k"}, set())
 
 
 def test_destroying_leaves_nothing_in_the_token(hsm: Hsm) -> None:
@@ -155,11 +155,22 @@ def test_a_pin_file_that_others_read_is_refused(hsm: Hsm) -> None:
         Pkcs11KeyStore(Token(hsm.address())).examine()
 
 
-@pytest.mark.parametrize("refusal", [pkcs11.PinLocked, pkcs11.PinExpired, pkcs11.UserPinNotInitialized])
-def test_a_locked_token_names_who_unlocks_it(refusal: type[Exception]) -> None:
-    """SoftHSM2 never locks, so this is what would be said."""
-    assert "security officer" in locked("absah")
-    assert issubclass(refusal, pkcs11.PKCS11Error)
+def test_a_token_without_a_pin_names_who_sets_one(hsm: Hsm) -> None:
+    """SoftHSM2 never locks; a token whose PIN was never set refuses with the same remedy."""
+    hsm.tool(
+        "--init-token",
+        "--slot-index",
+        "1",
+        "--label",
+        "fresh",
+        "--so-pin",
+        hsm.so_pin,
+        login=False,
+        named=False,
+    )
+    close_modules()
+    with pytest.raises(TokenPinRefused, match="security officer"):
+        Pkcs11KeyStore(Token(replace(hsm.address(), label="fresh"))).examine()
 
 
 def test_a_missing_module_and_a_file_that_is_none_are_named(hsm: Hsm, tmp_path: Path) -> None:

@@ -69,6 +69,16 @@ class Hsm:
     def address(self, module: Path | None = None, *, sessions: int = 8) -> TokenAddress:
         return TokenAddress(module or softhsm(), LABEL, self.pin_file, sessions)
 
+    @property
+    def settings(self) -> dict[str, str]:
+        """The environment of a service that keeps every key in this token."""
+        return self.environment | {
+            "ABSAH_KEYS_STORES": "pkcs11",
+            "ABSAH_KEYS_PKCS11_MODULE": str(softhsm()),
+            "ABSAH_KEYS_PKCS11_TOKEN": LABEL,
+            "ABSAH_KEYS_PKCS11_PIN_FILE": str(self.pin_file),
+        }
+
     def make(self) -> None:
         tokens = self.folder / "tokens"
         tokens.mkdir(parents=True)
@@ -89,12 +99,11 @@ class Hsm:
             self.so_pin,
         )
 
-    def tool(self, *arguments: str, login: bool = True) -> str:
+    def tool(self, *arguments: str, login: bool = True, named: bool = True) -> str:
         """What `pkcs11-tool` says: another program's view of the token."""
         credentials = ("--login", "--pin", self.pin) if login else ()
-        return self._run(
-            "pkcs11-tool", "--module", str(softhsm()), "--token-label", LABEL, *credentials, *arguments
-        )
+        which = ("--token-label", LABEL) if named else ()
+        return self._run("pkcs11-tool", "--module", str(softhsm()), *which, *credentials, *arguments)
 
     def _run(self, tool: str, *arguments: str) -> str:
         done = subprocess.run(

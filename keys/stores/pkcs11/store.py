@@ -105,18 +105,22 @@ class Pkcs11KeyStore:
             )
         return f"{token.label!r}, {token.manufacturer_id} {token.model}".strip()
 
-    def key_ids(self) -> set[str]:
-        """Ids of all keys in the token that custody could have made."""
+    def inventory(self) -> tuple[set[str], set[str]]:
+        """Ids of whole keys in the token, and of halves that a crash left. Others' keys are among them."""
 
-        def work(session: Session) -> set[str]:
-            return {
-                key[Attribute.ID].decode(errors="replace")
-                for kind in (ObjectClass.PRIVATE_KEY, ObjectClass.SECRET_KEY)
-                for key in objects(session.raw, {Attribute.CLASS: kind})
-            }
+        def ids(session: Session, kind: ObjectClass) -> set[str]:
+            found = objects(session.raw, {Attribute.CLASS: kind})
+            return {key[Attribute.ID].decode(errors="replace") for key in found}
 
         with _translated("the keys of the token cannot be listed"):
-            return self._token.run(work)
+            private, public, secret = self._token.run(
+                lambda session: (
+                    ids(session, ObjectClass.PRIVATE_KEY),
+                    ids(session, ObjectClass.PUBLIC_KEY),
+                    ids(session, ObjectClass.SECRET_KEY),
+                )
+            )
+        return secret | (private & public), private ^ public
 
     def _require_free(self, key_id: str) -> None:
         def halves(session: Session) -> tuple[bool, bool]:
