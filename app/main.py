@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from app import schema, upkeep
 from app.citizens import build_shell, citizen_pages
+from app.custody import token_store
 from app.guards import BearerGuard
 from app.holders import holder_fingerprint
 from app.logs import configure_logging
@@ -41,12 +42,14 @@ def create_app() -> FastAPI:
 
 def build_app(core: Core, *, closing: ExitStack) -> FastAPI:
     """The application over a core that exists."""
+    token = token_store(core.settings)
     application = new_application(
         core.settings,
         title="Absah",
         probes={
             "database": core.database.ping,
             "storage": core.files.ping,
+            **({} if token is None else {"token": token.ping}),
             "keys": core.keys_answer,
             "time": lambda: core.tsa.chain,
         },
@@ -54,6 +57,9 @@ def build_app(core: Core, *, closing: ExitStack) -> FastAPI:
         readings=lambda: readings(core.outbox, core.clock),
         has_accounts=True,
     )
+    if token is not None:
+        errors = application.state.metrics.hsm_errors
+        token.watch(lambda error: errors.labels(error).inc())
     callers = core.callers
     # Routes are tried in this order: what programs ask for thousands of times comes before people's pages.
     application.include_router(identity_routes(callers.reader, callers.grants, jwks=callers.tokens.jwks))

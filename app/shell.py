@@ -141,6 +141,7 @@ def new_application(
         redirect_slashes=False,  # redirects would name the host that the caller claims
     )
     metrics = Metrics(readings)
+    application.state.metrics = metrics
     answers.install(application, public_url=settings.public_url, has_accounts=has_accounts)
     _health_routes(application, Readiness(probes), metrics)
     # The last one added stands outermost.

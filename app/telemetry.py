@@ -57,6 +57,13 @@ class Metrics:
             registry=self.registry,
         )
 
+        self.hsm_errors = Counter(
+            "absah_hsm_errors",
+            "Errors of the PKCS #11 token or its library.",
+            ("error",),
+            registry=self.registry,
+        )
+
     def exposition(self) -> bytes:
         """Prometheus text format; over all processes when there are several."""
         if MULTIPROCESS_DIR not in os.environ:

@@ -47,7 +47,7 @@ class House:
 
     def add_agency(self, agency_id: str, *options: str) -> Client:
         """Another agency, made with the command line while the server runs."""
-        return _add_agency(self.settings, self.server, agency_id, *options)
+        return add_agency(self.settings, self.server, agency_id, *options)
 
     def seal(
         self, pdf: bytes, *, key: str | None = None, accept: str = "application/json", **facts: Any
@@ -121,10 +121,11 @@ def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         server = RunningServer(settings, (), folder / "serve.log", port)
         closing.callback(server.close)
         server.start()
-        yield House(settings, server, _add_agency(settings, server, "dpmptsp"), folder)
+        yield House(settings, server, add_agency(settings, server, "dpmptsp"), folder)
 
 
-def _add_agency(settings: dict[str, str], server: RunningServer, agency_id: str, *options: str) -> Client:
+def add_agency(settings: dict[str, str], server: RunningServer, agency_id: str, *options: str) -> Client:
+    """An agency with its seal and one system, made with the command line."""
     printed = absah(
         *("agency", "add", agency_id, "--name", f"Dinas {agency_id} Kabupaten Nusa Permata"),
         *("--organization-identifier", "NTRID-9120101234567", *options),

@@ -69,12 +69,11 @@ class Hsm:
     def address(self, module: Path | None = None, *, sessions: int = 8) -> TokenAddress:
         return TokenAddress(module or softhsm(), LABEL, self.pin_file, sessions)
 
-    @property
-    def settings(self) -> dict[str, str]:
+    def settings(self, module: Path | None = None) -> dict[str, str]:
         """The environment of a service that keeps every key in this token."""
         return self.environment | {
             "ABSAH_KEYS_STORES": "pkcs11",
-            "ABSAH_KEYS_PKCS11_MODULE": str(softhsm()),
+            "ABSAH_KEYS_PKCS11_MODULE": str(module or softhsm()),
             "ABSAH_KEYS_PKCS11_TOKEN": LABEL,
             "ABSAH_KEYS_PKCS11_PIN_FILE": str(self.pin_file),
         }
@@ -119,19 +118,25 @@ class Hsm:
 
 
 @contextmanager
-def running_hsm(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hsm]:
-    """Make a token, let this process see it and no other, and forget it at the end."""
+def made_hsm() -> Iterator[Hsm]:
+    """Make a token for other processes, and remove it at the end."""
     softhsm()
-    folder = Path(tempfile.mkdtemp(prefix="absah-hsm-"))  # short: a socket's path has at most 107 bytes
-    hsm = Hsm(folder)
+    hsm = Hsm(Path(tempfile.mkdtemp(prefix="absah-hsm-")))  # short: a socket's path has at most 107 bytes
     try:
         hsm.make()
+        yield hsm
+    finally:
+        shutil.rmtree(hsm.folder, ignore_errors=True)
+
+
+@contextmanager
+def running_hsm(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hsm]:
+    """Make a token, let this process see it and no other, and forget it at the end."""
+    with made_hsm() as hsm:
         close_modules()  # the library reads its configuration when it starts
         monkeypatch.setenv("SOFTHSM2_CONF", hsm.environment["SOFTHSM2_CONF"])
         yield hsm
-    finally:
         close_modules()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 class Wire:

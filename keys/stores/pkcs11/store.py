@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final
 
@@ -87,9 +87,14 @@ class Pkcs11KeyStore:
         with _translated(f"key {record.id} cannot be destroyed"):
             self._token.run_once(lambda session: _remove(session, record.id))
 
-    def failures(self) -> Mapping[str, int]:
-        """How often which error of the token came up in this process, for metrics."""
-        return self._token.failures()
+    def watch(self, failed: Callable[[str], object]) -> None:
+        """From now on call ``failed`` with the name of each error of the token, for metrics."""
+        self._token.watch(failed)
+
+    def ping(self) -> None:
+        """Ask the token for something small, and connect anew if it was away. Raises ``KeyUnavailable``."""
+        with _translated("the token does not answer"):
+            self._token.run(lambda session: session.raw.generate_random(64))
 
     def examine(self) -> str:
         """Log in and look: what this token is. Raises :class:`keys.errors.KeyCustodyError`."""
@@ -202,12 +207,9 @@ class _AesWrapper:
             return self._run("decrypt", sealed, nonce, associated_data)
 
     def _run(self, act: str, data: bytes, nonce: bytes, associated_data: bytes) -> bytes:
-        parameters = GCMParams(nonce, associated_data, _TAG_BYTES * 8)
-
         def work(session: Session) -> bytes:
-            key: Any = session.key(self._record.id, ObjectClass.SECRET_KEY)
-            result: bytes = getattr(key, act)(data, mechanism=Mechanism.AES_GCM, mechanism_param=parameters)
-            return result
+            key = session.key(self._record.id, ObjectClass.SECRET_KEY)
+            return _gcm(getattr(key, act), data, nonce, associated_data)
 
         return self._token.run(work)
 
@@ -217,6 +219,7 @@ def _made(session: pkcs11.Session, key_id: str, algorithm: KeyAlgorithm) -> byte
     (key,) = objects(session, {Attribute.CLASS: kind_of(algorithm), Attribute.ID: key_id.encode()})
     require_guarded(key, algorithm)
     if public is None:
+        _require_wraps(key)
         return b""
     info = public_key_info(public, algorithm)
     _require_pair(key, info, algorithm)
@@ -239,6 +242,25 @@ def _require_pair(key: Any, info: bytes, algorithm: KeyAlgorithm) -> None:
         raise TokenUnfit(
             "the token made a private and a public key that do not fit: look at its maker's software"
         ) from cause
+
+
+def _require_wraps(key: Any) -> None:
+    """Some tokens list AES-GCM and take it with nonces of their own only; some wires do not carry it."""
+    nonce, probe = secrets.token_bytes(_NONCE_BYTES), secrets.token_bytes(32)
+    try:
+        opened = _gcm(key.decrypt, _gcm(key.encrypt, probe, nonce, b"probe"), nonce, b"probe")
+    except (pkcs11.MechanismInvalid, pkcs11.MechanismParamInvalid) as cause:
+        raise TokenUnfit(
+            f"the token does not wrap with AES-256-GCM as we need it ({type(cause).__name__}): keep wrapping "
+            "keys in software, with ABSAH_KEYS_STORES='pkcs11 wrapping=software'"
+        ) from cause
+    if opened != probe:
+        raise TokenUnfit("the token's AES-GCM does not give back what it was given: ask its maker")
+
+
+def _gcm(act: Callable[..., bytes], data: bytes, nonce: bytes, associated_data: bytes) -> bytes:
+    parameters = GCMParams(nonce, associated_data, _TAG_BYTES * 8)
+    return act(data, mechanism=Mechanism.AES_GCM, mechanism_param=parameters)
 
 
 def _private(session: Session, key_id: str) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -166,13 +165,11 @@ class Token:
         self._failed_at = float("-inf")
         self._failure: KeyUnavailable | None = None
         self._refused_pin: str | None = None
-        self._counting = Lock()
-        self._failures: Counter[str] = Counter()
+        self._watchers: list[Callable[[str], object]] = []
 
-    def failures(self) -> Mapping[str, int]:
-        """How often which error of the token or its library came up in this process."""
-        with self._counting:
-            return dict(self._failures)
+    def watch(self, failed: Callable[[str], object]) -> None:
+        """From now on call ``failed`` with the name of each error of the token or its library."""
+        self._watchers.append(failed)
 
     def run(self, work: Callable[[Session], _Result]) -> _Result:
         """The result of ``work``, which may be called a second time: after a lost session, or a lost token.
@@ -260,8 +257,8 @@ class Token:
             return False
 
     def _count(self, failure: pkcs11.PKCS11Error) -> None:
-        with self._counting:
-            self._failures[_name(failure)] += 1
+        for failed in self._watchers:
+            failed(_name(failure))
 
     # --- connecting ----------------------------------------------------------------------------------
 
