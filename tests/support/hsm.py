@@ -144,7 +144,8 @@ class Wire:
 
     def __init__(self, hsm: Hsm) -> None:
         self._hsm = hsm
-        self._socket = hsm.folder / "wire"
+        # One for all tests of this process, because the client's library reads the address once.
+        self._socket = Path(tempfile.gettempdir()) / f"absah-wire-{os.getpid()}"
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -175,3 +176,4 @@ class Wire:
             os.killpg(self._process.pid, signal.SIGKILL)  # it serves each client in a child
             self._process.wait(timeout=10)
             self._process = None
+            self._socket.unlink(missing_ok=True)

@@ -79,6 +79,7 @@ class Module:
         self._changed = Condition()
         self._inside = 0
         self._restarting = False
+        self._closed = False
         functions = _functions_of(path)
         self._initialise: Callable[[], int] = partial(
             functions.C_Initialize, ctypes.byref(_InitializeArgs(flags=_OS_LOCKING_OK))
@@ -111,6 +112,9 @@ class Module:
         with self._changed:
             if not self._changed.wait_for(lambda: not self._restarting, PATIENCE):
                 raise TokenUnreachable(f"{self.path} is being started again, and that takes too long")
+            if self._closed:
+                self._start()
+                self._closed = False
             self._inside += 1
         try:
             yield
@@ -147,9 +151,9 @@ class Module:
                 self._changed.notify_all()
 
     def close(self) -> None:
-        """C_Finalize: closes all sessions, and logs out."""
-        if os.getpid() == self._process:
-            self.generation += 1
+        """C_Finalize: closes all sessions, and logs out. Who uses it afterwards starts it again."""
+        if os.getpid() == self._process and not self._closed:
+            self._closed = True
             self._finalise()
 
     def _start(self) -> None:
