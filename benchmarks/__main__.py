@@ -1,6 +1,7 @@
 """``make bench``: every figure beside its peer, as a table and as ``benchmarks/latest.json``.
 
-``python -m benchmarks NAME …`` runs only the groups named: sealing, validation, memory, http, identity.
+``python -m benchmarks NAME …`` runs only the groups named: sealing, custody, validation, memory, http,
+identity.
 """
 
 from __future__ import annotations
@@ -16,7 +17,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import bench_http, bench_identity, bench_memory, bench_sealing, bench_validation
+from benchmarks import (
+    bench_custody,
+    bench_http,
+    bench_identity,
+    bench_memory,
+    bench_sealing,
+    bench_validation,
+)
 from benchmarks.harness import Figure
 from benchmarks.house import house
 
@@ -34,7 +42,7 @@ def _in_process(scratch: Path, groups: set[str]) -> Iterator[Figure]:
 def main() -> None:
     """Run, print, and keep the whole run; a partial run replaces only its own rows."""
     logging.disable(logging.WARNING)  # the peer warns about each document
-    every = ("sealing", "validation", "memory", "http", "identity")
+    every = ("sealing", "custody", "validation", "memory", "http", "identity")
     groups = set(sys.argv[1:]) or set(every)
     if unknown := groups.difference(every):
         raise SystemExit(f"no such group: {', '.join(sorted(unknown))}; there are {', '.join(every)}")
@@ -42,10 +50,12 @@ def main() -> None:
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="absah-bench-") as folder:
         scratch = Path(folder)
-        for name in ("house", "memory", "http", "identity"):
+        for name in ("house", "custody", "memory", "http", "identity"):
             (scratch / name).mkdir()
         if groups & {"sealing", "validation"}:
             figures += _in_process(scratch / "house", groups)
+        if "custody" in groups:
+            figures += bench_custody.run(scratch / "custody")
         if "memory" in groups:
             figures += bench_memory.run(scratch / "memory")
         if "http" in groups:

@@ -10,6 +10,8 @@ from pydantic import ValidationError
 
 from app.errors import SettingsInvalid, UnsafeForProduction
 from app.settings import Settings, describe
+from app.settings.values import KEY_PURPOSES
+from keys.model import KeyPurpose
 
 
 @pytest.fixture(autouse=True)
@@ -178,3 +180,27 @@ def test_a_plain_http_loopback_service_takes_forms_under_both_of_its_names() -> 
     public = Settings(public_url="https://sah.example.go.id", pki_url="http://pki.example.go.id")
     assert public.page_origins == ("https://sah.example.go.id",)
     assert public.passkey_origin == "https://sah.example.go.id"
+
+
+def test_stores_are_chosen_for_all_keys_and_then_by_purpose(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert set(KEY_PURPOSES) == set(KeyPurpose)
+    monkeypatch.setenv("ABSAH_KEYS_STORES", "pkcs11 wrapping=software")
+    with pytest.raises(SettingsInvalid, match="ABSAH_KEYS_PKCS11_MODULE"):
+        Settings.load()
+    monkeypatch.setenv("ABSAH_KEYS_PKCS11_MODULE", "/usr/lib/hsm.so")
+    with pytest.raises(SettingsInvalid, match="ABSAH_KEYS_PKCS11_PIN_FILE"):
+        Settings.load()
+    monkeypatch.setenv("ABSAH_KEYS_PKCS11_PIN_FILE", "/run/secrets/pin")
+    chosen = Settings.load().keys
+    assert {purpose for purpose, store in chosen.store_of.items() if store == "software"} == {"wrapping"}
+    assert chosen.in_software
+    monkeypatch.setenv("ABSAH_KEYS_STORES", "pkcs11")
+    assert not Settings.load().keys.in_software
+    assert not any("key-encryption key" in words for words in Settings.load().unsafe())
+
+
+@pytest.mark.parametrize("value", ["", "hsm", "software seal", "software king=pkcs11", "seal=pkcs11"])
+def test_a_store_that_is_none_is_refused_in_words(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ABSAH_KEYS_STORES", value)
+    with pytest.raises(SettingsInvalid, match=r"ABSAH_KEYS_STORES .*software or pkcs11"):
+        Settings.load()
