@@ -19,7 +19,7 @@ from sqlalchemy import text
 
 from app import schema
 from app.citizens import breached_passwords
-from app.custody import token_store, wrapping_key
+from app.custody import store_of_purposes, token_store, wrapping_key
 from app.database import Database, sqlite_file
 from app.errors import ApplicationError
 from app.mail import carrier_for
@@ -31,7 +31,7 @@ from ca.model import CertificateStatus, ProfileName
 from ca.tables import Certificates
 from identity.mail.errors import MailServerUnavailable
 from keys.errors import KeyCustodyError
-from keys.model import KeyState
+from keys.model import SIGNATURE_ALGORITHMS, KeyAlgorithm, KeyPurpose, KeyState
 from keys.stores.pkcs11.store import Pkcs11KeyStore
 from signing import fonts
 
@@ -71,7 +71,7 @@ def examine() -> list[Finding]:
         findings.append(_guarded("key-encryption key", lambda: _wrapping_key(settings)))
     token = token_store(settings)
     if token is not None:
-        findings.append(_guarded("token", lambda: Finding(Health.OK, "token", token.examine())))
+        findings.append(_guarded("token", lambda: _token(settings, token)))
     if settings.identity.breached_passwords_file is not None:
         findings.append(_guarded("breached passwords", lambda: _breached(settings)))
     findings.append(_guarded("fonts", _fonts))
@@ -200,6 +200,12 @@ def _keys(core: Core) -> Finding:
     core.require_initialised()
     core.keys_answer()
     return Finding(Health.OK, "keys", f"{len(core.keys.list())} in custody; receipt and token keys sign")
+
+
+def _token(settings: Settings, token: Pkcs11KeyStore) -> Finding:
+    wraps = store_of_purposes(settings)[KeyPurpose.WRAPPING] == token.name
+    needed = tuple(KeyAlgorithm) if wraps else SIGNATURE_ALGORITHMS
+    return Finding(Health.OK, "token", token.examine(needed))
 
 
 def _keys_in_token(core: Core, token: Pkcs11KeyStore) -> Finding:

@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pkcs11
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
@@ -205,6 +207,40 @@ def test_when_all_sessions_are_lent_the_next_waits_its_turn_and_then_says_so(
     token.run(lambda session: None)
 
 
+class _Small:
+    """A token with a session table of ``size``; SoftHSM2's own has no end."""
+
+    def __init__(self, token: pkcs11.Token, size: int) -> None:
+        self._token = token
+        self._left = size
+        self.label, self.flags = token.label, token.flags
+
+    def open(self, **options: Any) -> pkcs11.Session:
+        if not self._left:
+            raise pkcs11.SessionCount
+        self._left -= 1
+        return self._token.open(**options)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_a_token_with_few_sessions_is_shared_and_one_with_none_is_named(
+    hsm: Hsm, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    record = made(Pkcs11KeyStore(Token(hsm.address())), "k")
+    close_modules()
+    find = Token._find
+    monkeypatch.setattr(Token, "_find", lambda self, module: _Small(find(self, module), size))
+    store = Pkcs11KeyStore(Token(hsm.address()))
+    if size == 1:  # taken by the login
+        with pytest.raises(TokenBusy, match="allow more sessions"):
+            store.open(record)
+        return
+    key = store.open(record)
+    with ThreadPoolExecutor(8) as pool:
+        for signature in pool.map(key.sign, [b"x"] * 40):
+            verify(record, signature, b"x")
+
+
 def _lose_sessions(hsm: Hsm) -> None:
     """C_CloseAllSessions, as a token does when it is reset."""
     module = module_at(softhsm())
@@ -283,8 +319,8 @@ def test_a_wrapping_key_is_not_made_where_it_could_not_wrap(
 
 
 @pytest.mark.parametrize("library", [softhsm, proxy])
-def test_eight_threads_sign_wrap_and_generate_at_once(
-    hsm: Hsm, library: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
+def test_eight_threads_sign_and_wrap_while_the_token_forgets_us(
+    hsm: Hsm, library: Callable[[], Path]
 ) -> None:
     _work(hsm, library(), seconds=5, loss=1.0)
 

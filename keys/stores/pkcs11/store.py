@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Final
 
@@ -30,15 +30,12 @@ _TAG_BYTES: Final = 16
 _PIECE: Final = 16 * 1024
 """Network HSMs limit a message; what is longer (a large CRL under an RSA key) is handed over in pieces."""
 
-NEEDED: Final = (
-    Mechanism.EC_KEY_PAIR_GEN,
-    Mechanism.ECDSA,
-    Mechanism.RSA_PKCS_KEY_PAIR_GEN,
-    Mechanism.SHA256_RSA_PKCS,
-    Mechanism.AES_KEY_GEN,
-    Mechanism.AES_GCM,
-)
-"""What a token must be able to do to hold keys of every purpose."""
+_MECHANISMS: Final[Mapping[KeyAlgorithm, tuple[Mechanism, Mechanism]]] = {
+    KeyAlgorithm.EC_P256: (Mechanism.EC_KEY_PAIR_GEN, Mechanism.ECDSA),
+    KeyAlgorithm.EC_P384: (Mechanism.EC_KEY_PAIR_GEN, Mechanism.ECDSA),
+    KeyAlgorithm.RSA_3072: (Mechanism.RSA_PKCS_KEY_PAIR_GEN, Mechanism.SHA256_RSA_PKCS),
+    KeyAlgorithm.AES_256: (Mechanism.AES_KEY_GEN, Mechanism.AES_GCM),
+}
 
 
 class Pkcs11KeyStore:
@@ -96,13 +93,16 @@ class Pkcs11KeyStore:
         with _translated("the token does not answer"):
             self._token.run(lambda session: session.raw.generate_random(64))
 
-    def examine(self) -> str:
-        """Log in and look: what this token is. Raises :class:`keys.errors.KeyCustodyError`."""
+    def examine(self, algorithms: Iterable[KeyAlgorithm] = tuple(KeyAlgorithm)) -> str:
+        """Log in and look: what this token is. Raises :class:`keys.errors.TokenUnfit` when it has not the
+        mechanisms for keys of these ``algorithms``, and ``KeyUnavailable``.
+        """
         with _translated("the token cannot be examined"):
             token, able = self._token.run(
                 lambda session: (session.raw.token, session.raw.token.slot.get_mechanisms())
             )
-        missing = [mechanism.name for mechanism in NEEDED if mechanism not in able]
+        needed = {mechanism for algorithm in algorithms for mechanism in _MECHANISMS[algorithm]}
+        missing = sorted(mechanism.name for mechanism in needed - able)
         if missing:
             raise TokenUnfit(
                 f"token {token.label!r} cannot do {', '.join(missing)}: use another one, or keep keys that "

@@ -197,9 +197,11 @@ class Token:
         """The same for work that changes the token: in a session that may write, and never repeated."""
         self.run(lambda session: session.raw.generate_random(64))  # so that the login is a living one
         link = self._link
-        if link is None:
-            raise TokenUnreachable(f"token {self.address.label!r} was lost: try again")
-        with self._module().using():
+        assert link is not None, "run() connects, and a link is replaced, never removed"
+        module = self._module()
+        with module.using():
+            if link.generation != module.generation:
+                raise TokenUnreachable(f"token {self.address.label!r} was lost just now: try again")
             try:
                 raw = link.token.open(rw=True)
                 try:
@@ -282,7 +284,7 @@ class Token:
             try:
                 self._link = self._link_after(lost)
             except KeyUnavailable as failure:
-                self._link, self._failure, self._failed_at = lost, failure, self._monotonic()
+                self._failure, self._failed_at = failure, self._monotonic()
                 raise
             self._failure = None
             return self._link
