@@ -86,7 +86,9 @@ def build_app(core: Core, *, closing: ExitStack) -> FastAPI:
     application.include_router(
         signing_routes(core.sealing, core.register, guard=guard, fingerprint=fingerprint)
     )
-    application.include_router(ca_routes(core.revocation, core.tsa, read=core.database.read))
+    application.include_router(
+        ca_routes(core.revocation, core.tsa, read=core.database.read, clock=core.clock)
+    )
     application.include_router(citizen_pages(shell, core.citizens, clock=core.clock))
     for pages in office_pages(shell, core):
         application.include_router(pages)

@@ -67,7 +67,7 @@ def publish_trust(core: Core) -> datetime | None:
     """
     for record in read_published_trust(core.database.read).certificates:
         if record.profile.value in {"root", "issuing"}:
-            core.revocation.current_crl(record.name)
+            core.revocation.lists.renew(record.name)
     return export_trust(read_published_trust(core.database.read), core.settings.trust_dir)
 
 

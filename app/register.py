@@ -12,7 +12,7 @@ from threading import Lock
 
 from cryptography import x509
 
-from ca.model import CertificateRecord, CrlRecord, ProfileName
+from ca.model import CertificateRecord, CrlRecord, ListScope, ProfileName
 from ca.tables import Certificates, Crls
 from identity.ports import Begin
 from signing.model import Release
@@ -55,7 +55,11 @@ def read_published_trust(read: Begin) -> PublishedTrust:
     with read() as tx:
         register = Certificates(tx)
         certificates = tuple(record for profile in _PUBLISHED for record in register.of_profile(profile))
-        lists = (Crls(tx).latest(record.name) for record in certificates if record.profile in _PUBLISHED[:2])
+        lists = (
+            Crls(tx).latest(ListScope(record.name))
+            for record in certificates
+            if record.profile in _PUBLISHED[:2]
+        )
         return PublishedTrust(certificates, tuple(entry for entry in lists if entry is not None))
 
 

@@ -131,7 +131,7 @@ class Hierarchy:
         self, profile: ProfileName, owner: str, subject: x509.Name, key: KeyRecord, actor: str
     ) -> CertificateRecord:
         """Sign, then commit certificate and audit entry together: an uncommitted one never leaves here."""
-        rules, now, serial = self._profiles[profile], self._clock(), new_serial()
+        rules, now, serial, partition = self._profiles[profile], self._clock(), new_serial(), 0
         if profile is ProfileName.ROOT:
             name = issuer_name = "root-1"
             certificate = self_signed(
@@ -145,6 +145,9 @@ class Hierarchy:
             issuer = self._issuer(ProfileName.ROOT if profile is ProfileName.ISSUING else ProfileName.ISSUING)
             name = "issuing-1" if profile is ProfileName.ISSUING else f"{profile}-{serial:x}"
             issuer_name = issuer.name
+            if rules.status_published and not rules.is_ca:
+                with self._begin() as tx:
+                    partition = Certificates(tx).open_partition(issuer.name, self._config.crl_partition_size)
             certificate = issue(
                 profile=rules,
                 subject=subject,
@@ -153,6 +156,7 @@ class Hierarchy:
                 serial=serial,
                 not_before=now,
                 config=self._config,
+                partition=partition,
             )
         encoded = certificate.public_bytes(Encoding.DER)
         record = CertificateRecord(
@@ -167,6 +171,8 @@ class Hierarchy:
             issued_at=now,
             not_before=certificate.not_valid_before_utc,
             not_after=certificate.not_valid_after_utc,
+            profile_version=rules.version,
+            partition=partition,
         )
         with self._begin() as tx:
             Certificates(tx).add(record)
@@ -177,6 +183,7 @@ class Hierarchy:
                 subject=f"{serial:x}",
                 facts={
                     "profile": profile.value,
+                    "profile_version": str(rules.version),
                     "key": key.id,
                     "owner": owner,
                     "sha256": record.sha256.hex(),

@@ -6,6 +6,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -14,10 +15,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from ca import der
+from ca.algorithms import SIGNATURES
 from ca.errors import IssuanceRefused
-from ca.model import CertificationConfig
+from ca.linting import Expected, findings
+from ca.model import CertificationConfig, ListScope
 from ca.profiles import Profile
 from keys.handle import KeyHandle, PublicKey
+from keys.model import KeyAlgorithm
 
 _KEY_USAGES = (
     "digital_signature",
@@ -58,11 +62,11 @@ def self_signed(
     """A root certificate. It has neither policies nor addresses: nobody stands above it to ask."""
     if not profile.is_ca:
         raise IssuanceRefused(f"profile {profile.name} is not a CA: only a root signs itself")
-    builder = _builder(profile, subject, key.record.public_key, serial, not_before).issuer_name(subject)
-    builder = builder.add_extension(
-        x509.AuthorityKeyIdentifier(key_identifier(key.record.public_key), None, None), critical=False
-    )
-    return builder.sign(key.as_private_key(), signature_hash(key))
+    own_key = key_identifier(key.record.public_key)
+    expected = Expected(profile, subject, None, key.record.public_key, own_key, (), (), ())
+    builder = _builder(expected, serial, not_before).issuer_name(subject)
+    builder = builder.add_extension(x509.AuthorityKeyIdentifier(own_key, None, None), critical=False)
+    return _linted_and_signed(builder, expected, key)
 
 
 def issue(
@@ -74,52 +78,97 @@ def issue(
     serial: int,
     not_before: datetime,
     config: CertificationConfig,
+    partition: int = 0,
 ) -> x509.Certificate:
-    """Build and sign a certificate. ``public_key_info`` is a DER SubjectPublicKeyInfo.
+    """Build, lint and sign a certificate. ``public_key_info`` is a DER SubjectPublicKeyInfo.
 
-    Raises :class:`ca.errors.IssuanceRefused` when the issuer may not issue this, or not for so long.
+    Raises :class:`ca.errors.IssuanceRefused` when the issuer may not issue this, or not for so long, or when
+    what was built is not what the profile says; nothing was signed with the issuer's key then.
     """
     _refuse_what_the_issuer_may_not(profile, public_key_info, issuer, not_before)
-    builder = _builder(profile, subject, public_key_info, serial, not_before)
-    builder = builder.issuer_name(issuer.certificate.subject)
-    issuer_key = issuer.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
-    builder = builder.add_extension(
-        x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer_key), critical=False
-    )
     addresses = [(AuthorityInformationAccessOID.CA_ISSUERS, config.certificate_address(issuer.name))]
     if profile.status_published and not profile.is_ca:
         addresses.insert(0, (AuthorityInformationAccessOID.OCSP, config.ocsp_address(issuer.name)))
+    scope = ListScope(issuer.name, partition)
+    expected = Expected(
+        profile=profile,
+        subject=subject,
+        issuer=issuer.certificate,
+        public_key_info=public_key_info,
+        key_id=key_identifier(public_key_info),
+        addresses=tuple(at for _, at in addresses),
+        crl_addresses=(config.crl_address(scope),) if profile.status_published else (),
+        delta_addresses=(config.delta_address(scope),) if profile.status_published and partition else (),
+    )
+    builder = _builder(expected, serial, not_before).issuer_name(issuer.certificate.subject)
+    issuer_key = issuer.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     builder = builder.add_extension(
+        x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer_key), critical=False
+    ).add_extension(
         x509.AuthorityInformationAccess(
             [x509.AccessDescription(method, x509.UniformResourceIdentifier(at)) for method, at in addresses]
         ),
         critical=False,
     )
-    if profile.status_published:
-        location = x509.UniformResourceIdentifier(config.crl_address(issuer.name))
-        builder = builder.add_extension(
-            x509.CRLDistributionPoints([x509.DistributionPoint([location], None, None, None)]), critical=False
+    if expected.crl_addresses:
+        points = x509.CRLDistributionPoints(_points(expected.crl_addresses))
+        builder = builder.add_extension(points, critical=False)
+    if expected.delta_addresses:
+        builder = builder.add_extension(x509.FreshestCRL(_points(expected.delta_addresses)), critical=False)
+    return _linted_and_signed(builder, expected, issuer.key)
+
+
+def _linted_and_signed(
+    builder: x509.CertificateBuilder, expected: Expected, key: KeyHandle
+) -> x509.Certificate:
+    """What was linted is what is signed: the same bytes, first under a key that nobody trusts."""
+    draft = builder.sign(_throw_away_key(key.record.algorithm), signature_hash(key))
+    if broken := findings(draft, expected):
+        raise IssuanceRefused(
+            f"a certificate of profile {expected.profile.name} was not signed: {'; '.join(broken)}"
         )
-    return builder.sign(issuer.key.as_private_key(), signature_hash(issuer.key))
+    signed = draft.tbs_certificate_bytes
+    algorithm = SIGNATURES[key.record.algorithm.value]
+    return x509.load_der_x509_certificate(der.sequence(signed, algorithm, der.bit_string(key.sign(signed))))
+
+
+@cache
+def _throw_away_key(algorithm: KeyAlgorithm) -> ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey:
+    """Of the issuer's algorithm, because the draft names it; one for the process, and it stays there."""
+    match algorithm:
+        case KeyAlgorithm.EC_P256:
+            return ec.generate_private_key(ec.SECP256R1())
+        case KeyAlgorithm.EC_P384:
+            return ec.generate_private_key(ec.SECP384R1())
+        case KeyAlgorithm.RSA_3072:
+            return rsa.generate_private_key(65537, 3072)
+        case _:
+            raise IssuanceRefused(f"keys of type {algorithm} certify nothing")
+
+
+def _points(addresses: tuple[str, ...]) -> list[x509.DistributionPoint]:
+    return [
+        x509.DistributionPoint([x509.UniformResourceIdentifier(address)], None, None, None)
+        for address in addresses
+    ]
 
 
 def signature_hash(key: KeyHandle) -> hashes.SHA256 | hashes.SHA384:
     return hashes.SHA384() if key.record.algorithm.hash_name == "sha384" else hashes.SHA256()
 
 
-def _builder(
-    profile: Profile, subject: x509.Name, public_key_info: bytes, serial: int, not_before: datetime
-) -> x509.CertificateBuilder:
+def _builder(expected: Expected, serial: int, not_before: datetime) -> x509.CertificateBuilder:
+    profile = expected.profile
     start = not_before.replace(microsecond=0)
     usages = {usage: usage in profile.usages for usage in _KEY_USAGES}
     builder = (
         x509.CertificateBuilder()
-        .subject_name(subject)
-        .public_key(_certifiable(public_key_info))
+        .subject_name(expected.subject)
+        .public_key(_certifiable(expected.public_key_info))
         .serial_number(serial)
         .not_valid_before(start)
         .not_valid_after(start + profile.validity)
-        .add_extension(x509.SubjectKeyIdentifier(key_identifier(public_key_info)), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier(expected.key_id), critical=False)
         .add_extension(x509.KeyUsage(**usages), critical=True)
     )
     if profile.is_ca:

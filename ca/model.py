@@ -28,6 +28,36 @@ def is_published_name(text: str) -> bool:
     return _PUBLISHED_NAME.fullmatch(text) is not None
 
 
+_LIST_NAME = re.compile(
+    r"(?P<issuer>[a-z0-9-]{1,64}?)(?:-p(?P<partition>[1-9][0-9]{0,8})(?P<delta>-delta)?)?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ListScope:
+    """Which certificates a revocation list speaks of (RFC 5280 5): all of a CA, or one partition of them.
+
+    A certificate is put into a partition when it is issued, and carries that partition's address. Partition 0
+    is the whole: every certificate of the CA, for those who want one list, and for certificates of CAs.
+    """
+
+    issuer: str
+    partition: int = 0
+
+    @property
+    def name(self) -> str:
+        """Its place in ``/pki/{name}.crl``; the delta is at ``/pki/{name}-delta.crl``."""
+        return f"{self.issuer}-p{self.partition}" if self.partition else self.issuer
+
+
+def read_list_name(text: str) -> tuple[ListScope, bool] | None:
+    """The scope that ``text`` names, and whether it asks for the delta; None when no list is called so."""
+    match = _LIST_NAME.fullmatch(text)
+    if match is None:
+        return None
+    return ListScope(match["issuer"], int(match["partition"] or 0)), match["delta"] is not None
+
+
 class ProfileName(StrEnum):
     ROOT = "root"
     ISSUING = "issuing"
@@ -57,12 +87,18 @@ class RevocationReason(Enum):
     AA_COMPROMISE = 10
 
 
+COMPROMISES = frozenset({RevocationReason.KEY_COMPROMISE, RevocationReason.CA_COMPROMISE})
+"""Reasons that say that somebody else may have signed; only they have a time since when."""
+
+
 @dataclass(frozen=True, slots=True)
 class CertificateRecord:
     """A certificate that was issued here. ``name`` is its place in ``/pki/{name}.crt``; ``issuer`` is the
     ``name`` of its issuer, its own for the root. Times are aware UTC.
 
     ``invalidity_date`` is when the key is known or feared to have been lost (RFC 5280 5.3.2).
+    ``profile_version`` is :attr:`ca.profiles.Profile.version` as it was then; ``partition`` says on which
+    list it will stand (:class:`ListScope`).
     """
 
     serial: int
@@ -76,6 +112,8 @@ class CertificateRecord:
     issued_at: datetime
     not_before: datetime
     not_after: datetime
+    profile_version: int
+    partition: int = 0
     status: CertificateStatus = CertificateStatus.GOOD
     revoked_at: datetime | None = None
     reason: RevocationReason | None = None
@@ -87,20 +125,46 @@ class CertificateRecord:
 
         Relying parties exist that ignore invalidityDate; this way they, too, distrust from the loss on.
         """
-        if self.revoked_at is None or self.invalidity_date is None:
-            return self.revoked_at
-        return min(self.revoked_at, self.invalidity_date)
+        return _published_date(self.revoked_at, self.invalidity_date)
+
+
+def _published_date(revoked_at: datetime | None, lost_at: datetime | None) -> datetime | None:
+    return revoked_at if revoked_at is None or lost_at is None else min(revoked_at, lost_at)
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateStanding:
+    """Of a certificate only what OCSP and lists say about it: they are asked about many."""
+
+    serial: int
+    status: CertificateStatus
+    revoked_at: datetime | None = None
+    reason: RevocationReason | None = None
+    invalidity_date: datetime | None = None
+
+    @property
+    def revocation_date(self) -> datetime | None:
+        """As :attr:`CertificateRecord.revocation_date`."""
+        return _published_date(self.revoked_at, self.invalidity_date)
 
 
 @dataclass(frozen=True, slots=True)
 class CrlRecord:
-    """One issue of a revocation list. ``number`` rises with every issue of the same ``issuer``."""
+    """One issue of a revocation list. ``number`` rises with every issue of the same scope.
+
+    ``delta`` says what changed since the list number ``base``, and together with that list equals ``der``
+    (RFC 5280 5.2.4); both were signed at the same moment and carry the same number. The whole list of a CA
+    (partition 0) has none.
+    """
 
     issuer: str
     number: int
     der: bytes
     this_update: datetime
     next_update: datetime
+    partition: int = 0
+    delta: bytes | None = None
+    base: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +174,10 @@ class CertificationConfig:
     ``base_url`` is the plain-HTTP origin that relying parties reach (RFC 5280 8: fetching a certificate or
     CRL over TLS would need the answer in order to ask the question). ``organization_identifier`` follows
     EN 319 412-1 5.1.4, for instance ``NTRID-1234567890``.
+
+    ``ocsp_cached_validity`` is how long an answer to GET lives, and so how long caches between us and the
+    world may go on saying "good" after a revocation; answers to POST live ``ocsp_validity``.
+    ``crl_partition_size`` certificates share a list: at 76 bytes an entry, 10,000 stay well under 1 MB.
     """
 
     base_url: str
@@ -118,9 +186,11 @@ class CertificationConfig:
     country: str = "ID"
     arc: str = EXAMPLE_ARC
     ocsp_validity: timedelta = timedelta(hours=12)
+    ocsp_cached_validity: timedelta = timedelta(hours=1)
     issuing_crl_validity: timedelta = timedelta(days=3)
     root_crl_validity: timedelta = timedelta(days=180)
     tsa_accuracy_seconds: int = 1
+    crl_partition_size: int = 10_000
 
     def __post_init__(self) -> None:
         address = urlsplit(self.base_url)
@@ -129,10 +199,18 @@ class CertificationConfig:
                 f"{self.base_url!r} cannot be printed into certificates: "
                 "give a plain origin such as http://pki.example.go.id"
             )
-        if min(self.ocsp_validity, self.issuing_crl_validity, self.root_crl_validity) < timedelta(minutes=1):
+        lives = (
+            self.ocsp_validity,
+            self.ocsp_cached_validity,
+            self.issuing_crl_validity,
+            self.root_crl_validity,
+        )
+        if min(lives) < timedelta(minutes=1):
             raise ProfileInvalid("answers and lists that live less than a minute are stale when they arrive")
         if self.tsa_accuracy_seconds < 1:
             raise ProfileInvalid("the accuracy of time-stamps is stated in whole seconds, 1 or more")
+        if not 1 <= self.crl_partition_size <= 12_500:
+            raise ProfileInvalid("1 to 12,500 certificates share a list, so that it stays under 1 MB")
 
     @property
     def timestamp_policy(self) -> str:
@@ -151,8 +229,11 @@ class CertificationConfig:
     def certificate_address(self, name: str) -> str:
         return f"{self.base_url.rstrip('/')}/pki/{name}.crt"
 
-    def crl_address(self, issuer: str) -> str:
-        return f"{self.base_url.rstrip('/')}/pki/{issuer}.crl"
+    def crl_address(self, scope: ListScope) -> str:
+        return f"{self.base_url.rstrip('/')}/pki/{scope.name}.crl"
+
+    def delta_address(self, scope: ListScope) -> str:
+        return f"{self.base_url.rstrip('/')}/pki/{scope.name}-delta.crl"
 
     def ocsp_address(self, issuer: str) -> str:
         return f"{self.base_url.rstrip('/')}/ocsp/{issuer}"

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ca import der
 from ca.errors import MalformedDer
-from ca.model import CertificateRecord, CertificateStatus
+from ca.model import CertificateStanding, CertificateStatus
 
 LARGEST_REQUEST = 8192
 """Bytes."""
@@ -176,7 +176,7 @@ def _nonce_of(tagged: der.Element, *, allowed: bool = True) -> bytes | None:
 
 
 def single_response(
-    asked: CertId, record: CertificateRecord | None, *, this_update: datetime, next_update: datetime
+    asked: CertId, record: CertificateStanding | None, *, this_update: datetime, next_update: datetime
 ) -> bytes:
     """DER SingleResponse. ``record`` None says ``unknown``: never ``good`` for what was not issued here."""
     extensions = b""

@@ -30,6 +30,8 @@ _ORGANIZATION_IDENTIFIER = re.compile(r"(?:(?:VAT|NTR|PSD|LEI)[A-Z]{2}|[A-Z]{2}:
 class Profile:
     """What certificates of one kind look like. Raises :class:`ca.errors.ProfileInvalid` when contradictory.
 
+    ``version`` rises with every change of what certificates hold; it is recorded with each of them.
+
     ``path_length`` only for CAs. ``usages`` are attribute names of ``x509.KeyUsage``. ``extended`` is the
     list of extended key usages as dotted object identifiers; ``extended_critical`` as RFC 3161 2.3 asks.
     ``status_published`` says whether relying parties can ask for revocation (not for roots and, because of
@@ -37,6 +39,7 @@ class Profile:
     """
 
     name: ProfileName
+    version: int
     purpose: KeyPurpose
     algorithm: KeyAlgorithm
     validity: timedelta
@@ -86,6 +89,7 @@ def profiles(config: CertificationConfig) -> Mapping[ProfileName, Profile]:
     ) -> Profile:
         return Profile(
             name=name,
+            version=2,  # 2: the list of a partition instead of the whole, and its delta
             purpose=purpose,
             algorithm=KeyAlgorithm.EC_P256,
             validity=years * _YEAR,
@@ -97,6 +101,7 @@ def profiles(config: CertificationConfig) -> Mapping[ProfileName, Profile]:
     made = (
         Profile(
             name=ProfileName.ROOT,
+            version=1,
             purpose=KeyPurpose.ROOT_CA,
             algorithm=KeyAlgorithm.EC_P384,
             validity=25 * _YEAR,
@@ -106,6 +111,7 @@ def profiles(config: CertificationConfig) -> Mapping[ProfileName, Profile]:
         ),
         Profile(
             name=ProfileName.ISSUING,
+            version=1,
             purpose=KeyPurpose.ISSUING_CA,
             algorithm=KeyAlgorithm.EC_P256,
             validity=15 * _YEAR,

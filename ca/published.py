@@ -14,7 +14,7 @@ from fastapi.responses import Response
 from sqlalchemy import Connection
 
 from ca.errors import CertificateUnknown
-from ca.model import CrlRecord, is_published_name
+from ca.model import CrlRecord, ListScope, is_published_name, read_list_name
 from ca.tables import Certificates, Crls
 
 _CERTIFICATE_CACHE = "public, max-age=86400, immutable"
@@ -42,18 +42,23 @@ def router(
             found.der, media_type="application/pkix-cert", headers={"Cache-Control": _CERTIFICATE_CACHE}
         )
 
-    @routes.get("/{issuer}.crl", summary="The newest revocation list, DER", response_class=Response)
-    def revocation_list(issuer: str) -> Response:
-        if not is_published_name(issuer):
-            raise CertificateUnknown("no CA with this name has issued a revocation list")
-        found = current_crl(issuer) if current_crl is not None else _stored(issuer)
-        return Response(found.der, media_type="application/pkix-crl", headers={"Cache-Control": _CRL_CACHE})
+    @routes.get("/{name}.crl", summary="The newest revocation list, DER", response_class=Response)
+    def revocation_list(name: str) -> Response:
+        asked = read_list_name(name)
+        if asked is None:
+            raise CertificateUnknown("no list with this name was issued here")
+        scope, wants_delta = asked
+        found = current_crl(scope.name) if current_crl is not None else _stored(scope)
+        content = found.delta if wants_delta else found.der
+        if content is None:
+            raise CertificateUnknown("no list with this name was issued here")
+        return Response(content, media_type="application/pkix-crl", headers={"Cache-Control": _CRL_CACHE})
 
-    def _stored(issuer: str) -> CrlRecord:
+    def _stored(scope: ListScope) -> CrlRecord:
         with read() as tx:
-            found = Crls(tx).latest(issuer)
+            found = Crls(tx).latest(scope)
         if found is None:
-            raise CertificateUnknown("no CA with this name has issued a revocation list")
+            raise CertificateUnknown("no list with this name was issued here")
         return found
 
     return routes

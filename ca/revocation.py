@@ -1,63 +1,33 @@
-"""Revocation, and its two voices: lists (CRL) and answers (OCSP)."""
+"""Changing the status of certificates, and telling the world: by lists (CRL) and by answers (OCSP)."""
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
-from cryptography import x509
-from sqlalchemy.exc import IntegrityError
-
-from ca import ocsp
-from ca.algorithms import SIGNATURES
-from ca.crl import build_crl
-from ca.errors import CertificateUnknown, HierarchyIncomplete, MalformedDer, RevocationRefused
-from ca.issuing import Issuer
+from ca.answers import OcspResponder
+from ca.errors import CertificateUnknown, RevocationRefused
+from ca.lists import CA_PURPOSES, RevocationLists
 from ca.model import (
+    COMPROMISES,
     CertificateRecord,
     CertificateStatus,
     CertificationConfig,
     CrlRecord,
     ProfileName,
     RevocationReason,
-    is_published_name,
 )
 from ca.ports import AuditTrail, Begin, Clock
-from ca.tables import Certificates, Crls
-from keys.handle import KeyHandle
-from keys.model import KeyPurpose
+from ca.tables import Certificates
 from keys.service import SERVICE, KeyService
-
-_ATTEMPTS = 20
-_PAUSE = 0.02
-"""Seconds; the n-th loser of a race for a list's number waits up to n times as long, by chance."""
-_MOST_REMEMBERED = 10_000
-_CA_PURPOSES = {ProfileName.ROOT: KeyPurpose.ROOT_CA, ProfileName.ISSUING: KeyPurpose.ISSUING_CA}
-
-
-@dataclass(frozen=True, slots=True)
-class _Authority:
-    """A CA as OCSP sees it."""
-
-    record: CertificateRecord
-    hashes: ocsp.IssuerHashes
-
-
-@dataclass(frozen=True, slots=True)
-class _Responder:
-    record: CertificateRecord
-    certificate: x509.Certificate
-    key: KeyHandle
 
 
 class Revocation:
-    """Changes the status of certificates and tells the world. Safe to use from several threads.
+    """Revokes, holds and releases. Safe to use from several threads.
 
-    An answer is never older than the transaction that it was read in; which responder signs is remembered
-    for at most ``max_staleness`` seconds. ``read`` opens transactions that only read (default: ``begin``).
+    ``lists`` issues what it says as lists, ``ocsp`` as answers. ``read`` opens transactions that only read
+    (default: ``begin``). What is remembered is looked at again after at most ``max_staleness`` seconds.
     """
 
     def __init__(
@@ -73,19 +43,26 @@ class Revocation:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._begin = begin
-        self._read = read or begin
-        self._keys = keys
         self._clock = clock
         self._audit = audit
-        self._config = config
-        self._max_staleness = max_staleness
-        self._monotonic = monotonic
-        self._authorities: dict[str, _Authority] = {}
-        self._responders: dict[str, tuple[float, _Responder]] = {}
-        self._evidence: dict[int, tuple[float, CertificateRecord, bytes]] = {}
-        self._lists: dict[str, tuple[float, CrlRecord]] = {}
-
-    # --- status --------------------------------------------------------------------------------------
+        self.lists = RevocationLists(
+            begin=begin,
+            read=read or begin,
+            keys=keys,
+            clock=clock,
+            audit=audit,
+            config=config,
+            max_staleness=max_staleness,
+            monotonic=monotonic,
+        )
+        self.ocsp = OcspResponder(
+            read=read or begin,
+            keys=keys,
+            clock=clock,
+            config=config,
+            max_staleness=max_staleness,
+            monotonic=monotonic,
+        )
 
     def revoke(
         self,
@@ -96,10 +73,14 @@ class Revocation:
         actor: str = SERVICE,
     ) -> CertificateRecord:
         """Revoke for good, or put on hold with ``CERTIFICATE_HOLD``. ``invalidity_date`` says since when the
-        key cannot be trusted, aware; it may lie before the revocation, not after it.
+        key cannot be trusted, aware; it may lie before the revocation, not after it. It is published as
+        revocationDate too, for those who know nothing else (:attr:`CertificateRecord.revocation_date`).
+
+        What was revoked for another reason, or lost later, can still become a compromise: a loss that is
+        found out afterwards only ever moves the date back.
 
         1. Status and audit entry are committed together. From here on OCSP tells it.
-        2. A new CRL is issued. After a crash in between, the next look at the CRL issues it.
+        2. New lists are issued. After a crash in between, the next look at a list issues it.
 
         Raises :class:`ca.errors.CertificateUnknown` or :class:`ca.errors.RevocationRefused`.
         """
@@ -111,7 +92,7 @@ class Revocation:
         record = self._change(
             serial, status, revoked_at=now, reason=reason, invalidity_date=invalidity_date, actor=actor
         )
-        self._issue_crl(record.issuer)
+        self._publish(record)
         return record
 
     def release(self, serial: int, *, actor: str = SERVICE) -> CertificateRecord:
@@ -124,8 +105,28 @@ class Revocation:
             invalidity_date=None,
             actor=actor,
         )
-        self._issue_crl(record.issuer)
+        self._publish(record)
         return record
+
+    def current_crl(self, name: str) -> CrlRecord:
+        """As :meth:`ca.lists.RevocationLists.current`."""
+        return self.lists.current(name)
+
+    def respond(self, issuer: str, request: bytes) -> bytes:
+        """As :meth:`ca.answers.OcspResponder.respond`."""
+        return self.ocsp.respond(issuer, request)
+
+    def answer_for(self, record: CertificateRecord) -> bytes:
+        """As :meth:`ca.answers.OcspResponder.answer_for`."""
+        return self.ocsp.answer_for(record)
+
+    def responder_certificate(self, issuer: str) -> bytes:
+        """As :meth:`ca.answers.OcspResponder.responder_certificate`."""
+        return self.ocsp.responder_certificate(issuer)
+
+    def _publish(self, record: CertificateRecord) -> None:
+        self.ocsp.forget(record.issuer)
+        self.lists.issue_for(record)
 
     def _change(
         self,
@@ -144,14 +145,12 @@ class Revocation:
                 raise CertificateUnknown(f"no certificate with serial {serial:x} was issued here")
             if record.profile is ProfileName.ROOT:
                 raise RevocationRefused("a root is not revoked but removed from trust lists: start a new one")
-            was = record.status
-            if was is CertificateStatus.REVOKED or was is status:
-                raise RevocationRefused(
-                    f"certificate {record.name} is {was} already: that is not undone or redone"
-                )
+            _require_sense(record, status, reason, invalidity_date)
+            if record.status is CertificateStatus.REVOKED:
+                revoked_at = record.revoked_at  # found out later, revoked then
             if not register.set_status(
                 serial,
-                was=was,
+                was=record,
                 at=self._clock(),
                 status=status,
                 revoked_at=revoked_at,
@@ -159,7 +158,7 @@ class Revocation:
                 invalidity_date=invalidity_date,
             ):
                 raise RevocationRefused(f"certificate {record.name} changed its status meanwhile: look again")
-            facts = {"from": was.value, "to": status.value}
+            facts = {"from": record.status.value, "to": status.value}
             if reason is not None:
                 facts["reason"] = reason.name.lower()
             if invalidity_date is not None:
@@ -171,159 +170,39 @@ class Revocation:
         assert changed is not None
         return changed
 
-    # --- lists ---------------------------------------------------------------------------------------
 
-    def current_crl(self, issuer: str) -> CrlRecord:
-        """The issuer's list: the latest one, or a new one when half its life is over or a status changed
-        after it; looked at again after at most ``max_staleness`` seconds.
-
-        Raises :class:`ca.errors.CertificateUnknown` when there is no such CA.
-        """
-        ticks = self._monotonic()
-        looked_at, known = self._lists.get(issuer, (float("-inf"), None))
-        if known is None or ticks - looked_at >= self._max_staleness:
-            known = self._renewed_crl(issuer)
-            self._lists[issuer] = (ticks, known)
-        return known
-
-    def _renewed_crl(self, issuer: str) -> CrlRecord:
-        now = self._clock()
-        with self._read() as tx:
-            latest = Crls(tx).latest(issuer)
-            changed = Certificates(tx).last_change(issuer)
-        if latest is not None and (changed is None or changed <= latest.this_update):
-            half = latest.this_update + (latest.next_update - latest.this_update) / 2
-            if now < half:
-                return latest
-        return self._issue_crl(issuer)
-
-    def _issue_crl(self, issuer: str) -> CrlRecord:
-        """Read, sign outside any transaction, store under the number that was read. Whoever loses the race
-        for a number starts again from what is then true, so a later number never knows less."""
-        authority = self._issuer(issuer)
-        root = authority.certificate.issuer == authority.certificate.subject
-        validity = self._config.root_crl_validity if root else self._config.issuing_crl_validity
-        for attempt in range(_ATTEMPTS):
-            if attempt:
-                time.sleep(secrets.randbelow(attempt * 1000) / 1000 * _PAUSE)
-            now = self._clock()  # before reading, so that a change after it is seen as newer than the list
-            with self._read() as tx:
-                entries = Certificates(tx).not_good(issuer)
-                number = Crls(tx).next_number(issuer)
-            encoded = build_crl(
-                issuer=authority, entries=entries, number=number, this_update=now, next_update=now + validity
-            )
-            record = CrlRecord(issuer, number, encoded, now, now + validity)
-            try:
-                with self._begin() as tx:
-                    Crls(tx).add(record)
-                    self._audit.append(
-                        tx,
-                        action="crl.issued",
-                        actor=SERVICE,
-                        subject=issuer,
-                        facts={"number": str(number), "entries": str(len(entries))},
-                    )
-            except IntegrityError:
-                continue
-            self._lists.pop(issuer, None)
-            return record
+def _require_sense(
+    record: CertificateRecord,
+    status: CertificateStatus,
+    reason: RevocationReason | None,
+    lost_at: datetime | None,
+) -> None:
+    if record.status is status is not CertificateStatus.REVOKED or (
+        record.status is CertificateStatus.REVOKED and not _is_worse(record, status, reason, lost_at)
+    ):
         raise RevocationRefused(
-            f"other processes issued {_ATTEMPTS} lists of {issuer} meanwhile. Statuses stand as they were "
-            "set, OCSP tells them, and the next look at the list issues it"
+            f"certificate {record.name} is {record.status} already: that is not undone or redone"
         )
-
-    def _issuer(self, name: str) -> Issuer:
-        record = self._authority(name).record
-        handle = self._keys.handle(record.key_id, purpose=_CA_PURPOSES[record.profile])
-        return Issuer(name, x509.load_der_x509_certificate(record.der), handle)
-
-    # --- answers -------------------------------------------------------------------------------------
-
-    def respond(self, issuer: str, request: bytes) -> bytes:
-        """DER OCSPResponse to a DER OCSPRequest about certificates of ``issuer``.
-
-        Never raises for what the request holds; a failure of our own becomes ``internalError`` in the route.
-        Raises :class:`ca.errors.CertificateUnknown` when there is no such CA.
-        """
-        authority = self._authority(issuer)
-        try:
-            asked = ocsp.read_request(request)
-        except MalformedDer:
-            return ocsp.error_response(ocsp.ErrorStatus.MALFORMED_REQUEST)
-        # A root's few certificates are on its list; no responder is delegated by it.
-        by_list_only = authority.record.profile is ProfileName.ROOT
-        if by_list_only or not all(entry.is_issued_by(authority.hashes) for entry in asked.certificates):
-            return ocsp.error_response(ocsp.ErrorStatus.UNAUTHORIZED)
-        return self._answer(issuer, asked)
-
-    def answer_for(self, record: CertificateRecord) -> bytes:
-        """DER OCSPResponse about one certificate, as evidence for a file: SHA-256 CertID, no nonce.
-
-        ``record`` is the certificate as the register holds it now. The same answer serves for at most
-        ``max_staleness`` seconds, and only as long as the record has not changed.
-        """
-        ticks = self._monotonic()
-        made_at, about, response = self._evidence.get(record.serial, (float("-inf"), None, b""))
-        if about == record and ticks - made_at < self._max_staleness:
-            return response
-        authority = self._authority(record.issuer)
-        asked = ocsp.OcspRequest((authority.hashes.cert_id(record.serial),), None)
-        response = self._answer(record.issuer, asked)
-        if len(self._evidence) >= _MOST_REMEMBERED:
-            self._evidence.clear()
-        self._evidence[record.serial] = (ticks, record, response)
-        return response
-
-    def _answer(self, issuer: str, asked: ocsp.OcspRequest) -> bytes:
-        responder = self._responder(issuer)
-        with self._read() as tx:
-            known = Certificates(tx).by_serials(issuer, {entry.serial for entry in asked.certificates})
-        now = self._clock()
-        until = min(now + self._config.ocsp_validity, responder.record.not_after)
-        return ocsp.basic_response(
-            responder=responder.certificate,
-            produced_at=now,
-            responses=tuple(
-                ocsp.single_response(entry, known.get(entry.serial), this_update=now, next_update=until)
-                for entry in asked.certificates
-            ),
-            nonce=asked.nonce,
-            signature_algorithm=SIGNATURES[responder.key.record.algorithm.value],
-            sign=responder.key.sign,
+    is_ca = record.profile in CA_PURPOSES
+    if reason in {RevocationReason.UNSPECIFIED, RevocationReason.AA_COMPROMISE}:
+        raise RevocationRefused(
+            f"{reason.name.lower()} says nothing about certificate {record.name}: name the reason"
         )
+    if (reason is RevocationReason.CA_COMPROMISE and not is_ca) or (
+        reason is RevocationReason.KEY_COMPROMISE and is_ca
+    ):
+        right = "ca_compromise" if is_ca else "key_compromise"
+        raise RevocationRefused(f"the key of certificate {record.name} was lost as {right} (RFC 5280 5.3.1)")
 
-    def responder_certificate(self, issuer: str) -> bytes:
-        """DER certificate of the responder that answers for ``issuer`` now."""
-        return self._responder(issuer).record.der
 
-    def _authority(self, name: str) -> _Authority:
-        known = self._authorities.get(name)
-        if known is None:
-            record = None
-            if is_published_name(name):
-                with self._read() as tx:
-                    record = Certificates(tx).by_name(name)
-            if record is None or record.profile not in _CA_PURPOSES:
-                raise CertificateUnknown(f"there is no CA called {name[:64]!r} here")
-            known = _Authority(record, ocsp.IssuerHashes(x509.load_der_x509_certificate(record.der)))
-            self._authorities[name] = known
-        return known
-
-    def _responder(self, issuer: str) -> _Responder:
-        ticks = self._monotonic()
-        read_at, responder = self._responders.get(issuer, (float("-inf"), None))
-        if responder is not None and ticks - read_at < self._max_staleness:
-            return responder
-        with self._read() as tx:
-            record = Certificates(tx).newest_good(ProfileName.OCSP)
-        if record is None or record.issuer != issuer or record.not_after < self._clock():
-            raise HierarchyIncomplete(f"no OCSP responder is certified by {issuer} now: run `absah init`")
-        if responder is None or responder.record != record:
-            responder = _Responder(
-                record,
-                x509.load_der_x509_certificate(record.der),
-                self._keys.handle(record.key_id, purpose=KeyPurpose.OCSP),
-            )
-        self._responders[issuer] = (ticks, responder)
-        return responder
+def _is_worse(
+    record: CertificateRecord,
+    status: CertificateStatus,
+    reason: RevocationReason | None,
+    lost_at: datetime | None,
+) -> bool:
+    """Whether a revoked certificate turns out to have been lost, or lost earlier."""
+    if status is not CertificateStatus.REVOKED or reason not in COMPROMISES or lost_at is None:
+        return False
+    known_since = record.invalidity_date if record.reason in COMPROMISES else record.revocation_date
+    return known_since is None or lost_at < known_since

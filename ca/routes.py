@@ -5,26 +5,26 @@ All of it is public and safe over plain HTTP: every answer is signed.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import logging
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 from sqlalchemy.exc import SQLAlchemyError
 
 from ca import ocsp, published, tst
+from ca.answers import PreparedAnswer
 from ca.errors import CertificateUnknown, CertificationError
-from ca.ports import Begin
+from ca.ports import Begin, Clock
 from ca.revocation import Revocation
 from ca.timestamping import TimeStampingAuthority
 from keys.errors import KeyCustodyError
 
 _LOG = logging.getLogger(__name__)
+_OCSP_TYPE = "application/ocsp-response"
+_NOT_KEPT = {"Cache-Control": "no-store"}
 _LIMIT = max(ocsp.LARGEST_REQUEST, tst.LARGEST_REQUEST)
-# An answer to GET may be kept by proxies, but not for so long that a revocation goes unheard.
-_OCSP_CACHE = "public, max-age=10, must-revalidate, no-transform"
 
 
 async def _small_body(request: Request) -> bytes:
@@ -40,7 +40,7 @@ async def _small_body(request: Request) -> bytes:
 SmallBody = Annotated[bytes, Depends(_small_body)]
 
 
-def router(revocation: Revocation, tsa: TimeStampingAuthority, *, read: Begin) -> APIRouter:
+def router(revocation: Revocation, tsa: TimeStampingAuthority, *, read: Begin, clock: Clock) -> APIRouter:
     """``read`` opens a transaction that only reads."""
     routes = APIRouter(tags=["pki"])
     routes.include_router(published.router(read, current_crl=revocation.current_crl))
@@ -54,18 +54,37 @@ def router(revocation: Revocation, tsa: TimeStampingAuthority, *, read: Begin) -
             _LOG.exception("OCSP for %s cannot be answered", issuer)
             return ocsp.error_response(ocsp.ErrorStatus.INTERNAL_ERROR)
 
+    def prepare(issuer: str, encoded: str) -> PreparedAnswer:
+        try:
+            return revocation.ocsp.prepare(issuer, encoded)
+        except CertificateUnknown:
+            raise
+        except (CertificationError, KeyCustodyError, SQLAlchemyError):
+            _LOG.exception("OCSP for %s cannot be answered", issuer)
+            return PreparedAnswer(ocsp.error_response(ocsp.ErrorStatus.INTERNAL_ERROR))
+
     @routes.post("/ocsp/{issuer}", summary="Certificate status by OCSP", response_class=Response)
     def ocsp_post(issuer: str, body: SmallBody) -> Response:
-        return _ocsp_response(answer(issuer, body), "no-store")
+        return Response(answer(issuer, body), media_type=_OCSP_TYPE, headers=_NOT_KEPT)
 
+    # Asynchronous, for what is at hand comes from memory; what has to be made is made on a thread.
     @routes.get("/ocsp/{issuer}/{encoded:path}", summary="The same, by GET", response_class=Response)
-    def ocsp_get(issuer: str, encoded: str) -> Response:
-        try:
-            request = base64.b64decode(encoded, validate=True)
-        except (binascii.Error, ValueError):
-            request = b""  # is answered as malformed, in OCSP's own words
-        response = answer(issuer, request)
-        return _ocsp_response(response, _OCSP_CACHE if ocsp.is_successful(response) else "no-store")
+    async def ocsp_get(issuer: str, encoded: str, request: Request) -> Response:
+        found = revocation.ocsp.prepared(issuer, encoded)
+        if found is None:
+            found = await run_in_threadpool(prepare, issuer, encoded)
+        if found.fresh_until is None:
+            return Response(found.body, media_type=_OCSP_TYPE, headers=_NOT_KEPT)
+        seconds = int((found.fresh_until - clock()).total_seconds())
+        headers = {
+            "Cache-Control": f"public, max-age={seconds}, must-revalidate, no-transform",
+            "ETag": found.etag,
+            "Last-Modified": found.last_modified,
+            "Expires": found.expires,
+        }
+        if request.headers.get("if-none-match") == found.etag:
+            return Response(status_code=304, headers=headers)
+        return Response(found.body, media_type=_OCSP_TYPE, headers=headers)
 
     @routes.post("/tsa", summary="Time-stamp by RFC 3161", response_class=Response)
     def time_stamp(body: SmallBody) -> Response:
@@ -79,7 +98,3 @@ def router(revocation: Revocation, tsa: TimeStampingAuthority, *, read: Begin) -
         )
 
     return routes
-
-
-def _ocsp_response(content: bytes, caching: str) -> Response:
-    return Response(content, media_type="application/ocsp-response", headers={"Cache-Control": caching})

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import (
     Column,
+    ColumnElement,
     Connection,
     DateTime,
     Index,
@@ -20,13 +21,23 @@ from sqlalchemy import (
     Row,
     String,
     Table,
+    bindparam,
     func,
     insert,
     select,
+    true,
     update,
 )
 
-from ca.model import CertificateRecord, CertificateStatus, CrlRecord, ProfileName, RevocationReason
+from ca.model import (
+    CertificateRecord,
+    CertificateStanding,
+    CertificateStatus,
+    CrlRecord,
+    ListScope,
+    ProfileName,
+    RevocationReason,
+)
 
 metadata = MetaData()
 
@@ -44,6 +55,8 @@ certificates = Table(
     Column("issued_at", DateTime(timezone=True), nullable=False),  # not_before is cut to whole seconds
     Column("not_before", DateTime(timezone=True), nullable=False),
     Column("not_after", DateTime(timezone=True), nullable=False),
+    Column("profile_version", Integer, nullable=False, server_default="1"),
+    Column("partition", Integer, nullable=False, server_default="0"),
     Column("status", String(16), nullable=False),
     Column("revoked_at", DateTime(timezone=True)),
     Column("reason", Integer),
@@ -51,6 +64,7 @@ certificates = Table(
     Column("status_changed_at", DateTime(timezone=True)),  # a released hold leaves no other trace
     Index("certificates_by_use", "profile", "owner", "status", "issued_at"),
     Index("certificates_by_issuer", "issuer", "status"),
+    Index("certificates_by_partition", "issuer", "partition", "status"),
     Index("certificates_by_change", "issuer", "status_changed_at"),
     Index("certificates_by_key", "key_id"),
     Index("certificates_by_sha256", "sha256"),
@@ -59,12 +73,16 @@ certificates = Table(
 crls = Table(
     "crls",
     metadata,
-    Column("issuer", String(64), primary_key=True),
+    Column("issuer", String(64), primary_key=True),  # ListScope.name: the CA's, or that of a partition of it
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("der", LargeBinary, nullable=False),
     Column("this_update", DateTime(timezone=True), nullable=False),
     Column("next_update", DateTime(timezone=True), nullable=False),
+    Column("delta", LargeBinary),
+    Column("base", Integer),
+    Index("crls_by_end", "issuer", "next_update"),
 )
+"""Every list that was ever issued stays: it proves what was published when."""
 
 
 def _aware(moment: datetime) -> datetime:
@@ -85,11 +103,42 @@ def _certificate(row: Row[Any]) -> CertificateRecord:
         issued_at=_aware(row.issued_at),
         not_before=_aware(row.not_before),
         not_after=_aware(row.not_after),
+        profile_version=row.profile_version,
+        partition=row.partition,
         status=CertificateStatus(row.status),
         revoked_at=None if row.revoked_at is None else _aware(row.revoked_at),
         reason=None if row.reason is None else RevocationReason(row.reason),
         invalidity_date=None if row.invalidity_date is None else _aware(row.invalidity_date),
     )
+
+
+_STANDING_COLUMNS = (
+    certificates.c.serial,
+    certificates.c.status,
+    certificates.c.revoked_at,
+    certificates.c.reason,
+    certificates.c.invalidity_date,
+)
+_STANDINGS = select(*_STANDING_COLUMNS).where(
+    certificates.c.serial.in_(bindparam("serials", expanding=True)),
+    certificates.c.issuer == bindparam("issuer"),
+)
+
+
+def _standing(row: Row[Any, Any, Any, Any, Any]) -> CertificateStanding:
+    serial, status, revoked_at, reason, invalidity_date = row
+    return CertificateStanding(
+        int(serial, 16),
+        CertificateStatus(status),
+        None if revoked_at is None else _aware(revoked_at),
+        None if reason is None else RevocationReason(reason),
+        None if invalidity_date is None else _aware(invalidity_date),
+    )
+
+
+def _within(scope: ListScope) -> tuple[ColumnElement[bool], ...]:
+    of_issuer = certificates.c.issuer == scope.issuer
+    return (of_issuer, certificates.c.partition == scope.partition) if scope.partition else (of_issuer,)
 
 
 class Certificates:
@@ -112,6 +161,8 @@ class Certificates:
                 issued_at=record.issued_at,
                 not_before=record.not_before,
                 not_after=record.not_after,
+                profile_version=record.profile_version,
+                partition=record.partition,
                 status=record.status.value,
             )
         )
@@ -125,11 +176,12 @@ class Certificates:
     def by_digest(self, sha256: bytes) -> CertificateRecord | None:
         return self._one(certificates.c.sha256 == sha256)
 
-    def by_serials(self, issuer: str, serials: Iterable[int]) -> dict[int, CertificateRecord]:
+    def standings(self, issuer: str, serials: Iterable[int]) -> dict[int, CertificateStanding]:
         """Those of ``serials`` that ``issuer`` issued, in one query."""
-        wanted = [f"{serial:x}" for serial in serials]
-        query = select(certificates).where(certificates.c.serial.in_(wanted), certificates.c.issuer == issuer)
-        return {record.serial: record for record in map(_certificate, self._connection.execute(query))}
+        rows = self._connection.execute(
+            _STANDINGS, {"issuer": issuer, "serials": [f"{n:x}" for n in serials]}
+        )
+        return {known.serial: known for known in map(_standing, rows)}
 
     def newest_good(self, profile: ProfileName, owner: str = "") -> CertificateRecord | None:
         """The good certificate that was issued last for this use, expired or not."""
@@ -159,26 +211,60 @@ class Certificates:
         """Ids of the keys that any certificate was ever issued for."""
         return frozenset(self._connection.scalars(select(certificates.c.key_id).distinct()))
 
-    def not_good(self, issuer: str) -> list[CertificateRecord]:
-        """What belongs on the issuer's CRL, by serial."""
+    def open_partition(self, issuer: str, size: int) -> int:
+        """Where the issuer's next certificate belongs: partitions are filled one after the other.
+
+        Two who ask at the same time get the same, so that a partition may come to hold a few more.
+        """
+        of_issuer = certificates.c.issuer == issuer
+        newest = self._connection.scalar(select(func.max(certificates.c.partition)).where(of_issuer)) or 1
+        inside = select(func.count()).where(of_issuer, certificates.c.partition == newest)
+        return newest if self._connection.execute(inside).scalar_one() < size else newest + 1
+
+    def partitions(self, issuer: str) -> list[int]:
+        """The partitions that hold certificates, in order."""
         query = (
-            select(certificates)
-            .where(certificates.c.issuer == issuer, certificates.c.status != CertificateStatus.GOOD.value)
+            select(certificates.c.partition)
+            .where(certificates.c.issuer == issuer, certificates.c.partition > 0)
+            .distinct()
+            .order_by(certificates.c.partition)
+        )
+        return list(self._connection.scalars(query))
+
+    def not_good(self, scope: ListScope) -> list[CertificateStanding]:
+        """What belongs on the list, by serial."""
+        query = (
+            select(*_STANDING_COLUMNS)
+            .where(*_within(scope), certificates.c.status != CertificateStatus.GOOD.value)
             .order_by(certificates.c.serial)
         )
-        return [_certificate(row) for row in self._connection.execute(query)]
+        return [_standing(row) for row in self._connection.execute(query)]
 
-    def last_change(self, issuer: str) -> datetime | None:
-        """When the status of any certificate of ``issuer`` changed last."""
-        query = select(func.max(certificates.c.status_changed_at)).where(certificates.c.issuer == issuer)
-        moment = self._connection.scalar(query)
+    def released(self, scope: ListScope, since: datetime) -> list[int]:
+        """Serials of what is good again, and changed to that at or after ``since``."""
+        query = (
+            select(certificates.c.serial)
+            .where(
+                *_within(scope),
+                certificates.c.status == CertificateStatus.GOOD.value,
+                certificates.c.status_changed_at >= since,
+            )
+            .order_by(certificates.c.serial)
+        )
+        return [int(serial, 16) for serial in self._connection.scalars(query)]
+
+    def last_change(self, scope: ListScope) -> datetime | None:
+        """When the status of any certificate in ``scope`` changed last."""
+        moment = self._connection.scalar(
+            select(func.max(certificates.c.status_changed_at)).where(*_within(scope))
+        )
         return None if moment is None else _aware(moment)
 
     def set_status(
         self,
         serial: int,
         *,
-        was: CertificateStatus,
+        was: CertificateRecord,
         at: datetime,
         status: CertificateStatus,
         revoked_at: datetime | None,
@@ -188,7 +274,12 @@ class Certificates:
         """Change the status if it still is ``was``; False when another process was first."""
         changed = self._connection.execute(
             update(certificates)
-            .where(certificates.c.serial == f"{serial:x}", certificates.c.status == was.value)
+            .where(
+                certificates.c.serial == f"{serial:x}",
+                certificates.c.status == was.status.value,
+                certificates.c.reason.is_not_distinct_from(was.reason and was.reason.value),
+                certificates.c.invalidity_date.is_not_distinct_from(was.invalidity_date),
+            )
             .values(
                 status=status.value,
                 revoked_at=revoked_at,
@@ -211,30 +302,46 @@ class Crls:
         self._connection = connection
 
     def add(self, record: CrlRecord) -> None:
-        """Raises ``sqlalchemy.exc.IntegrityError`` when the issuer already has a list with this number."""
+        """Raises ``sqlalchemy.exc.IntegrityError`` when the scope already has a list with this number."""
         self._connection.execute(
             insert(crls).values(
-                issuer=record.issuer,
+                issuer=ListScope(record.issuer, record.partition).name,
                 number=record.number,
                 der=record.der,
                 this_update=record.this_update,
                 next_update=record.next_update,
+                delta=record.delta,
+                base=record.base,
             )
         )
 
-    def latest(self, issuer: str) -> CrlRecord | None:
-        query = select(crls).where(crls.c.issuer == issuer).order_by(crls.c.number.desc()).limit(1)
+    def latest(self, scope: ListScope) -> CrlRecord | None:
+        return self._first(scope, true(), crls.c.number.desc())
+
+    def oldest_current(self, scope: ListScope, now: datetime) -> CrlRecord | None:
+        """The oldest list that somebody may still rely on at ``now``."""
+        return self._first(scope, crls.c.next_update > now, crls.c.next_update, crls.c.number)
+
+    def last_number(self, scope: ListScope) -> int:
+        """0 when there is no list yet."""
+        return (
+            self._connection.scalar(select(func.max(crls.c.number)).where(crls.c.issuer == scope.name)) or 0
+        )
+
+    def _first(
+        self, scope: ListScope, condition: ColumnElement[bool], *order: ColumnElement[Any]
+    ) -> CrlRecord | None:
+        query = select(crls).where(crls.c.issuer == scope.name, condition).order_by(*order).limit(1)
         row = self._connection.execute(query).one_or_none()
         if row is None:
             return None
         return CrlRecord(
-            issuer=row.issuer,
+            issuer=scope.issuer,
             number=row.number,
             der=bytes(row.der),
             this_update=_aware(row.this_update),
             next_update=_aware(row.next_update),
+            partition=scope.partition,
+            delta=None if row.delta is None else bytes(row.delta),
+            base=row.base,
         )
-
-    def next_number(self, issuer: str) -> int:
-        last = self._connection.scalar(select(func.max(crls.c.number)).where(crls.c.issuer == issuer))
-        return (last or 0) + 1

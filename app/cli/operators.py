@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from app.cli import revoking
 from app.cli.context import actor, opened_core, out, print_listing
 from app.vault import PURPOSES
 
@@ -19,6 +20,7 @@ audit = typer.Typer(help="The audit trail.", no_args_is_help=True)
 
 
 def register(cli: typer.Typer) -> None:
+    revoking.register(ca)
     cli.add_typer(keys, name="keys", rich_help_panel="Administration")
     cli.add_typer(ca, name="ca", rich_help_panel="Administration")
     cli.add_typer(audit, name="audit", rich_help_panel="Administration")
@@ -93,7 +95,9 @@ def show() -> None:
 
 @ca.command("crl")
 def crl(
-    issuer: Annotated[str, typer.Argument(help="Name of the CA, such as issuing-1.")] = "issuing-1",
+    issuer: Annotated[
+        str, typer.Argument(help="Name of the CA or list, such as issuing-1 or issuing-1-p1.")
+    ] = "issuing-1",
     *,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write it here, DER.")] = None,
 ) -> None:

@@ -197,9 +197,12 @@ def test_the_root_publishes_no_addresses_and_the_rest_points_to_its_issuer(pki: 
         for entry in seal.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
     ]
     assert text == ["http://pki.absah.go.id/ocsp/issuing-1", "http://pki.absah.go.id/pki/issuing-1.crt"]
-    assert seal.extensions.get_extension_for_class(x509.CRLDistributionPoints).value[0].full_name[
-        0
-    ].value == ("http://pki.absah.go.id/pki/issuing-1.crl")
+    for kind, address in (
+        (x509.CRLDistributionPoints, "issuing-1-p1"),
+        (x509.FreshestCRL, "issuing-1-p1-delta"),
+    ):
+        points = seal.extensions.get_extension_for_class(kind).value
+        assert points[0].full_name[0].value == f"http://pki.absah.go.id/pki/{address}.crl"
 
 
 @pytest.mark.parametrize(

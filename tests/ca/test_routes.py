@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -27,7 +29,7 @@ AGENCY = "dpmptsp"
 @pytest.fixture
 def web(pki: Pki) -> InProcess:
     application = FastAPI()
-    application.include_router(routes.router(pki.revocation, pki.tsa, read=pki.begin))
+    application.include_router(routes.router(pki.revocation, pki.tsa, read=pki.begin, clock=pki.clock))
     return InProcess(application)
 
 
@@ -61,11 +63,19 @@ def test_every_address_in_a_certificate_answers(pki: Pki, web: InProcess) -> Non
     assert ocsp.load_der_ocsp_response(got.content).certificate_status is ocsp.OCSPCertStatus.GOOD
 
 
-def test_ocsp_by_get_takes_every_base64_and_is_cached_only_briefly(pki: Pki, web: InProcess) -> None:
+def test_ocsp_by_get_takes_every_base64_and_says_how_long_it_holds(pki: Pki, web: InProcess) -> None:
+    """RFC 5019 6.2: max-age and Expires end with nextUpdate, and an entity tag saves the second transfer."""
     encoded = quote(base64.b64encode(request(pki)), safe="")
     got = web.get(f"/ocsp/issuing-1/{encoded}")
-    assert ocsp.load_der_ocsp_response(got.content).certificate_status is ocsp.OCSPCertStatus.GOOD
-    assert "max-age=10" in got.headers["cache-control"]
+    told = ocsp.load_der_ocsp_response(got.content)
+    assert told.certificate_status is ocsp.OCSPCertStatus.GOOD
+    assert got.headers["cache-control"] == "public, max-age=3600, must-revalidate, no-transform"
+    assert parsedate_to_datetime(got.headers["expires"]) == told.next_update_utc
+    assert parsedate_to_datetime(got.headers["last-modified"]) == told.this_update_utc
+    pki.clock.advance(timedelta(minutes=20))
+    again = web.get(f"/ocsp/issuing-1/{encoded}", headers={"If-None-Match": got.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert "max-age=2400," in again.headers["cache-control"]
     plain = web.get(f"/ocsp/issuing-1/{base64.b64encode(request(pki)).decode()}")
     assert ocsp.load_der_ocsp_response(plain.content).certificate_status is ocsp.OCSPCertStatus.GOOD
     bad = web.get("/ocsp/issuing-1/%%%")
@@ -73,6 +83,51 @@ def test_ocsp_by_get_takes_every_base64_and_is_cached_only_briefly(pki: Pki, web
         ocsp.load_der_ocsp_response(bad.content).response_status is ocsp.OCSPResponseStatus.MALFORMED_REQUEST
     )
     assert bad.headers["cache-control"] == "no-store"
+
+
+def test_answers_to_get_are_made_once_and_anew_at_half_their_life_or_when_a_status_changes(
+    pki: Pki, web: InProcess
+) -> None:
+    path = f"/ocsp/issuing-1/{base64.b64encode(request(pki)).decode()}"
+    first = web.get(path).content
+    pki.clock.advance(timedelta(minutes=29))
+    pki.ticks.value += 5
+    assert web.get(path).content == first
+    pki.clock.advance(timedelta(minutes=1))
+    second = web.get(path).content
+    assert second != first
+    # A status that another process changes is seen a second later, one of our own at once.
+    other = pki.restarted()
+    serial = pki.record(ProfileName.SEAL, AGENCY).serial
+    other.revocation.revoke(serial, RevocationReason.CERTIFICATE_HOLD)
+    pki.ticks.value += 1
+    held = ocsp.load_der_ocsp_response(web.get(path).content)
+    assert held.revocation_reason is x509.ReasonFlags.certificate_hold
+    pki.revocation.release(serial)
+    good = ocsp.load_der_ocsp_response(web.get(path).content)
+    assert good.certificate_status is ocsp.OCSPCertStatus.GOOD
+
+
+def test_answers_that_strangers_make_up_are_not_kept(pki: Pki, web: InProcess) -> None:
+    known = ocsp.load_der_ocsp_request(request(pki))
+    with_nonce = (
+        ocsp.OCSPRequestBuilder()
+        .add_certificate(
+            pki.certificate(ProfileName.SEAL, AGENCY), pki.certificate(ProfileName.ISSUING), hashes.SHA256()
+        )
+        .add_extension(x509.OCSPNonce(b"n" * 32), critical=False)
+        .build()
+    )
+    never_issued = (
+        ocsp.OCSPRequestBuilder()
+        .add_certificate_by_hash(known.issuer_name_hash, known.issuer_key_hash, 4711, hashes.SHA1())
+        .build()
+    )
+    for made_up in (with_nonce, never_issued):
+        encoded = base64.b64encode(made_up.public_bytes(Encoding.DER)).decode()
+        got = web.get(f"/ocsp/issuing-1/{encoded}")
+        assert got.headers["cache-control"] == "no-store"
+        assert pki.revocation.ocsp.prepared("issuing-1", encoded) is None
 
 
 def test_a_revocation_shows_at_the_very_next_question(pki: Pki, web: InProcess) -> None:
