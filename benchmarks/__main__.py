@@ -1,7 +1,7 @@
 """``make bench``: every figure beside its peer, as a table and as ``benchmarks/latest.json``.
 
 ``python -m benchmarks NAME …`` runs only the groups named: sealing, custody, validation, memory, http,
-identity.
+identity, certification.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import (
+    bench_ca,
     bench_custody,
     bench_http,
     bench_identity,
@@ -42,7 +43,7 @@ def _in_process(scratch: Path, groups: set[str]) -> Iterator[Figure]:
 def main() -> None:
     """Run, print, and keep the whole run; a partial run replaces only its own rows."""
     logging.disable(logging.WARNING)  # the peer warns about each document
-    every = ("sealing", "custody", "validation", "memory", "http", "identity")
+    every = ("sealing", "custody", "validation", "memory", "http", "identity", "certification")
     groups = set(sys.argv[1:]) or set(every)
     if unknown := groups.difference(every):
         raise SystemExit(f"no such group: {', '.join(sorted(unknown))}; there are {', '.join(every)}")
@@ -50,7 +51,7 @@ def main() -> None:
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="absah-bench-") as folder:
         scratch = Path(folder)
-        for name in ("house", "custody", "memory", "http", "identity"):
+        for name in ("house", "custody", "memory", "http", "identity", "certification"):
             (scratch / name).mkdir()
         if groups & {"sealing", "validation"}:
             figures += _in_process(scratch / "house", groups)
@@ -62,6 +63,8 @@ def main() -> None:
             figures += bench_http.run(scratch / "http")
         if "identity" in groups:
             figures += bench_identity.run(scratch / "identity")
+        if "certification" in groups:
+            figures += bench_ca.run(scratch / "certification")
     table = Table("figure", "ours", "unit", "peer", "peer's", "ratio")
     for figure in figures:
         table.add_row(

@@ -54,8 +54,8 @@ def _sealing(settings: dict[str, str], scratch: Path, client_id: str, secret: st
             data={"grant_type": "client_credentials"},
             auth=(client_id, secret),
         ).json()["access_token"]
-        named = _load(server.port, [_seal_request(server, token, place=True)], status=201, connections=8)
-        free = _load(server.port, [_seal_request(server, token, place=False)], status=201, connections=8)
+        named = load(server.port, [_seal_request(server, token, place=True)], status=201, connections=8)
+        free = load(server.port, [_seal_request(server, token, place=False)], status=201, connections=8)
     finally:
         server.close()
     return [
@@ -68,11 +68,11 @@ def _sealing(settings: dict[str, str], scratch: Path, client_id: str, secret: st
 def _verifying(core: Core, settings: dict[str, str], scratch: Path) -> list[Figure]:
     ids = _fill(core)
     with _public_server(settings, scratch) as port:
-        lookups = [_get(f"/v1/verifications/{document_id}") for document_id in ids]
+        lookups = [get(f"/v1/verifications/{document_id}") for document_id in ids]
         shares = []
         for _ in range(3):
-            noop = _load(port, [_get("/noop")], status=200, connections=CONNECTIONS)
-            ours = _load(port, lookups, status=200, connections=CONNECTIONS)
+            noop = load(port, [get("/noop")], status=200, connections=CONNECTIONS)
+            ours = load(port, lookups, status=200, connections=CONNECTIONS)
             shares.append((ours / noop, ours, noop))
         share, ours, noop = sorted(shares)[1]
     return [
@@ -133,7 +133,7 @@ def _public_server(settings: dict[str, str], scratch: Path) -> Iterator[int]:
         process.wait(timeout=20)
 
 
-def _load(port: int, requests: Sequence[bytes], *, status: int, connections: int) -> float:
+def load(port: int, requests: Sequence[bytes], *, status: int, connections: int) -> float:
     job = {
         "host": "127.0.0.1",
         "port": port,
@@ -156,7 +156,7 @@ def _load(port: int, requests: Sequence[bytes], *, status: int, connections: int
     return float(result["per_second"])
 
 
-def _get(path: str) -> bytes:
+def get(path: str) -> bytes:
     return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: application/json\r\n\r\n".encode()
 
 

@@ -44,7 +44,7 @@ class Hierarchy:
         self._keys = keys
         self._clock = clock
         self._audit = audit
-        self._config = config
+        self.config = config
         self._profiles = profiles(config)
 
     def init(self, *, actor: str = SERVICE) -> None:
@@ -147,7 +147,7 @@ class Hierarchy:
             issuer_name = issuer.name
             if rules.status_published and not rules.is_ca:
                 with self._begin() as tx:
-                    partition = Certificates(tx).open_partition(issuer.name, self._config.crl_partition_size)
+                    partition = Certificates(tx).open_partition(issuer.name, self.config.crl_partition_size)
             certificate = issue(
                 profile=rules,
                 subject=subject,
@@ -155,7 +155,7 @@ class Hierarchy:
                 issuer=issuer,
                 serial=serial,
                 not_before=now,
-                config=self._config,
+                config=self.config,
                 partition=partition,
             )
         encoded = certificate.public_bytes(Encoding.DER)
@@ -206,8 +206,8 @@ class Hierarchy:
 
     def _service_name(self, profile: ProfileName) -> x509.Name:
         return legal_person(
-            common_name=f"{self._config.organisation[:40].strip()} {_TITLES[profile]}",
-            organisation=self._config.organisation,
-            organization_identifier=self._config.organization_identifier,
-            country=self._config.country,
+            common_name=f"{self.config.organisation[:40].strip()} {_TITLES[profile]}",
+            organisation=self.config.organisation,
+            organization_identifier=self.config.organization_identifier,
+            country=self.config.country,
         )

@@ -61,15 +61,16 @@ class RevocationLists:
 
         Raises :class:`ca.errors.CertificateUnknown` when there is no such CA or partition.
         """
-        asked = read_list_name(name)
-        if asked is None:
-            raise CertificateUnknown("no CA with this name has issued a revocation list")
-        scope, ticks = asked[0], self._monotonic()
+        scope, ticks = _scope(name), self._monotonic()
         looked_at, known = self._known.get(scope, (float("-inf"), None))
         if known is None or ticks - looked_at >= self._max_staleness:
             known = self._renewed(scope)
             self._known[scope] = (ticks, known)
         return known
+
+    def issue(self, name: str) -> CrlRecord:
+        """A new list called ``name``, whether it is due or not. Raises as :meth:`current`."""
+        return self._issue(_scope(name))
 
     def renew(self, issuer: str) -> list[CrlRecord]:
         """Every list of a CA as :meth:`current` gives it; the job that keeps lists from lapsing."""
@@ -177,3 +178,10 @@ class RevocationLists:
         is_root = record.profile is ProfileName.ROOT
         validity = self._config.root_crl_validity if is_root else self._config.issuing_crl_validity
         return Issuer(record.name, x509.load_der_x509_certificate(record.der), handle), validity
+
+
+def _scope(name: str) -> ListScope:
+    asked = read_list_name(name)
+    if asked is None:
+        raise CertificateUnknown("no CA with this name has issued a revocation list")
+    return asked[0]
