@@ -53,15 +53,15 @@ def two_to_a_partition(clock: FrozenClock, folder: Path) -> Iterator[Pki]:
 
 def facts(encoded: bytes) -> dict[int, tuple[object, ...]]:
     """A list's entries as another parser reads them."""
-    found = {}
+    found: dict[int, tuple[object, ...]] = {}
     for entry in x509.load_der_x509_crl(encoded):
-        values = {type(one.value): one.value for one in entry.extensions}
-        reason, lost = values.get(x509.CRLReason), values.get(x509.InvalidityDate)
-        found[entry.serial_number] = (
-            entry.revocation_date_utc,
-            reason and reason.reason,  # type: ignore[attr-defined]
-            lost and lost.invalidity_date_utc,  # type: ignore[attr-defined]
-        )
+        reason = lost = None
+        for one in entry.extensions:
+            if isinstance(one.value, x509.CRLReason):
+                reason = one.value.reason
+            elif isinstance(one.value, x509.InvalidityDate):
+                lost = one.value.invalidity_date_utc
+        found[entry.serial_number] = (entry.revocation_date_utc, reason, lost)
     return found
 
 
