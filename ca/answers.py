@@ -54,7 +54,7 @@ class _Authority:
 @dataclass(frozen=True, slots=True)
 class _Responder:
     record: CertificateRecord
-    certificate: x509.Certificate
+    parts: ocsp.ResponderParts
     key: KeyHandle
 
 
@@ -214,7 +214,7 @@ class OcspResponder:
         # A responder outlives what it signs, or the answer could not be checked to its end.
         until = min(now + validity, responder.record.not_after - _SECOND)
         response = ocsp.basic_response(
-            responder=responder.certificate,
+            responder=responder.parts,
             produced_at=now,
             responses=tuple(
                 ocsp.single_response(entry, known.get(entry.serial), this_update=now, next_update=until)
@@ -251,7 +251,7 @@ class OcspResponder:
         if responder is None or responder.record != record:
             responder = _Responder(
                 record,
-                x509.load_der_x509_certificate(record.der),
+                ocsp.ResponderParts.of(x509.load_der_x509_certificate(record.der)),
                 self._keys.handle(record.key_id, purpose=KeyPurpose.OCSP),
             )
         self._responders[issuer] = (ticks, responder)

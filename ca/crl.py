@@ -85,10 +85,15 @@ def build_crl(
 
 def entry(known: CertificateStanding) -> bytes:
     """DER entry of a certificate that is revoked or on hold. An unspecified reason is left out (5.3.1)."""
-    assert known.revocation_date is not None
+    at = known.revocation_date
+    assert at is not None
     assert known.reason is not None
-    details = _entry_extensions(known.reason, known.invalidity_date)
-    return der.sequence(der.integer(known.serial), _time(known.revocation_date), details)
+    details = _REASONS[known.reason]
+    if known.invalidity_date is not None:
+        # Fixed lengths: a GeneralizedTime in whole seconds has 17 octets.
+        details += _INVALIDITY_DATE_HEAD + der.generalized_time(known.invalidity_date)
+    listed = der.integer(known.serial) + _time(at)
+    return der.sequence(listed, der.sequence(details)) if details else der.sequence(listed)
 
 
 def removal(serial: int, at: datetime) -> bytes:
@@ -133,13 +138,10 @@ def _full_name(address: str) -> bytes:
 
 
 _time = lru_cache(maxsize=4096)(der.time)
-
-
-@lru_cache(maxsize=4096)
-def _entry_extensions(reason: RevocationReason, invalidity_date: datetime | None) -> bytes:
-    said = []
-    if reason is not RevocationReason.UNSPECIFIED:
-        said.append(_extension(_REASON_CODE, der.enumerated(reason.value)))
-    if invalidity_date is not None:
-        said.append(_extension(_INVALIDITY_DATE, der.generalized_time(invalidity_date)))
-    return der.sequence(*said) if said else b""
+_REASONS = {
+    reason: _extension(_REASON_CODE, der.enumerated(reason.value))
+    if reason is not RevocationReason.UNSPECIFIED
+    else b""
+    for reason in RevocationReason
+}
+_INVALIDITY_DATE_HEAD = b"\x30\x18" + _INVALIDITY_DATE + b"\x04\x11"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -77,10 +78,11 @@ def _about_numbers(certificate: x509.Certificate, expected: Expected) -> Iterato
 
 def _about_names(certificate: x509.Certificate, expected: Expected) -> Iterator[str]:
     above = expected.issuer.subject if expected.issuer else expected.subject
-    if certificate.issuer.public_bytes() != above.public_bytes():
+    # Encodings, not values: RFC 5280 7.1 lets verifiers compare them byte for byte.
+    if certificate.issuer.public_bytes() != _encoded(above):
         yield "the issuer's name is not the issuer's subject, byte for byte (4.1.2.4)"
     subject = certificate.subject
-    if subject != expected.subject or not subject.rdns:
+    if subject.public_bytes() != _encoded(expected.subject) or not subject.rdns:
         yield "the subject is not the one asked for, or empty (4.1.2.6)"
     kinds = [attribute.oid for attribute in subject]
     if len(set(kinds)) != len(kinds):
@@ -91,6 +93,11 @@ def _about_names(certificate: x509.Certificate, expected: Expected) -> Iterator[
             yield f"the subject holds {attribute.oid.dotted_string}, which no profile knows"
         elif not isinstance(attribute.value, str) or not 1 <= len(attribute.value) <= longest:
             yield f"the subject's {attribute.oid.dotted_string} has not 1 to {longest} characters"
+
+
+@lru_cache(maxsize=256)
+def _encoded(name: x509.Name) -> bytes:
+    return name.public_bytes()
 
 
 def _about_the_key(certificate: x509.Certificate, expected: Expected) -> Iterator[str]:

@@ -201,22 +201,38 @@ def single_response(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class ResponderParts:
+    """What every response of one responder repeats, as DER: ``[2] byKey`` and ``[0] certs``."""
+
+    identifier: bytes
+    certificates: bytes
+
+    @classmethod
+    def of(cls, responder: x509.Certificate) -> ResponderParts:
+        # RFC 6960 4.2.1 fixes SHA-1; it names a key, nothing is signed with it.
+        key_hash = hashlib.sha1(key_bits(responder), usedforsecurity=False).digest()
+        return cls(
+            der.explicit(2, der.octet_string(key_hash)),
+            der.explicit(0, der.sequence(responder.public_bytes(Encoding.DER))),
+        )
+
+
 def basic_response(
     *,
-    responder: x509.Certificate,
+    responder: ResponderParts,
     produced_at: datetime,
     responses: tuple[bytes, ...],
     nonce: bytes | None,
     signature_algorithm: bytes,
     sign: Callable[[bytes], bytes],
 ) -> bytes:
-    """DER OCSPResponse with status successful; the delegated ``responder``'s certificate is included."""
+    """DER OCSPResponse with status successful; the delegated responder's certificate is included."""
     extensions = b""
     if nonce is not None:
         extensions = der.explicit(1, der.sequence(der.sequence(der.oid(_NONCE), der.octet_string(nonce))))
-    key_hash = hashlib.sha1(key_bits(responder), usedforsecurity=False).digest()  # RFC 6960 4.2.1 fixes SHA-1
     to_be_signed = der.sequence(
-        der.explicit(2, der.octet_string(key_hash)),
+        responder.identifier,
         der.generalized_time(produced_at),
         der.sequence(*responses),
         extensions,
@@ -225,7 +241,7 @@ def basic_response(
         to_be_signed,
         signature_algorithm,
         der.bit_string(sign(to_be_signed)),
-        der.explicit(0, der.sequence(responder.public_bytes(Encoding.DER))),
+        responder.certificates,
     )
     return der.sequence(der.enumerated(0), der.explicit(0, der.sequence(_BASIC, der.octet_string(basic))))
 

@@ -119,19 +119,20 @@ _STANDING_COLUMNS = (
     certificates.c.reason,
     certificates.c.invalidity_date,
 )
-_STANDINGS = select(*_STANDING_COLUMNS).where(
-    certificates.c.serial.in_(bindparam("serials", expanding=True)),
-    certificates.c.issuer == bindparam("issuer"),
+_STANDING = select(*_STANDING_COLUMNS).where(
+    certificates.c.serial == bindparam("serial"), certificates.c.issuer == bindparam("issuer")
 )
+_STATUSES = {status.value: status for status in CertificateStatus}
+_REASONS = {reason.value: reason for reason in RevocationReason}
 
 
 def _standing(row: Row[Any, Any, Any, Any, Any]) -> CertificateStanding:
     serial, status, revoked_at, reason, invalidity_date = row
     return CertificateStanding(
         int(serial, 16),
-        CertificateStatus(status),
+        _STATUSES[status],
         None if revoked_at is None else _aware(revoked_at),
-        None if reason is None else RevocationReason(reason),
+        None if reason is None else _REASONS[reason],
         None if invalidity_date is None else _aware(invalidity_date),
     )
 
@@ -177,11 +178,15 @@ class Certificates:
         return self._one(certificates.c.sha256 == sha256)
 
     def standings(self, issuer: str, serials: Iterable[int]) -> dict[int, CertificateStanding]:
-        """Those of ``serials`` that ``issuer`` issued, in one query."""
-        rows = self._connection.execute(
-            _STANDINGS, {"issuer": issuer, "serials": [f"{n:x}" for n in serials]}
-        )
-        return {known.serial: known for known in map(_standing, rows)}
+        """Those of ``serials`` that ``issuer`` issued. Nearly always it is one."""
+        found = {}
+        for serial in serials:
+            row = self._connection.execute(
+                _STANDING, {"issuer": issuer, "serial": f"{serial:x}"}
+            ).one_or_none()
+            if row is not None:
+                found[serial] = _standing(row)
+        return found
 
     def newest_good(self, profile: ProfileName, owner: str = "") -> CertificateRecord | None:
         """The good certificate that was issued last for this use, expired or not."""
