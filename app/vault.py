@@ -6,7 +6,7 @@ from typing import Final
 
 from keys.envelope import Envelope
 
-PURPOSES: Final = ("person", "totp", "mail", "session", "privacy", "oauth")
+PURPOSES: Final = ("person", "totp", "mail", "session", "privacy", "oauth", "custodians")
 """Every data key of the service, made by ``absah init`` and by upkeep after an update brought a new one.
 
 Declared, not made on first use: that would be a second writing transaction inside the caller's.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from app.audit import Audit
 from app.callers import Callers, build_callers, build_tokens
@@ -42,6 +43,9 @@ from identity.mail.service import MailOutbox
 from identity.people.rights import Rights
 from identity.provider.portals import portal_clients
 from identity.provider.sharing import Sharing
+from keys.approvals import ApprovalPolicy
+from keys.custodianship import Custodians, Sealer
+from keys.dual_control import DualControl
 from keys.envelope import Envelope
 from keys.model import KeyPurpose
 from keys.service import KeyService
@@ -63,6 +67,8 @@ class Core:
     files: ObjectFiles
     keys: KeyService
     envelope: Envelope
+    custodians: Custodians
+    dual_control: DualControl
     vault: CustodyVault
     outbox: MailOutbox
     hierarchy: Hierarchy
@@ -119,6 +125,23 @@ def mail_outbox(settings: Settings, *, database: Database, clock: Clock, vault: 
     )
 
 
+def _dual_control(
+    settings: Settings, *, database: Database, clock: Clock, audit: Audit, sealer: Sealer
+) -> tuple[Custodians, DualControl]:
+    ports: dict[str, Any] = {
+        "begin": database.begin,
+        "read": database.read,
+        "clock": clock,
+        "audit": audit,
+        "sealer": sealer,
+        "policy": ApprovalPolicy(
+            required=settings.keys.approvals, lifetime=timedelta(hours=settings.keys.approval_hours)
+        ),
+    }
+    custodians = Custodians(**ports)
+    return custodians, DualControl(**ports, custodians=custodians)
+
+
 def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_clock) -> Core:
     """Connect everything. Opens no key and asks no database; ``closing`` gives back what was opened."""
     # 1. What everything stands on.
@@ -136,6 +159,9 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         audit=audit,
     )
     envelope = Envelope(keys=keys, begin=database.begin, read=database.read, clock=clock, audit=audit)
+    custodians, dual_control = _dual_control(
+        settings, database=database, clock=clock, audit=audit, sealer=envelope
+    )
     # 3. Certification and time.
     config = certification_config(settings)
     hierarchy = Hierarchy(begin=database.begin, keys=keys, clock=clock, audit=audit, config=config)
@@ -242,6 +268,8 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         files=files,
         keys=keys,
         envelope=envelope,
+        custodians=custodians,
+        dual_control=dual_control,
         vault=vault,
         outbox=outbox,
         hierarchy=hierarchy,

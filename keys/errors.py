@@ -7,6 +7,13 @@ KeyCustodyError
 ├── TokenUnfit                the token does not keep what it must promise about a key
 ├── KeyNotUsable              ├── KeyNotActive · KeyExpired · WrongPurpose · WrongScheme · KeyNotExportable
 ├── TransitionForbidden · KeyStillNeeded
+├── DualControlError          what nobody does alone
+│   ├── RequestUnknown · RequestInvalid · RequestNotOpen · RequestExpired · RequestAltered
+│   ├── NotApproved           fewer custodians agreed than have to
+│   ├── DecisionRefused
+│   │   └── CustodianUnknown · RequesterDecides · DecidedBefore · ProofRefused
+│   ├── CustodiansChangeRefused · CustodianKeyRefused
+│   └── RegisterAltered       the register of custodians is not what custody sealed
 ├── DataKeyMissing · DataKeyUnknown · DataKeyFixed
 ├── SealedValueInvalid        what was sealed was altered, or sealed for another purpose or place
 └── KeyEncryptionKeyUnsafe · KeyEncryptionKeyInvalid
@@ -105,3 +112,103 @@ class KeyEncryptionKeyUnsafe(KeyCustodyError):
 
 class KeyEncryptionKeyInvalid(KeyCustodyError):
     """The file does not hold a key-encryption key or a usable passphrase."""
+
+
+class DualControlError(KeyCustodyError):
+    """Root of what is refused because nobody does it alone."""
+
+
+class RequestUnknown(DualControlError):
+    """No request has this id."""
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__(f"There is no request {request_id[:80]!r}: `absah keys requests` lists them.")
+
+
+class RequestInvalid(DualControlError):
+    """A request for an act lacks a parameter, or has one that cannot be shown to those who approve."""
+
+
+class RequestNotOpen(DualControlError):
+    """The request does not wait any more: it started, ended or was rejected. One claim of many wins."""
+
+    def __init__(self, request_id: str, state: str) -> None:
+        super().__init__(
+            f"Request {request_id} does not wait any more, it is {state}. Ask anew if it is still needed."
+        )
+        self.state = state
+
+
+class RequestExpired(DualControlError):
+    """The request waited too long; what was said to it counts no more."""
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__(f"Request {request_id} waited too long. Ask anew.")
+
+
+class RequestAltered(DualControlError):
+    """The request, or a decision on it, is not what was asked for and signed. It is void."""
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__(
+            f"Request {request_id} or a decision on it was altered in the database, and is void. Find out "
+            "who did that (`absah audit verify`) before you ask anew."
+        )
+
+
+class NotApproved(DualControlError):
+    """Fewer custodians agreed than have to. ``missing`` is how many are still wanted."""
+
+    def __init__(self, request_id: str, missing: int) -> None:
+        super().__init__(
+            f"Request {request_id} lacks {missing} approval{'s' if missing > 1 else ''}: "
+            "custodians give it by `absah keys approve`."
+        )
+        self.missing = missing
+
+
+class DecisionRefused(DualControlError):
+    """Root of why a decision is not taken down."""
+
+
+class CustodianUnknown(DecisionRefused):
+    """Nobody of this name is a custodian."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"No custodian is called {name[:40]!r}: `absah keys custodian list` shows them.")
+
+
+class RequesterDecides(DecisionRefused):
+    """Whoever asks for an act does not decide on it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} asked for this: another custodian has to decide.")
+
+
+class DecidedBefore(DecisionRefused):
+    """A custodian decides once."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} decided otherwise before, and a decision is final. Ask anew if need be.")
+
+
+class ProofRefused(DecisionRefused):
+    """No key of the custodian proves this decision on this request."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"The signature is not by a key of {name} over this verdict on this request. "
+            "Show the request again, and sign what is shown."
+        )
+
+
+class CustodiansChangeRefused(DualControlError):
+    """The register of custodians cannot change that way, or not without approvals."""
+
+
+class CustodianKeyRefused(DualControlError):
+    """This cannot be a custodian's key."""
+
+
+class RegisterAltered(DualControlError):
+    """The register of custodians is not what custody sealed: it was altered in the database."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy import Connection
 
 from keys.model import KeyAlgorithm, KeyRecord
+
+if TYPE_CHECKING:
+    from keys.approvals import KeyRequest, RequestState
+    from keys.custodians import Custodian
 
 Clock = Callable[[], datetime]
 """Returns the current time, aware, in UTC. Injected everywhere; tests freeze it."""
@@ -81,4 +85,18 @@ class AuditTrail(Protocol):
         self, tx: Connection, *, action: str, actor: str, subject: str, facts: Mapping[str, str] | None = None
     ) -> None:
         """Record that ``actor`` did ``action`` to ``subject``. ``facts`` hold no personal data."""
+        ...
+
+
+class RequestNews(Protocol):
+    """Tells custodians what concerns them, as part of the caller's transaction."""
+
+    def waits(self, tx: Connection, request: KeyRequest, custodians: Sequence[Custodian]) -> None:
+        """A request waits for these custodians."""
+        ...
+
+    def decided(
+        self, tx: Connection, request: KeyRequest, state: RequestState, custodians: Sequence[Custodian]
+    ) -> None:
+        """Enough agreed (READY), or too many did not (REJECTED)."""
         ...

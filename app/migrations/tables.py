@@ -19,6 +19,7 @@ from identity.mail import tables as mail
 from identity.operators import tables as operators
 from identity.people import tables as people
 from identity.provider import tables as provider
+from keys import approval_tables as approvals
 from keys import tables as keys
 from signing import tables as signing
 
@@ -37,6 +38,8 @@ _PARTS_OF_IDENTITY = (
     recoveries,
 )
 """They hang their tables on identity's metadata by being imported."""
+
+_PARTS_OF_KEYS = (approvals,)
 
 
 def all_metadata() -> list[MetaData]:

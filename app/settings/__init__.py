@@ -70,6 +70,9 @@ __all__ = [
 ]
 
 
+LEAST_APPROVALS: Final = 2
+"""In production no single person can act on a key."""
+
 _LOOPBACK: Final = ("127.0.0.1", "localhost")
 
 
@@ -220,6 +223,11 @@ class Settings(BaseSettings):
             found.append(
                 "the key-encryption key is generated beside the keys that it protects; "
                 "set ABSAH_KEYS_KEK_FILE or ABSAH_KEYS_PASSPHRASE_FILE"
+            )
+        if not keyless and self.keys.approvals < LEAST_APPROVALS:
+            found.append(
+                f"{'one person' if self.keys.approvals else 'nobody'} has to agree to acts on keys; set "
+                "ABSAH_KEYS_APPROVALS to 2 or more"
             )
         if self.database_url.startswith("sqlite"):
             found.append("the database is SQLite on this machine; set ABSAH_DATABASE_URL to PostgreSQL")

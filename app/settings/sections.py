@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from app.settings.values import KeyStores, LogFormat, LogLevel, Origin, Section, stores_by_purpose
 
@@ -38,6 +38,14 @@ class KeysSettings(Section):
     data_key_days: PositiveInt = Field(
         default=365,
         description="Age in days at which a data key is replaced; what older ones sealed goes on opening.",
+    )
+    approvals: NonNegativeInt = Field(
+        default=0,
+        description="Custodians who have to agree before a key is rotated, retired, destroyed, reinstated or "
+        "given up, and before the register of custodians changes. Two or more in production.",
+    )
+    approval_hours: PositiveInt = Field(
+        default=72, description="Hours that a request waits for approvals before it lapses."
     )
 
     @property

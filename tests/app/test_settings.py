@@ -25,7 +25,7 @@ def test_without_any_setting_the_service_runs_on_this_machine_and_says_what_is_u
     assert settings.database_url == f"sqlite:///{Path('var').absolute()}/absah.sqlite3"
     assert settings.storage_url == f"file://{Path('var').absolute()}/documents"
     assert settings.pki_origin == settings.issuer == "http://127.0.0.1:8000"
-    assert len(settings.unsafe()) == 5
+    assert len(settings.unsafe()) == 6
     assert settings.mail_dir == Path("var").absolute() / "mail"
 
 
@@ -101,6 +101,7 @@ def test_production_refuses_every_stand_in_at_once(monkeypatch: pytest.MonkeyPat
         Settings.load()
     for variable in (
         "ABSAH_KEYS_KEK_FILE",
+        "ABSAH_KEYS_APPROVALS",
         "ABSAH_DATABASE_URL",
         "ABSAH_PUBLIC_URL",
         "ABSAH_IDENTITY_ISSUER",
@@ -113,6 +114,7 @@ def test_production_starts_when_nothing_is_a_stand_in(monkeypatch: pytest.Monkey
     for name, value in {
         "ABSAH_ENV": "production",
         "ABSAH_KEYS_PASSPHRASE_FILE": "/run/secrets/passphrase",
+        "ABSAH_KEYS_APPROVALS": "2",
         "ABSAH_DATABASE_URL": "postgresql://absah@db/absah",
         "ABSAH_MAIL_HOST": "mail.absah.example",
         "ABSAH_PUBLIC_URL": "https://absah.example",
@@ -122,6 +124,17 @@ def test_production_starts_when_nothing_is_a_stand_in(monkeypatch: pytest.Monkey
     settings = Settings.load()
     assert settings.production
     assert settings.unsafe() == []
+
+
+@pytest.mark.parametrize(("approvals", "words"), [("0", "nobody has"), ("1", "one person has")])
+def test_no_single_person_acts_on_a_key_in_production(
+    approvals: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ABSAH_KEYS_APPROVALS", approvals)
+    assert any(found.startswith(words) for found in Settings.load().unsafe())
+    monkeypatch.setenv("ABSAH_ENV", "production")
+    with pytest.raises(UnsafeForProduction, match=f"{words} to agree to acts on keys"):
+        Settings.load()
 
 
 def test_the_public_process_starts_in_production_without_a_key_and_the_core_does_not(

@@ -1,0 +1,130 @@
+"""The register of custodians in the database, under the seal of custody."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from keys.approval_tables import Registers
+from keys.approvals import ApprovalPolicy
+from keys.custodians import Register, changed, key_in
+from keys.errors import CustodiansChangeRefused, RegisterAltered, SealedValueInvalid
+from keys.ports import AuditTrail, Begin, Clock
+
+SEAL: Final = "custodians"
+"""The data key under which the register and the requests are sealed."""
+
+
+class Sealer(Protocol):
+    """What :class:`keys.envelope.Envelope` does. Both work inside an open transaction."""
+
+    def seal(self, purpose: str, plaintext: bytes, *, context: str) -> bytes: ...
+
+    def open(self, purpose: str, sealed: bytes, *, context: str) -> bytes:
+        """Raises :class:`keys.errors.SealedValueInvalid`."""
+        ...
+
+
+class Custodians:
+    """Safe to share between threads and processes. ``read`` opens read-only transactions.
+
+    The register is sealed, so that whoever writes to the database cannot make themselves a custodian. Taking
+    the newest versions out again would go unseen here; the audit trail has them, and its head is kept
+    elsewhere.
+    """
+
+    def __init__(
+        self,
+        *,
+        begin: Begin,
+        read: Begin,
+        clock: Clock,
+        audit: AuditTrail,
+        sealer: Sealer,
+        policy: ApprovalPolicy,
+    ) -> None:
+        self._begin = begin
+        self._read = read
+        self._clock = clock
+        self._audit = audit
+        self._sealer = sealer
+        self._policy = policy
+
+    def register(self) -> Register:
+        """As it is now. Raises :class:`keys.errors.RegisterAltered`."""
+        with self._read() as tx:
+            return self.current(tx)
+
+    def current(self, tx: Connection) -> Register:
+        """The same inside the caller's transaction."""
+        newest = Registers(tx).newest()
+        if newest is None:
+            return Register()
+        content, seal = newest
+        try:
+            whole = self._sealer.open(SEAL, seal, context="register") == _digest(content)
+        except SealedValueInvalid:
+            whole = False
+        if not whole:
+            raise RegisterAltered(
+                "The register of custodians was altered in the database, so nothing can be approved. Find "
+                "out who did that (`absah audit verify`), and restore the register from a backup."
+            )
+        return Register.read(content)
+
+    def change_freely(self, parameters: Mapping[str, str], *, actor: str) -> Register:
+        """Change the register without approvals, which only works before there is a quorum.
+
+        Raises :class:`keys.errors.CustodiansChangeRefused` or ``CustodianKeyRefused``.
+        """
+        with self._begin() as tx:
+            if not self.current(tx).is_free(self._policy.required):
+                raise CustodiansChangeRefused(
+                    "There are enough custodians to approve, so they have to agree on who is one. "
+                    "The change has to be requested."
+                )
+            return self.change(tx, parameters, actor=actor)
+
+    def change(self, tx: Connection, parameters: Mapping[str, str], *, actor: str) -> Register:
+        """The next version, inside the caller's transaction, which has made sure that it may. Audited here.
+
+        Raises :class:`keys.errors.CustodiansChangeRefused` or ``CustodianKeyRefused`` before anything is
+        written.
+        """
+        register = changed(self.current(tx), parameters, required=self._policy.required)
+        content = register.content()
+        try:
+            Registers(tx).add(
+                register.version,
+                content,
+                self._sealer.seal(SEAL, _digest(content), context="register"),
+                at=self._clock(),
+                by=actor,
+            )
+        except IntegrityError:
+            raise CustodiansChangeRefused(
+                "The register of custodians changed this very moment. Look at it, and try again."
+            ) from None
+        key = key_in(parameters)
+        self._audit.append(
+            tx,
+            action="custodians.changed",
+            actor=actor,
+            subject=parameters["custodian"],
+            facts={
+                "change": parameters["change"],
+                "key": key.id if key else "",
+                "version": str(register.version),
+                "custodians": str(len(register.custodians)),
+                "register": _digest(content).hex(),
+            },
+        )
+        return register
+
+
+def _digest(content: str) -> bytes:
+    return hashlib.sha256(content.encode()).digest()

@@ -1,0 +1,328 @@
+"""The jobs of dual control: ask for an act, decide on it, and start it once enough custodians agreed.
+
+Whoever carries acts out calls :meth:`DualControl.claim` and does what the returned request says, nothing
+else: the request in hand is the one that was signed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from sqlalchemy import Connection
+
+from keys.approval_tables import ENDED, KeptRequest, Requests
+from keys.approvals import (
+    MOST_PROOF,
+    ApprovalPolicy,
+    Decision,
+    KeptDecision,
+    KeyAct,
+    KeyRequest,
+    Outcome,
+    RequestState,
+    Standing,
+    Verdict,
+    is_out_of_reach,
+    may_decide,
+    new_request,
+    standing_of,
+)
+from keys.custodians import Custodian, NoPasskeys, PasskeyProofs, Register, changed, proves
+from keys.custodianship import SEAL, Custodians, Sealer
+from keys.errors import (
+    CustodianKeyRefused,
+    CustodiansChangeRefused,
+    CustodianUnknown,
+    DecidedBefore,
+    NotApproved,
+    ProofRefused,
+    RequestAltered,
+    RequesterDecides,
+    RequestExpired,
+    RequestInvalid,
+    RequestNotOpen,
+    RequestUnknown,
+    SealedValueInvalid,
+)
+from keys.ports import AuditTrail, Begin, Clock, RequestNews
+
+MOST_WAITING: Final = 20
+"""Requests that one requester may have waiting: nobody buries an urgent one under others."""
+_MOST_DETAIL: Final = 500
+
+
+class DualControl:
+    """Safe to share between threads and processes. ``read`` opens read-only transactions.
+
+    Every method but the reading ones is a transaction of its own and may not be called inside another.
+    """
+
+    def __init__(
+        self,
+        *,
+        begin: Begin,
+        read: Begin,
+        clock: Clock,
+        audit: AuditTrail,
+        sealer: Sealer,
+        custodians: Custodians,
+        policy: ApprovalPolicy,
+        passkeys: PasskeyProofs | None = None,
+        news: RequestNews | None = None,
+    ) -> None:
+        self._begin = begin
+        self._read = read
+        self._clock = clock
+        self._audit = audit
+        self._sealer = sealer
+        self._custodians = custodians
+        self._passkeys = passkeys or NoPasskeys()
+        self._news = news
+        self.policy = policy
+
+    # --- asking --------------------------------------------------------------------------------------
+
+    def request(self, act: KeyAct, parameters: Mapping[str, str], *, requester: str) -> KeyRequest:
+        """Ask for an act. With a policy of no approvals it is ready at once.
+
+        Raises :class:`keys.errors.RequestInvalid`, or for a change of the register that cannot be made
+        ``CustodiansChangeRefused`` or ``CustodianKeyRefused``.
+        """
+        now = self._clock()
+        request = new_request(act, parameters, requester=requester, now=now, policy=self.policy)
+        with self._begin() as tx:
+            requests, register = Requests(tx), self._custodians.current(tx)
+            if requests.waiting_by(requester, now) >= MOST_WAITING:
+                raise RequestInvalid(
+                    f"{MOST_WAITING} requests by {requester} wait already: have them decided first"
+                )
+            if act is KeyAct.CUSTODIANS:
+                changed(register, parameters, required=self.policy.required)
+            requests.add(request, seal=self._sealer.seal(SEAL, request.digest.encode(), context=request.id))
+            if self._news is not None and self.policy.required:
+                self._news.waits(tx, request, _able(register, request))
+            self._note(tx, "key.request_made", requester, request, {"required": str(request.required)})
+        return request
+
+    # --- deciding ------------------------------------------------------------------------------------
+
+    def decide(self, request_id: str, decision: Decision) -> Standing:
+        """Take down a custodian's verdict, and where the request stands now. Repeating it changes nothing.
+
+        Raises ``RequestUnknown``, ``RequestNotOpen``, ``RequestExpired``, ``RequestAltered``, or a leaf of
+        :class:`keys.errors.DecisionRefused`.
+        """
+        now = self._clock()
+        with self._begin() as tx:
+            # 1. The request waits, and is what was asked for.
+            requests = Requests(tx)
+            request = self._open(requests, request_id).request
+            # 2. The custodian is one, is not the requester, and signed this.
+            register = self._custodians.current(tx)
+            key_id = self._proven_key(decision, request, register)
+            # 3. A decision is final, as long as the key that proved it is the custodian's.
+            standing = self._standing(requests, request, register)
+            earlier = {
+                **dict.fromkeys(standing.approved_by, Verdict.APPROVE),
+                **dict.fromkeys(standing.rejected_by, Verdict.REJECT),
+            }.get(decision.custodian)
+            if earlier is decision.verdict:
+                return standing
+            if earlier is not None:
+                raise DecidedBefore(decision.custodian)
+            # 4. It counts.
+            requests.decide(KeptDecision(request.id, decision, key_id, now))
+            standing = self._standing(requests, request, register)
+            if is_out_of_reach(standing, register):
+                requests.move(request.id, RequestState.WAITING, RequestState.REJECTED, at=now)
+                standing = self._standing(requests, request, register, RequestState.REJECTED)
+            if self._news is not None and standing.state in {RequestState.READY, RequestState.REJECTED}:
+                self._news.decided(tx, request, standing.state, register.custodians)
+            self._note(
+                tx,
+                f"key.request_{'approved' if decision.verdict is Verdict.APPROVE else 'rejected'}",
+                f"custodian:{decision.custodian}",
+                request,
+                {"key": key_id, "stands": standing.state.value},
+            )
+        return standing
+
+    # --- starting and ending -------------------------------------------------------------------------
+
+    def claim(self, request_id: str) -> KeyRequest:
+        """Start an approved request. Of many callers, in any process, exactly one gets it.
+
+        Every proof is checked again, against the register as it is now. Raises ``RequestUnknown``,
+        ``RequestNotOpen``, ``RequestExpired``, ``RequestAltered``, ``NotApproved`` or ``RegisterAltered``.
+        """
+        with self._begin() as tx:
+            return self._claim(tx, request_id)
+
+    def finish(self, request_id: str, outcome: Outcome, *, detail: str = "") -> None:
+        """Note how a started act ended; ``detail`` is a line for people, without personal data.
+
+        Repeating the same outcome changes nothing. Raises ``RequestUnknown`` or ``RequestNotOpen``.
+        """
+        with self._begin() as tx:
+            self._finish(tx, request_id, outcome, detail)
+
+    def change_custodians(self, request_id: str) -> Register:
+        """Carry out an approved change of the register: claimed, changed and finished in one transaction.
+
+        A change that has become impossible since it was asked for ends as failed, and is raised.
+        """
+        with self._begin() as tx:
+            request = self._claim(tx, request_id)
+            if request.act is not KeyAct.CUSTODIANS:
+                raise RequestInvalid(f"request {request_id} is to {request.act}: it changes no custodians")
+            try:
+                register = self._custodians.change(tx, request.parameters, actor=request.id)
+            except (CustodiansChangeRefused, CustodianKeyRefused) as refused:
+                failure: Exception | None = refused
+                register = Register()
+                self._finish(tx, request_id, Outcome.FAILED, str(refused))
+            else:
+                failure = None
+                self._finish(tx, request_id, Outcome.DONE, f"version {register.version} of the register")
+        if failure is not None:
+            raise failure
+        return register
+
+    # --- looking -------------------------------------------------------------------------------------
+
+    def ready(self, act: KeyAct | None = None) -> list[KeyRequest]:
+        """Approved and not started, oldest first; of one act or of all. Altered ones are left out."""
+        now = self._clock()
+        with self._read() as tx:
+            requests, register = Requests(tx), self._custodians.current(tx)
+            seen = [self._seen(requests, kept, register) for kept in requests.waiting(now)]
+        return [
+            one.request
+            for one in seen
+            if one.state is RequestState.READY and not one.is_void and act in (None, one.request.act)
+        ]
+
+    def standing(self, request_id: str) -> Standing:
+        """Where a request stands; one that was altered is void. Raises ``RequestUnknown``."""
+        with self._read() as tx:
+            requests = Requests(tx)
+            return self._seen(requests, _existing(requests, request_id), self._custodians.current(tx))
+
+    def history(self, request_id: str) -> tuple[KeptRequest, list[KeptDecision]]:
+        """A request and the decisions on it as they lie there. Raises ``RequestUnknown``."""
+        with self._read() as tx:
+            requests = Requests(tx)
+            return _existing(requests, request_id), requests.decisions(request_id)
+
+    def list(self, *, limit: int = 100) -> list[Standing]:
+        """Where the newest requests stand, newest first."""
+        with self._read() as tx:
+            requests, register = Requests(tx), self._custodians.current(tx)
+            return [self._seen(requests, kept, register) for kept in requests.newest(limit)]
+
+    # --- inside --------------------------------------------------------------------------------------
+
+    def _claim(self, tx: Connection, request_id: str) -> KeyRequest:
+        # 1. The request waits, and is what was asked for.
+        requests = Requests(tx)
+        request = self._open(requests, request_id).request
+        # 2. Enough of those who are custodians now agreed to exactly this.
+        standing = self._standing(requests, request, self._custodians.current(tx))
+        if standing.missing:
+            raise NotApproved(request.id, standing.missing)
+        # 3. It starts once.
+        now = self._clock()
+        if not requests.move(request.id, RequestState.WAITING, RequestState.STARTED, at=now):
+            raise RequestNotOpen(request.id, RequestState.STARTED)
+        approved = " ".join(standing.approved_by)
+        self._note(tx, "key.request_started", request.requester, request, {"approved_by": approved})
+        return request
+
+    def _finish(self, tx: Connection, request_id: str, outcome: Outcome, detail: str) -> None:
+        requests = Requests(tx)
+        kept, target = _existing(requests, request_id, hold=True), ENDED[outcome]
+        if kept.state is target:
+            return
+        line = " ".join(detail.split())[:_MOST_DETAIL]
+        if not requests.move(request_id, RequestState.STARTED, target, at=self._clock(), detail=line):
+            raise RequestNotOpen(request_id, kept.state)
+        self._note(tx, f"key.request_{outcome}", kept.request.requester, kept.request, {"detail": line})
+
+    def _open(self, requests: Requests, request_id: str) -> KeptRequest:
+        """The request, held, if it may still be decided and started."""
+        kept = _existing(requests, request_id, hold=True)
+        if kept.state is not RequestState.WAITING:
+            raise RequestNotOpen(request_id, kept.state)
+        self._require_whole(kept)
+        if self._clock() >= kept.request.expires_at:
+            raise RequestExpired(request_id)
+        return kept
+
+    def _require_whole(self, kept: KeptRequest) -> None:
+        try:
+            whole = self._sealer.open(SEAL, kept.seal, context=kept.request.id)
+        except SealedValueInvalid:
+            whole = b""
+        if whole != kept.request.digest.encode():
+            raise RequestAltered(kept.request.id)
+
+    def _proven_key(self, decision: Decision, request: KeyRequest, register: Register) -> str:
+        custodian = register.find(decision.custodian)
+        if custodian is None:
+            raise CustodianUnknown(decision.custodian)
+        if not may_decide(custodian, request):
+            raise RequesterDecides(custodian.name)
+        if len(decision.proof) <= MOST_PROOF:
+            message = decision.statement(request).message()
+            for key in custodian.keys:
+                if proves(decision.proof, key, custodian, message=message, passkeys=self._passkeys):
+                    return key.id
+        raise ProofRefused(custodian.name)
+
+    def _standing(
+        self,
+        requests: Requests,
+        request: KeyRequest,
+        register: Register,
+        state: RequestState = RequestState.WAITING,
+    ) -> Standing:
+        return standing_of(
+            request,
+            state,
+            requests.decisions(request.id),
+            register=register,
+            passkeys=self._passkeys,
+            policy=self.policy,
+            now=self._clock(),
+        )
+
+    def _seen(self, requests: Requests, kept: KeptRequest, register: Register) -> Standing:
+        """For looking: what must not be acted on is said to be void."""
+        try:
+            self._require_whole(kept)
+            return self._standing(requests, kept.request, register, kept.state)
+        except RequestAltered:
+            return Standing(kept.request, kept.state, (), (), self.policy.required, is_void=True)
+
+    def _note(
+        self, tx: Connection, action: str, actor: str, request: KeyRequest, facts: Mapping[str, str]
+    ) -> None:
+        self._audit.append(
+            tx,
+            action=action,
+            actor=actor,
+            subject=request.id,
+            facts={"act": request.act.value, "digest": request.digest, **facts},
+        )
+
+
+def _existing(requests: Requests, request_id: str, *, hold: bool = False) -> KeptRequest:
+    kept = requests.get(request_id, hold=hold)
+    if kept is None:
+        raise RequestUnknown(request_id)
+    return kept
+
+
+def _able(register: Register, request: KeyRequest) -> list[Custodian]:
+    return [one for one in register.custodians if may_decide(one, request)]
