@@ -17,6 +17,7 @@ from app.vault import PURPOSES
 from app.wiring import Core, build_core
 from keys.envelope import FINGERPRINT
 from keys.errors import DataKeyMissing
+from keys import custodianship
 from keys.model import KeyPurpose, KeyState
 from tests.support.clock import FrozenClock
 from tests.support.needs import ROOT
@@ -79,9 +80,9 @@ def test_a_rotated_wrapping_key_can_be_destroyed_and_everything_still_opens(core
         assert fresh.vault.open("person", sealed, context="row") == b"x"
 
 
-def test_every_purpose_that_identity_seals_for_has_a_data_key() -> None:
+def test_every_purpose_that_something_is_sealed_for_has_a_data_key() -> None:
     """A purpose that nobody declared would fail for the first person who meets it."""
-    named = set()
+    named = {custodianship.SEAL}
     for file in (ROOT / "identity").rglob("*.py"):
         named |= _sealed_purposes(file)
     assert named == set(PURPOSES)
