@@ -32,7 +32,7 @@ from app.storage import ObjectFiles
 from app.vault import CustodyVault
 from app.verification import verification_service
 from ca.hierarchy import Hierarchy
-from ca.model import CertificationConfig
+from ca.model import CertificationConfig, TimeStampingRules
 from ca.revocation import Revocation
 from ca.timestamping import TimeStampingAuthority
 from identity.agencies.news import ClientNews
@@ -108,6 +108,13 @@ def certification_config(settings: Settings) -> CertificationConfig:
         arc=settings.ca.arc,
         issuing_crl_validity=timedelta(hours=settings.ca.crl_hours),
         ocsp_validity=timedelta(hours=settings.ca.ocsp_hours),
+        time=TimeStampingRules(
+            policies=tuple(settings.tsa.policies.split()),
+            digests=tuple(settings.tsa.digests.split()),
+            accuracy=timedelta(milliseconds=settings.tsa.accuracy_ms),
+            ordering=settings.tsa.ordering,
+            key_life=timedelta(days=settings.tsa.key_days),
+        ),
     )
 
 
@@ -168,7 +175,13 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
     revocation = Revocation(
         begin=database.begin, read=database.read, keys=keys, clock=clock, audit=audit, config=config
     )
-    tsa = TimeStampingAuthority(begin=database.read, keys=keys, clock=clock, config=config)
+    tsa = TimeStampingAuthority(
+        begin=database.read,
+        keys=keys,
+        clock=clock,
+        config=config,
+        order_file=settings.home / "order-of-time-stamps",
+    )
     # 4. Who calls.
     vault = CustodyVault(envelope)
     token_keys = CustodyTokenKeys(keys, clock=clock, policy=token_key_policy(settings))
@@ -241,7 +254,7 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         files=files,
         register=register,
         identities=identities,
-        timestamper=tsa,
+        timestampers=tsa,
         evidence=RegisterEvidence(read=database.read, revocation=revocation, clock=clock),
         policy=policy,
     )

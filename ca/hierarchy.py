@@ -12,7 +12,7 @@ from ca.errors import HierarchyIncomplete
 from ca.issuing import Issuer, issue, new_serial, self_signed
 from ca.model import CertificateRecord, CertificationConfig, ProfileName
 from ca.ports import AuditTrail, Begin, Clock
-from ca.profiles import legal_person, profiles
+from ca.profiles import Profile, legal_person, profiles
 from ca.tables import Certificates
 from keys.handle import KeyHandle
 from keys.model import KeyRecord, KeyState
@@ -105,12 +105,24 @@ class Hierarchy:
             return None
         if self._profiles[profile].is_ca:
             return record  # a new CA is a ceremony of its own, never a side effect
-        if record.not_after - self._clock() <= RENEWAL:
+        if self._ends_soon(record):
             return None
         if x509.load_der_x509_certificate(record.der).subject != subject:
             return None
         usable = self._keys.get(record.key_id).state in {KeyState.PRE_ACTIVATION, KeyState.ACTIVE}
         return record if usable else None
+
+    def _ends_soon(self, record: CertificateRecord) -> bool:
+        """Certificate or private key, whichever ends first; a short life is renewed in its last quarter."""
+        rules, now = self._profiles[record.profile], self._clock()
+        if record.not_after - now <= RENEWAL:
+            return True
+        return self._is_used_up(self._keys.get(record.key_id), rules)
+
+    def _is_used_up(self, key: KeyRecord, rules: Profile) -> bool:
+        if key.not_after is None or rules.key_life is None:
+            return False
+        return key.not_after - self._clock() <= min(RENEWAL, rules.key_life / 4)
 
     def _key_for(self, profile: ProfileName, owner: str, actor: str) -> KeyRecord:
         """A key that an interrupted run generated and never certified, else a new one."""
@@ -123,6 +135,7 @@ class Hierarchy:
                 use == (rules.purpose, owner, rules.algorithm)
                 and key.state in {KeyState.PRE_ACTIVATION, KeyState.ACTIVE}
                 and key.id not in certified
+                and not self._is_used_up(key, rules)
             ):
                 return key
         return self._keys.generate(rules.purpose, rules.algorithm, owner, actor=actor)
@@ -148,6 +161,8 @@ class Hierarchy:
             if rules.status_published and not rules.is_ca:
                 with self._begin() as tx:
                     partition = Certificates(tx).open_partition(issuer.name, self.config.crl_partition_size)
+            if rules.key_life is not None:
+                key = self._keys.limit(key.id, now + rules.key_life, actor=actor)
             certificate = issue(
                 profile=rules,
                 subject=subject,
@@ -157,6 +172,7 @@ class Hierarchy:
                 not_before=now,
                 config=self.config,
                 partition=partition,
+                key_ends=key.not_after if rules.key_life else None,
             )
         encoded = certificate.public_bytes(Encoding.DER)
         record = CertificateRecord(

@@ -79,8 +79,11 @@ def issue(
     not_before: datetime,
     config: CertificationConfig,
     partition: int = 0,
+    key_ends: datetime | None = None,
 ) -> x509.Certificate:
     """Build, lint and sign a certificate. ``public_key_info`` is a DER SubjectPublicKeyInfo.
+
+    ``key_ends`` is when the private key's use ends, for profiles that limit it.
 
     Raises :class:`ca.errors.IssuanceRefused` when the issuer may not issue this, or not for so long, or when
     what was built is not what the profile says; nothing was signed with the issuer's key then.
@@ -99,6 +102,7 @@ def issue(
         addresses=tuple(at for _, at in addresses),
         crl_addresses=(config.crl_address(scope),) if profile.status_published else (),
         delta_addresses=(config.delta_address(scope),) if profile.status_published and partition else (),
+        key_usage_period=(_whole(not_before), _whole(key_ends)) if key_ends else None,
     )
     builder = _builder(expected, serial, not_before).issuer_name(issuer.certificate.subject)
     issuer_key = issuer.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
@@ -159,7 +163,7 @@ def signature_hash(key: KeyHandle) -> hashes.SHA256 | hashes.SHA384:
 
 def _builder(expected: Expected, serial: int, not_before: datetime) -> x509.CertificateBuilder:
     profile = expected.profile
-    start = not_before.replace(microsecond=0)
+    start = _whole(not_before)
     usages = {usage: usage in profile.usages for usage in _KEY_USAGES}
     builder = (
         x509.CertificateBuilder()
@@ -187,7 +191,15 @@ def _builder(expected: Expected, serial: int, not_before: datetime) -> x509.Cert
         )
     if profile.ocsp_no_check:
         builder = builder.add_extension(x509.OCSPNoCheck(), critical=False)
+    if expected.key_usage_period:
+        period = x509.PrivateKeyUsagePeriod(*expected.key_usage_period)
+        builder = builder.add_extension(period, critical=False)
     return builder
+
+
+def _whole(moment: datetime) -> datetime:
+    """Cut to the second, which is as exactly as certificates tell the time."""
+    return moment.replace(microsecond=0)
 
 
 def _certifiable(public_key_info: bytes) -> PublicKey:
@@ -225,7 +237,7 @@ def _refuse_what_the_issuer_may_not(
         allowed = None
     if allowed is not None and not {*profile.extended} <= {usage.dotted_string for usage in allowed}:
         raise IssuanceRefused(f"{issuer.name} may not certify for the extended usages of {profile.name}")
-    start = not_before.replace(microsecond=0)
+    start = _whole(not_before)
     if start < above.not_valid_before_utc or start + profile.validity > above.not_valid_after_utc:
         raise IssuanceRefused(
             f"a certificate of profile {profile.name} would be valid outside its issuer's validity, "

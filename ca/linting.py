@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
 
 from cryptography import x509
@@ -45,6 +46,7 @@ class Expected:
     addresses: tuple[str, ...]
     crl_addresses: tuple[str, ...]
     delta_addresses: tuple[str, ...]
+    key_usage_period: tuple[datetime, datetime] | None = None
 
 
 def findings(certificate: x509.Certificate, expected: Expected) -> tuple[str, ...]:
@@ -69,6 +71,11 @@ def _about_numbers(certificate: x509.Certificate, expected: Expected) -> Iterato
     if serial.bit_length() <= 64:
         yield "the serial number has no room for 64 random bits"
     start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    period = expected.key_usage_period
+    if (period is None) is not (expected.profile.key_life is None):
+        yield "the profile and the draft disagree on whether the private key has a usage period"
+    if period and not start <= period[0] < period[1] <= end:
+        yield "the private key's usage period is empty or outside the certificate's validity"
     if end - start != expected.profile.validity:
         yield "the validity is not that of the profile"
     issuer = expected.issuer
@@ -146,6 +153,7 @@ def _criticality(expected: Expected) -> dict[x509.ObjectIdentifier, bool]:
         _INFORMATION: (bool(expected.addresses), False),
         _POINTS: (bool(expected.crl_addresses), False),
         _FRESHEST: (bool(expected.delta_addresses), False),
+        ExtensionOID.PRIVATE_KEY_USAGE_PERIOD: (expected.key_usage_period is not None, False),
     }
     return {kind: critical for kind, (is_wanted, critical) in wanted.items() if is_wanted}
 
@@ -176,6 +184,9 @@ def _compared(value: x509.ExtensionType, expected: Expected) -> tuple[object, ob
             compared = _names_of(value), expected.crl_addresses, "addresses of lists (4.2.1.13)"
         case x509.FreshestCRL():
             compared = _names_of(value), expected.delta_addresses, "addresses of deltas (4.2.1.15)"
+        case x509.PrivateKeyUsagePeriod():
+            period = (_aware(value.not_before), _aware(value.not_after))
+            compared = period, expected.key_usage_period, "private-key usage period (RFC 3280 4.2.1.4)"
         case _:  # has no content of its own, or is not in the profile and found that way
             compared = None, None, ""
     return compared
@@ -193,6 +204,11 @@ def _usages(value: x509.KeyUsage) -> frozenset[str]:
     if value.key_agreement:  # the library raises for the other two without it
         names += ["encipher_only", "decipher_only"]
     return frozenset(name for name in names if getattr(value, name))
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    """The library reads these times, which are always UTC, without a zone."""
+    return moment and moment.replace(tzinfo=UTC)
 
 
 def _dotted(kinds: Iterable[x509.ObjectIdentifier]) -> tuple[str, ...]:

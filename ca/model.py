@@ -168,6 +168,45 @@ class CrlRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class TimeStampingRules:
+    """What this time-stamping authority promises and accepts (RFC 3161 2.1, 2.4; EN 319 422 5.2).
+
+    ``policies`` are object identifiers; the first is used when a request names none. Empty: the deployment's
+    own. ``digests`` are the imprints that are accepted, as :mod:`hashlib` calls them. ``accuracy`` is whole
+    milliseconds and what the clock is held to. With ``ordering`` tokens say that they can be ordered by
+    their times alone. ``key_life`` is how long a unit's private key is used (EN 319 421 7.6.7).
+    """
+
+    policies: tuple[str, ...] = ()
+    digests: tuple[str, ...] = ("sha256", "sha384", "sha512")
+    accuracy: timedelta = timedelta(seconds=1)
+    ordering: bool = False
+    key_life: timedelta = timedelta(days=365)
+
+    def __post_init__(self) -> None:
+        if any(not re.fullmatch(r"[0-2](\.(0|[1-9][0-9]{0,30})){1,30}", policy) for policy in self.policies):
+            raise ProfileInvalid("policies of time-stamps are object identifiers such as 0.4.0.2023.1.1")
+        if len(set(self.policies)) != len(self.policies):
+            raise ProfileInvalid("a policy of time-stamps is named twice")
+        if not self.digests or not set(self.digests) <= IMPRINTS.keys():
+            raise ProfileInvalid(f"imprints of time-stamps are one or more of {', '.join(IMPRINTS)}")
+        whole = self.accuracy % timedelta(milliseconds=1) == timedelta()
+        if not whole or not timedelta(milliseconds=1) <= self.accuracy <= timedelta(seconds=60):
+            raise ProfileInvalid("the accuracy of time-stamps is 1 to 60,000 whole milliseconds")
+
+
+IMPRINTS = {
+    "sha256": "2.16.840.1.101.3.4.2.1",
+    "sha384": "2.16.840.1.101.3.4.2.2",
+    "sha512": "2.16.840.1.101.3.4.2.3",
+    "sha3_256": "2.16.840.1.101.3.4.2.8",
+    "sha3_384": "2.16.840.1.101.3.4.2.9",
+    "sha3_512": "2.16.840.1.101.3.4.2.10",
+}
+"""Digests that TS 119 312 recommends, by the name in :mod:`hashlib`."""
+
+
+@dataclass(frozen=True, slots=True)
 class CertificationConfig:
     """What a deployment decides about its certificates.
 
@@ -189,7 +228,7 @@ class CertificationConfig:
     ocsp_cached_validity: timedelta = timedelta(hours=1)
     issuing_crl_validity: timedelta = timedelta(days=3)
     root_crl_validity: timedelta = timedelta(days=180)
-    tsa_accuracy_seconds: int = 1
+    time: TimeStampingRules = TimeStampingRules()
     crl_partition_size: int = 10_000
 
     def __post_init__(self) -> None:
@@ -207,15 +246,13 @@ class CertificationConfig:
         )
         if min(lives) < timedelta(minutes=1):
             raise ProfileInvalid("answers and lists that live less than a minute are stale when they arrive")
-        if self.tsa_accuracy_seconds < 1:
-            raise ProfileInvalid("the accuracy of time-stamps is stated in whole seconds, 1 or more")
         if not 1 <= self.crl_partition_size <= 12_500:
             raise ProfileInvalid("1 to 12,500 certificates share a list, so that it stays under 1 MB")
 
     @property
-    def timestamp_policy(self) -> str:
-        """The TSA policy in every token (RFC 3161 2.1)."""
-        return f"{self.arc}.1.2"
+    def timestamp_policies(self) -> tuple[str, ...]:
+        """The TSA policies that may be asked for, the default first (RFC 3161 2.1)."""
+        return self.time.policies or (f"{self.arc}.1.2",)
 
     def certificate_policy(self, profile: ProfileName) -> str:
         branch = {

@@ -1,7 +1,7 @@
 """Certificate profiles as checked data: a profile that contradicts the standards stops the start-up.
 
 RFC 5280; seals: EN 319 412-3 (legal persons) with the key usages of EN 319 412-2 4.3.2 type A; time-stamping
-units: EN 319 422 and RFC 3161 2.3; OCSP responders: RFC 6960 4.2.2.2.
+units: EN 319 421 7.6.7, EN 319 422 and RFC 3161 2.3; OCSP responders: RFC 6960 4.2.2.2.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ class Profile:
 
     ``path_length`` only for CAs. ``usages`` are attribute names of ``x509.KeyUsage``. ``extended`` is the
     list of extended key usages as dotted object identifiers; ``extended_critical`` as RFC 3161 2.3 asks.
+    ``key_life`` is how long the private key may be used (private-key usage period), where that is shorter
+    than the certificate: what was signed in it stays verifiable for the certificate's whole life.
     ``status_published`` says whether relying parties can ask for revocation (not for roots and, because of
     ocsp-nocheck, not for responders).
     """
@@ -51,6 +53,7 @@ class Profile:
     policies: tuple[str, ...] = ()
     ocsp_no_check: bool = False
     status_published: bool = True
+    key_life: timedelta | None = None
 
     def __post_init__(self) -> None:
         for broken, rule in (
@@ -63,6 +66,10 @@ class Profile:
             (bool(self.extended_critical and not self.extended), "a critical extension needs content"),
             (len(set(self.policies)) != len(self.policies), "a policy is named twice (RFC 5280 4.2.1.4)"),
             (not timedelta(days=1) <= self.validity <= 30 * _YEAR, "validity is between a day and 30 years"),
+            (
+                self.key_life is not None and not timedelta(days=1) <= self.key_life <= self.validity,
+                "the private key is used for a day or more, and not longer than the certificate is valid",
+            ),
             (
                 ExtendedKeyUsageOID.TIME_STAMPING.dotted_string in self.extended
                 and not (len(self.extended) == 1 and self.extended_critical),
@@ -85,11 +92,11 @@ def profiles(config: CertificationConfig) -> Mapping[ProfileName, Profile]:
     """The profiles of this deployment, checked."""
 
     def end_entity(
-        name: ProfileName, purpose: KeyPurpose, years: float, usage: str, **rest: object
+        name: ProfileName, purpose: KeyPurpose, years: float, usage: str, version: int = 2, **rest: object
     ) -> Profile:
         return Profile(
             name=name,
-            version=2,  # 2: the list of a partition instead of the whole, and its delta
+            version=version,  # 2: the list of a partition instead of the whole, and its delta
             purpose=purpose,
             algorithm=KeyAlgorithm.EC_P256,
             validity=years * _YEAR,
@@ -126,6 +133,8 @@ def profiles(config: CertificationConfig) -> Mapping[ProfileName, Profile]:
             KeyPurpose.TIMESTAMPING,
             10,
             "digital_signature",
+            3,  # 3: private-key usage period
+            key_life=config.time.key_life,
             extended=(ExtendedKeyUsageOID.TIME_STAMPING.dotted_string,),
             extended_critical=True,
         ),

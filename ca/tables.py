@@ -190,6 +190,10 @@ class Certificates:
 
     def newest_good(self, profile: ProfileName, owner: str = "") -> CertificateRecord | None:
         """The good certificate that was issued last for this use, expired or not."""
+        return next(iter(self.good(profile, owner, most=1)), None)
+
+    def good(self, profile: ProfileName, owner: str = "", *, most: int = 8) -> list[CertificateRecord]:
+        """The good certificates that were issued last for this use, expired or not, newest first."""
         query = (
             select(certificates)
             .where(
@@ -198,10 +202,9 @@ class Certificates:
                 certificates.c.status == CertificateStatus.GOOD.value,
             )
             .order_by(certificates.c.issued_at.desc(), certificates.c.serial.desc())
-            .limit(1)
+            .limit(most)
         )
-        row = self._connection.execute(query).one_or_none()
-        return None if row is None else _certificate(row)
+        return [_certificate(row) for row in self._connection.execute(query)]
 
     def of_profile(self, profile: ProfileName) -> list[CertificateRecord]:
         """Every certificate of a profile whatever its status, oldest first."""

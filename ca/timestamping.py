@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from threading import Lock
 
 from cryptography import x509
 
@@ -16,19 +19,25 @@ from ca.algorithms import DIGESTS, SIGNATURES
 from ca.chains import chain_of, issuer_and_serial
 from ca.errors import TimeNotAvailable
 from ca.model import CertificateRecord, CertificationConfig, ProfileName
+from ca.ordering import RisingTime
 from ca.ports import Begin, Clock
 from ca.tables import Certificates
 from keys.errors import KeyCustodyError
 from keys.handle import KeyHandle
 from keys.model import KeyPurpose
 from keys.service import KeyService
+from keys.stores.software import SoftwareKeyStore
 
 
 @dataclass(frozen=True, slots=True)
 class _Unit:
-    """The time-stamping unit in use, with everything that does not change from token to token."""
+    """A time-stamping unit, with everything that does not change from token to token.
+
+    ``ends`` is when the private key may no longer be used, or the certificate ends.
+    """
 
     record: CertificateRecord
+    ends: datetime
     key: KeyHandle
     chain: tuple[bytes, ...]
     certificates: bytes
@@ -39,10 +48,21 @@ class _Unit:
     hash: Callable[[bytes], bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class OwnUnit:
+    """One unit, and no other: implements :class:`signing.ports.TimeStamper`."""
+
+    chain: tuple[bytes, ...]
+    token: Callable[[bytes], bytes]
+
+
 class TimeStampingAuthority:
     """Issues time-stamp tokens. Safe to use from several threads.
 
-    ``begin`` is only read through. A new or revoked unit is noticed after at most ``max_staleness`` seconds.
+    ``begin`` is only read through. ``clock`` may raise :class:`ca.errors.TimeNotAvailable`, as
+    :class:`ca.clockwatch.ClockWatch` does when it does not trust the machine's. A new, revoked or
+    activated unit is noticed after at most ``max_staleness`` seconds. ``order_file`` is needed where tokens
+    promise an order (:class:`ca.ordering.RisingTime`).
     Tokens of the in-process way carry the unit's certificate and its CA's, so that each stands alone.
     """
 
@@ -53,16 +73,22 @@ class TimeStampingAuthority:
         keys: KeyService,
         clock: Clock,
         config: CertificationConfig,
+        order_file: Path | None = None,
         max_staleness: float = 1.0,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        if config.time.ordering and order_file is None:
+            raise ValueError("tokens that promise an order need the file that keeps it")
         self._begin = begin
         self._keys = keys
         self._clock = clock
-        self._config = config
-        self._policy = config.timestamp_policy
+        self._rules = config.time
+        self._accepted = tst.Accepted.of(config.timestamp_policies, config.time.digests)
+        self._accuracy = tst.accuracy_of(config.time.accuracy)
+        self._rising = RisingTime(order_file) if order_file and config.time.ordering else None
         self._max_staleness = max_staleness
         self._monotonic = monotonic
+        self._loading = Lock()
         self._unit: tuple[float, _Unit] | None = None
         self._latest = datetime.min.replace(tzinfo=UTC)
 
@@ -79,18 +105,53 @@ class TimeStampingAuthority:
 
         Raises :class:`ca.errors.TimeNotAvailable`, and ``ValueError`` for a digest of another size.
         """
-        if len(digest) != 32:
-            raise ValueError(f"a SHA-256 digest has 32 bytes, not {len(digest)}")
-        return self._issue(tst.TimeStampRequest(tst.imprint_of(digest), None, True))
+        return self._token(digest, unit=self._current())
+
+    def units(self) -> Iterator[OwnUnit]:
+        """The unit in use; then, for whom it failed, the one that has taken over meanwhile.
+
+        Raises :class:`ca.errors.TimeNotAvailable`.
+        """
+        unit = self._current()
+        yield self._bound(unit)
+        successor = self._current(anew=True)
+        if successor.record.serial != unit.record.serial:
+            yield self._bound(successor)
+
+    def _bound(self, unit: _Unit) -> OwnUnit:
+        return OwnUnit(unit.chain, partial(self._token, unit=unit))
+
+    def require_ready(self) -> None:
+        """Raise :class:`ca.errors.TimeNotAvailable` unless a token could be issued now."""
+        self._require_within(self._current(), self._clock())
 
     def respond(self, request: bytes) -> bytes:
         """DER TimeStampResp to a DER TimeStampReq. Never raises for what the request holds."""
+        return self._respond(request, self._current)
+
+    def respond_at_once(self, request: bytes) -> bytes | None:
+        """The same where nobody has to be waited for; None where the register or a token has to be asked."""
+        known = self._unit
+        if known is None or self._monotonic() - known[0] >= self._max_staleness or self._rising is not None:
+            return None
+        unit = known[1]
+        if unit.key.record.store != SoftwareKeyStore.name:
+            return None
+        return self._respond(request, lambda: unit)
+
+    def _respond(self, request: bytes, unit: Callable[[], _Unit]) -> bytes:
         try:
-            return tst.granted(self._issue(tst.read_request(request, policy=self._policy)))
+            return tst.granted(self._issue(tst.read_request(request, self._accepted), unit()))
         except tst.RequestRejected as refused:
             return tst.rejected(refused.failure, refused.text)
         except TimeNotAvailable:
-            return tst.rejected(tst.FailInfo.TIME_NOT_AVAILABLE, "no time-stamping unit can sign now")
+            return tst.rejected(tst.FailInfo.TIME_NOT_AVAILABLE, "no time-stamp can be issued now")
+
+    def _token(self, digest: bytes, *, unit: _Unit) -> bytes:
+        if len(digest) != 32:
+            raise ValueError(f"a SHA-256 digest has 32 bytes, not {len(digest)}")
+        request = tst.TimeStampRequest(tst.imprint_of(digest), self._accepted.policies[0], None, True)
+        return self._issue(request, unit)
 
     def _moment(self) -> datetime:
         """The time, unless the clock went back by more than the accuracy that tokens state.
@@ -100,28 +161,34 @@ class TimeStampingAuthority:
         restart of the process.
         """
         moment = self._clock()
-        if moment + timedelta(seconds=self._config.tsa_accuracy_seconds) < self._latest:
+        if moment + self._rules.accuracy < self._latest:
             raise TimeNotAvailable(
                 f"the clock went back from {self._latest:%Y-%m-%d %H:%M:%S} to {moment:%Y-%m-%d %H:%M:%S}: "
                 "check the time service of this machine, then restart"
             )
+        if self._rising is not None:
+            moment = self._rising.at(moment, tolerance=self._rules.accuracy)
         self._latest = max(self._latest, moment)
         return moment
 
-    def _issue(self, request: tst.TimeStampRequest) -> bytes:
-        unit = self._current()
-        moment = self._moment()
-        if not unit.record.not_before <= moment <= unit.record.not_after:
+    def _require_within(self, unit: _Unit, moment: datetime) -> None:
+        if not unit.record.not_before <= moment <= unit.ends:
             raise TimeNotAvailable(
-                f"certificate {unit.record.name} of the time-stamping unit is not valid now: run `absah init`"
+                f"time-stamping unit {unit.record.name} may be used until {unit.ends:%Y-%m-%d %H:%M:%S} UTC, "
+                "certificate and private key: run `absah init`"
             )
+
+    def _issue(self, request: tst.TimeStampRequest, unit: _Unit) -> bytes:
+        moment = self._moment()
+        self._require_within(unit, moment)
         info = tst.tst_info(
-            policy=self._policy,
+            policy=request.policy,
             imprint=request.imprint,
             serial=1 << 128 | secrets.randbits(128),
             moment=moment,
-            accuracy_seconds=self._config.tsa_accuracy_seconds,
+            accuracy=self._accuracy,
             nonce=request.nonce,
+            ordering=self._rules.ordering,
         )
         attributes = tst.signed_attributes(unit.hash(info), unit.signing_certificate)
         try:
@@ -138,34 +205,57 @@ class TimeStampingAuthority:
             certificates=unit.certificates if request.certificate_wanted else b"",
         )
 
-    def _current(self) -> _Unit:
-        now = self._monotonic()
-        if self._unit is None or now - self._unit[0] >= self._max_staleness:
-            self._unit = (now, self._load(None if self._unit is None else self._unit[1]))
-        return self._unit[1]
+    def _current(self, *, anew: bool = False) -> _Unit:
+        asked = self._monotonic()
+        with self._loading:  # those who find it stale at the same moment wait for one look at the register
+            now = self._monotonic()
+            known = self._unit
+            if known is None or now - known[0] >= self._max_staleness or (anew and known[0] <= asked):
+                known = self._unit = (now, self._load(None if known is None else known[1]))
+            return known[1]
 
     def _load(self, known: _Unit | None) -> _Unit:
+        """The newest unit whose key may sign: one that waits for its turn has a certificate already."""
         with self._begin() as tx:
-            record = Certificates(tx).newest_good(ProfileName.TIMESTAMPING)
-            if record is None:
-                raise TimeNotAvailable("there is no time-stamping certificate that is good: run `absah init`")
-            if known is not None and known.record == record:
-                return known
-            chain = chain_of(tx, record)
-        try:
-            key = self._keys.handle(record.key_id, purpose=KeyPurpose.TIMESTAMPING)
-        except KeyCustodyError as refused:
-            raise TimeNotAvailable(f"the time-stamping key cannot be used: {refused}") from refused
-        algorithm = key.record.algorithm
-        hash_name = algorithm.hash_name
-        return _Unit(
-            record=record,
-            key=key,
-            chain=chain,
-            certificates=b"".join(sorted(chain[:-1])),
-            issuer_and_serial=issuer_and_serial(x509.load_der_x509_certificate(record.der)),
-            signing_certificate=tst.signing_certificate_attribute(record.sha256),
-            digest_algorithm=DIGESTS[hash_name],
-            signature_algorithm=SIGNATURES[algorithm.value],
-            hash=lambda data: hashlib.new(hash_name, data).digest(),
-        )
+            records = Certificates(tx).good(ProfileName.TIMESTAMPING)
+            chains = [
+                known.chain if known and known.record == record else chain_of(tx, record)
+                for record in records
+            ]
+        refusal: KeyCustodyError | None = None
+        for record, chain in zip(records, chains, strict=True):
+            try:
+                key = self._keys.handle(record.key_id, purpose=KeyPurpose.TIMESTAMPING, anew=True)
+            except KeyCustodyError as refused:
+                refusal = refusal or refused
+                continue
+            return known if known and known.record == record else _unit(record, key, chain)
+        if refusal is not None:
+            raise TimeNotAvailable(f"the time-stamping key cannot be used: {refusal}") from refusal
+        raise TimeNotAvailable("there is no time-stamping certificate that is good: run `absah init`")
+
+
+def _unit(record: CertificateRecord, key: KeyHandle, chain: tuple[bytes, ...]) -> _Unit:
+    algorithm = key.record.algorithm
+    hash_name = algorithm.hash_name
+    certificate = x509.load_der_x509_certificate(record.der)
+    return _Unit(
+        record=record,
+        ends=min(record.not_after, _key_ends(certificate) or record.not_after),
+        key=key,
+        chain=chain,
+        certificates=b"".join(sorted(chain[:-1])),
+        issuer_and_serial=issuer_and_serial(certificate),
+        signing_certificate=tst.signing_certificate_attribute(record.sha256),
+        digest_algorithm=DIGESTS[hash_name],
+        signature_algorithm=SIGNATURES[algorithm.value],
+        hash=lambda data: hashlib.new(hash_name, data).digest(),
+    )
+
+
+def _key_ends(certificate: x509.Certificate) -> datetime | None:
+    try:
+        period = certificate.extensions.get_extension_for_class(x509.PrivateKeyUsagePeriod).value
+    except x509.ExtensionNotFound:
+        return None
+    return period.not_after and period.not_after.replace(tzinfo=UTC)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 
 from ca import der
 from ca.errors import MalformedDer
-
-SHA256, SHA384, SHA512 = (f"2.16.840.1.101.3.4.2.{arc}" for arc in (1, 2, 3))
-DIGEST_SIZES = {SHA256: 32, SHA384: 48, SHA512: 64}
-"""Accepted imprint algorithms and their sizes in bytes (TS 119 312)."""
+from ca.model import IMPRINTS
 
 LARGEST_REQUEST = 4096
 """Bytes. A request holds one digest; nobody needs more."""
@@ -50,29 +49,46 @@ class TimeStampRequest:
     """A well-formed TimeStampReq. ``imprint`` is the DER MessageImprint, echoed byte for byte."""
 
     imprint: bytes
+    policy: str
     nonce: int | None = None
     certificate_wanted: bool = False
 
 
-def read_request(data: bytes, *, policy: str) -> TimeStampRequest:
-    """Parse a DER TimeStampReq strictly; ``policy`` is the only one that is served.
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What a request may ask for: policies, the default first, and imprints by their object identifiers."""
+
+    policies: tuple[str, ...]
+    digest_sizes: Mapping[str, int]
+    digest_names: str
+
+    @classmethod
+    def of(cls, policies: tuple[str, ...], digests: Iterable[str]) -> Accepted:
+        """``digests`` as :data:`ca.model.IMPRINTS` calls them."""
+        sizes = {IMPRINTS[name]: hashlib.new(name).digest_size for name in digests}
+        return cls(policies, sizes, ", ".join(name.upper().replace("_", "-") for name in digests))
+
+
+def read_request(data: bytes, accepted: Accepted) -> TimeStampRequest:
+    """Parse a DER TimeStampReq strictly.
 
     Raises :class:`RequestRejected` with the failInfo that RFC 3161 2.4.2 names for the cause.
     """
     try:
-        return _read_request(data, policy)
+        return _read_request(data, accepted)
     except MalformedDer as malformed:
         raise RequestRejected(FailInfo.BAD_DATA_FORMAT, f"not a DER TimeStampReq: {malformed}") from malformed
 
 
-def _read_request(data: bytes, policy: str) -> TimeStampRequest:
+def _read_request(data: bytes, accepted: Accepted) -> TimeStampRequest:
     if len(data) > LARGEST_REQUEST:
         raise RequestRejected(FailInfo.BAD_REQUEST, f"a request has at most {LARGEST_REQUEST} bytes")
     fields = list(der.read_whole(data, der.SEQUENCE).children())
     if len(fields) < 2 or der.read_integer(fields[0]) != 1:
         raise RequestRejected(FailInfo.BAD_REQUEST, "only version 1 requests with an imprint are known")
     imprint = der.expect(fields[1], der.SEQUENCE)
-    _check_imprint(imprint)
+    _check_imprint(imprint, accepted)
+    policy = accepted.policies[0]
     nonce: int | None = None
     wanted = False
     last = 0
@@ -81,9 +97,10 @@ def _read_request(data: bytes, policy: str) -> TimeStampRequest:
         if rank <= last:
             raise MalformedDer(f"element with tag 0x{field.tag:02x} is unknown, repeated or out of order")
         last = rank
-        if rank == 1 and der.read_oid(field) != policy:
+        if rank == 1 and (policy := der.read_oid(field)) not in accepted.policies:
             raise RequestRejected(
-                FailInfo.UNACCEPTED_POLICY, f"time-stamps are issued under policy {policy} only"
+                FailInfo.UNACCEPTED_POLICY,
+                f"time-stamps are issued under policy {' or '.join(accepted.policies)}",
             )
         if rank == 2:
             nonce = der.read_integer(field)
@@ -93,19 +110,19 @@ def _read_request(data: bytes, policy: str) -> TimeStampRequest:
                 raise MalformedDer("certReq FALSE is the default and is left out in DER")
         if rank == 4:
             raise RequestRejected(FailInfo.UNACCEPTED_EXTENSION, "no request extension is supported")
-    return TimeStampRequest(imprint.encoded, nonce, wanted)
+    return TimeStampRequest(imprint.encoded, policy, nonce, wanted)
 
 
-def _check_imprint(imprint: der.Element) -> None:
+def _check_imprint(imprint: der.Element, accepted: Accepted) -> None:
     parts = list(imprint.children())
     if len(parts) != 2:
         raise MalformedDer("messageImprint has an algorithm and a digest, nothing else")
     algorithm = list(der.expect(parts[0], der.SEQUENCE).children())
     if not algorithm or len(algorithm) > 2:
         raise MalformedDer("AlgorithmIdentifier has one or two elements")
-    size = DIGEST_SIZES.get(der.read_oid(algorithm[0]))
+    size = accepted.digest_sizes.get(der.read_oid(algorithm[0]))
     if size is None or (len(algorithm) == 2 and algorithm[1].encoded != der.null()):
-        raise RequestRejected(FailInfo.BAD_ALG, "imprints are accepted in SHA-256, SHA-384 and SHA-512")
+        raise RequestRejected(FailInfo.BAD_ALG, f"imprints are accepted in {accepted.digest_names}")
     digest = der.expect(parts[1], der.OCTET_STRING).content
     if len(digest) != size:
         raise RequestRejected(
@@ -115,7 +132,7 @@ def _check_imprint(imprint: der.Element) -> None:
 
 def imprint_of(digest: bytes) -> bytes:
     """MessageImprint over a SHA-256 ``digest`` (parameters absent, RFC 5754 2)."""
-    return der.sequence(der.sequence(der.oid(SHA256)), der.octet_string(digest))
+    return der.sequence(der.sequence(der.oid(IMPRINTS["sha256"])), der.octet_string(digest))
 
 
 def tst_info(
@@ -124,18 +141,33 @@ def tst_info(
     imprint: bytes,
     serial: int,
     moment: datetime,
-    accuracy_seconds: int,
+    accuracy: bytes,
     nonce: int | None,
+    ordering: bool = False,
 ) -> bytes:
-    """DER TSTInfo: milliseconds in genTime, accuracy stated, ordering left at FALSE (EN 319 422 5.2)."""
+    """DER TSTInfo. ``accuracy`` is what :func:`accuracy_of` returned.
+
+    genTime has milliseconds, the least that an accuracy here can state; with ``ordering`` microseconds, for
+    what is ordered must differ (RFC 3161 2.4.2).
+    """
     return der.sequence(
         b"\x02\x01\x01",
         der.oid(policy),
         imprint,
         der.integer(serial),
-        der.generalized_time(moment, 3),
-        der.sequence(der.integer(accuracy_seconds)),
+        der.generalized_time(moment, 6 if ordering else 3),
+        accuracy,
+        der.boolean(True) if ordering else b"",
         b"" if nonce is None else der.integer(nonce),
+    )
+
+
+def accuracy_of(deviation: timedelta) -> bytes:
+    """DER Accuracy in seconds and milliseconds, each left out when zero (RFC 3161 2.4.2)."""
+    seconds, millis = divmod(deviation // timedelta(milliseconds=1), 1000)
+    return der.sequence(
+        der.integer(seconds) if seconds else b"",
+        der.tlv(0x80, der.integer(millis)[2:]) if millis else b"",
     )
 
 

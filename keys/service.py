@@ -115,6 +115,22 @@ class KeyService:
             )
         return record
 
+    def limit(self, key_id: str, not_after: datetime, *, actor: str = SERVICE) -> KeyRecord:
+        """Let the key's cryptoperiod end at ``not_after``, unless it ends earlier already.
+
+        A period is only ever shortened: what was printed into a certificate must stay true.
+        """
+        with self._begin() as tx:
+            records = KeyRecords(tx)
+            if records.limit(key_id, not_after):
+                facts = {"not_after": not_after.isoformat()}
+                self._audit.append(tx, action="key.limited", actor=actor, subject=key_id, facts=facts)
+            record = records.get(key_id)
+        if record is None:
+            raise _unknown(key_id)
+        self._records.pop(key_id, None)
+        return record
+
     def activate(self, key_id: str, *, actor: str = SERVICE) -> KeyRecord:
         """Let the key sign, for the first time or after a suspension."""
         return self._move(key_id, KeyState.ACTIVE, "key.activated", actor)
@@ -190,12 +206,17 @@ class KeyService:
             self._records[key_id] = (now, record)
         return self.handle(key_id, purpose=purpose)
 
-    def handle(self, key_id: str, *, purpose: KeyPurpose | None = None) -> KeyHandle:
+    def handle(self, key_id: str, *, purpose: KeyPurpose | None = None, anew: bool = False) -> KeyHandle:
         """The key with this id, opened. With ``purpose``, refuses a key that is for another one.
+
+        With ``anew`` its record is asked for though it is remembered; for ``max_staleness`` seconds from now
+        signatures then ask nothing.
 
         Raises :class:`keys.errors.KeyUnknown`, ``WrongPurpose``, ``KeyNotActive``, ``KeyExpired`` or
         ``KeyUnavailable``.
         """
+        if anew:
+            self._records.pop(key_id, None)
         record = self._usable(key_id)
         if purpose is not None and record.purpose is not purpose:
             raise WrongPurpose(

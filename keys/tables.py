@@ -20,6 +20,7 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    or_,
     select,
     update,
 )
@@ -136,6 +137,15 @@ class KeyRecords:
             query = query.where(keys.c.algorithm == algorithm.value)
         row = self._connection.execute(query).one_or_none()
         return None if row is None else _record(row)
+
+    def limit(self, key_id: str, not_after: datetime) -> bool:
+        """End the cryptoperiod at ``not_after``; False when it ends by then already."""
+        changed = self._connection.execute(
+            update(keys)
+            .where(keys.c.id == key_id, or_(keys.c.not_after.is_(None), keys.c.not_after > not_after))
+            .values(not_after=not_after)
+        )
+        return changed.rowcount == 1
 
     def move(self, key_id: str, origin: KeyState, target: KeyState, *, at: datetime) -> bool:
         """Change the state if it still is ``origin``; False when another process was first."""

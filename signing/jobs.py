@@ -25,6 +25,7 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
+from ca.errors import TimeNotAvailable
 from signing import pdf, receipt
 from signing.errors import (
     JobInProgress,
@@ -47,7 +48,7 @@ from signing.ports import (
     DocumentFiles,
     EvidenceSource,
     SealingIdentities,
-    TimeStamper,
+    TimeStampers,
 )
 from signing.register import DocumentRegister
 from signing.source import PdfLimits, PreparedPdf, prepare
@@ -94,7 +95,7 @@ class SealingJobs:
         files: DocumentFiles,
         register: DocumentRegister,
         identities: SealingIdentities,
-        timestamper: TimeStamper,
+        timestampers: TimeStampers,
         evidence: EvidenceSource,
         policy: SealingPolicy,
     ) -> None:
@@ -104,7 +105,7 @@ class SealingJobs:
         self._files = files
         self._register = register
         self._identities = identities
-        self._timestamper = timestamper
+        self._timestampers = timestampers
         self._evidence = evidence
         self._policy = policy
 
@@ -269,27 +270,36 @@ class SealingJobs:
             source_digest=document.source_digest,
         )
         encoded = receipt.encode(claims, key_id=signer.key_id, sign=signer.sign)
-        sealed = pdf.seal_pdf(
-            source=prepared,
-            target=target,
-            stamp=StampText(
-                issuer=document.issuer_name,
-                signatory=facts.signatory,
-                issued_on=facts.issued_on,
-                document_id=document.id,
-                is_sample=document.is_sample,
-            ),
-            link=self._register.link(document.id, encoded),
-            receipt_digits=receipt.to_digits(encoded),
-            place=facts.place,
-            identity=identity,
-            timestamper=self._timestamper,
-            evidence=self._evidence.evidence_for(
-                (identity.certificate, *identity.chain), self._timestamper.chain
-            ),
-            at=self._clock(),
-        )
-        return sealed, encoded
+        refused: TimeNotAvailable | None = None
+        for timestamper in self._timestampers.units():
+            try:
+                sealed = pdf.seal_pdf(
+                    source=prepared,
+                    target=target,
+                    stamp=StampText(
+                        issuer=document.issuer_name,
+                        signatory=facts.signatory,
+                        issued_on=facts.issued_on,
+                        document_id=document.id,
+                        is_sample=document.is_sample,
+                    ),
+                    link=self._register.link(document.id, encoded),
+                    receipt_digits=receipt.to_digits(encoded),
+                    place=facts.place,
+                    identity=identity,
+                    timestamper=timestamper,
+                    evidence=self._evidence.evidence_for(
+                        (identity.certificate, *identity.chain), timestamper.chain
+                    ),
+                    at=self._clock(),
+                )
+            except TimeNotAvailable as cause:
+                refused = cause
+                target.seek(0)
+                target.truncate()
+            else:
+                return sealed, encoded
+        raise refused or TimeNotAvailable("nobody can be asked for the time now")
 
     def _release(
         self, document: Document, lease: Lease, target: BinaryIO, sealed: pdf.SealedPdf, encoded: bytes

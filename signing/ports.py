@@ -28,6 +28,7 @@ __all__ = [
     "SealingIdentity",
     "StoredFile",
     "TimeStamper",
+    "TimeStampers",
 ]
 
 
@@ -88,17 +89,29 @@ class SealingIdentities(Protocol):
 
 
 class TimeStamper(Protocol):
-    """A time-stamping authority (RFC 3161)."""
+    """One time-stamping unit (RFC 3161): its certificate is known before it is asked, because the evidence
+    for it stands inside what is sealed."""
 
     @property
     def chain(self) -> tuple[bytes, ...]:
-        """DER certificates of the unit in use and the path above it, root included."""
+        """DER certificates of the unit and the path above it, root included."""
         ...
 
     def token(self, digest: bytes) -> bytes:
-        """TimeStampToken (DER ContentInfo) over a SHA-256 ``digest``.
+        """TimeStampToken (DER ContentInfo) over a SHA-256 ``digest``, by this unit and no other.
 
         Raises :class:`ca.errors.TimeNotAvailable`.
+        """
+        ...
+
+
+class TimeStampers(Protocol):
+    """Whoever can be asked for the time."""
+
+    def units(self) -> Iterator[TimeStamper]:
+        """Units in the order in which they are to be tried: the next one when one could not stamp.
+
+        Raises :class:`ca.errors.TimeNotAvailable` when nobody is left, in place of ending without a unit.
         """
         ...
 

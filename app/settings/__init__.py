@@ -51,6 +51,7 @@ from app.settings.sections import (
     ServerSettings,
     SigningSettings,
     StorageSettings,
+    TsaSettings,
     VerifySettings,
     WorkerSettings,
 )
@@ -108,6 +109,7 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     keys: KeysSettings = KeysSettings()
     ca: CaSettings = CaSettings()
+    tsa: TsaSettings = TsaSettings()
     signing: SigningSettings = SigningSettings()
     verify: VerifySettings = VerifySettings()
     identity: IdentitySettings = IdentitySettings()

@@ -83,6 +83,31 @@ class CaSettings(Section):
     ocsp_hours: PositiveInt = Field(default=12, description="Validity of an OCSP answer in hours.")
 
 
+class TsaSettings(Section):
+    """Our time-stamping authority."""
+
+    policies: str = Field(
+        default="",
+        description="Policies that time-stamps are issued under, as object identifiers separated by spaces; "
+        "the first is used where a request names none. The deployment's own when empty.",
+    )
+    digests: str = Field(
+        default="sha256 sha384 sha512",
+        description="Digests that are stamped: sha256, sha384, sha512, sha3_256, sha3_384, sha3_512.",
+    )
+    accuracy_ms: PositiveInt = Field(
+        default=1000, le=60_000, description="Accuracy that time-stamps state, in milliseconds."
+    )
+    ordering: bool = Field(
+        default=False,
+        description="State that time-stamps are ordered by their times alone. Only while one machine issues "
+        "them all; EN 319 422 wants it false.",
+    )
+    key_days: PositiveInt = Field(
+        default=365, le=3650, description="Days for which a unit's private key is used before the next one's."
+    )
+
+
 class SigningSettings(Section):
     """Sealing."""
 

@@ -123,7 +123,7 @@ class TestTimeStamper:
             imprint=tst.imprint_of(digest),
             serial=int.from_bytes(digest[:8]),
             moment=self.moment,
-            accuracy_seconds=1,
+            accuracy=tst.accuracy_of(timedelta(seconds=1)),
             nonce=None,
         )
         attributes = tst.signed_attributes(
