@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
@@ -18,6 +18,7 @@ from app.errors import DatabaseNotReady, SettingsInvalid
 from app.settings import Settings
 
 _MIGRATION_LOCK: Final = 0x41425341  # pg_advisory_lock key: "ABSA"; app.audit has its own
+_NAMED_LOCKS: Final = _MIGRATION_LOCK  # with two numbers a lock is another one than with one
 _READ: Final = "absah_read"
 _USED: Final = "absah_used"
 _FRESH_SECONDS: Final = 1.0
@@ -148,6 +149,36 @@ class Database:
                 connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _MIGRATION_LOCK})
                 connection.commit()
 
+    @contextmanager
+    def only_one(self, name: str) -> Iterator[Callable[[], bool] | None]:
+        """Hold the lock called ``name`` while the block lasts; yields None when another process holds it.
+
+        Else it yields what tells whether the lock is still held: PostgreSQL lets go of it when the connection
+        breaks. A process that dies holds nothing.
+        """
+        if self.is_sqlite:
+            with Path(f"{self.url.database}.{name}.lock").open("wb") as lock:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    yield None
+                else:
+                    yield lambda: True
+            return
+        with _reachable(self.url):
+            connection = self.engine.connect()
+        try:
+            with _reachable(self.url):
+                taken = connection.execute(
+                    text("SELECT pg_try_advisory_lock(:key, hashtext(:name))"),
+                    {"key": _NAMED_LOCKS, "name": name},
+                ).scalar_one()
+                connection.commit()
+            yield (lambda: _answers(connection)) if taken else None
+        finally:
+            connection.invalidate()  # ends the session, and with it the lock
+            connection.close()
+
     def ping(self) -> None:
         """One round trip. Raises :class:`DatabaseNotReady`."""
         with self.read() as tx:
@@ -197,6 +228,15 @@ def _begin_sqlite(connection: Connection) -> None:
     reading = connection.get_execution_options().get(_READ, False)
     connection.exec_driver_sql(f"PRAGMA query_only={'ON' if reading else 'OFF'}")
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def _answers(connection: Connection) -> bool:
+    try:
+        connection.execute(text("SELECT 1"))
+        connection.commit()
+    except DBAPIError:
+        return False
+    return True
 
 
 def _note_use(_connection: object, record: Any) -> None:

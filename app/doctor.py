@@ -88,6 +88,7 @@ def examine() -> list[Finding]:
         except ApplicationError as cause:
             return [*findings, Finding(Health.BROKEN, "database", str(cause), "Run `absah init`.")]
         findings.append(Finding(Health.OK, "database", f"schema {schema.head()}"))
+        findings.append(_guarded("workflows", lambda: _workflows(database)))
         findings.append(_guarded("clock", lambda: _clock(database)))
         try:
             core = build_core(settings, closing=closing)
@@ -178,6 +179,16 @@ def _page_worker() -> Finding:
             "Run `make run` to install them again.",
         )
     return Finding(Health.OK, "page worker", "PDF libraries load")
+
+
+def _workflows(database: Database) -> Finding:
+    from app.workflows import durable  # noqa: PLC0415 - only here, and half a second
+
+    file = durable.system_file(database)
+    where = f"schema {durable.SCHEMA}" if file is None else f"{file}, made when it is needed"
+    if not durable.is_ready(database):
+        return Finding(Health.BROKEN, "workflows", f"{where}: missing or outdated", "Run `absah init`.")
+    return Finding(Health.OK, "workflows", where)
 
 
 def _clock(database: Database) -> Finding:

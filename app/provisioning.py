@@ -35,7 +35,7 @@ class NewAgency:
 def initialise(settings: Settings, *, closing: ExitStack, actor: str, clock: Clock = system_clock) -> Core:
     """Make everything that the service needs exist, and return it. Repeating it completes and renews.
 
-    1. The data directory and the database's schema.
+    1. The data directory, the database's schema, and the tables of durable workflows.
     2. The key-encryption key, if nobody provided one.
     3. Under the lock for changing the schema, because two hierarchies must never be born: root, issuing CA,
        time-stamping unit, OCSP responder, receipt signer, the key of access tokens, and the data keys.
@@ -44,12 +44,21 @@ def initialise(settings: Settings, *, closing: ExitStack, actor: str, clock: Clo
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     database = Database.from_settings(settings)
     schema.upgrade(database)
+    _make_workflow_tables(database)
     database.close()
     ensure_wrapping_key(settings)
     core = build_core(settings, closing=closing, clock=clock)
     complete_hierarchy(core, actor=actor)
     publish_trust(core)
     return core
+
+
+def _make_workflow_tables(database: Database) -> None:
+    if not database.is_sqlite:  # there the engine makes its own file, when it is first needed
+        from app.workflows import durable  # noqa: PLC0415 - half a second that other commands need not wait
+
+        with database.exclusively():
+            durable.migrate(database)
 
 
 def complete_hierarchy(core: Core, *, actor: str) -> None:

@@ -16,6 +16,8 @@ import structlog
 from app.mail import carrier_for, deliver_forever, deliver_once
 from app.provisioning import complete_hierarchy, publish_trust
 from app.wiring import Core
+from app.workflows import runner
+from app.workflows.known import known_workflows
 from identity.mail.ports import Carrier
 from identity.provider.logout import Logouts
 
@@ -25,6 +27,11 @@ ACTOR: Final = "upkeep"
 
 _LAST_MAIL_SECONDS: Final = 10.0
 """For the mail that is under way when the process stops; it goes out again if that was too short."""
+
+_LAST_WORKFLOW_SECONDS: Final = 15.0
+"""For the step under way when the process stops; it is done again if that was too short."""
+_WORKFLOW_SECONDS: Final = 60.0
+"""For workflows in a single round; the next round goes on."""
 
 
 def run_once(core: Core) -> int:
@@ -85,16 +92,19 @@ def report_privacy_requests(core: Core) -> int:
 
 
 def run_round(core: Core, carrier: Carrier) -> bool:
-    """All jobs once, and one delivery of mails; False when something failed."""
+    """All jobs once, one delivery of mails, and what workflows can do now; False when something failed."""
     delivered = deliver_once(core.outbox, carrier)
-    return run_once(core) == 0 and delivered
+    failed = run_once(core)
+    runner.run_until_idle(core.database, known_workflows(core), seconds=_WORKFLOW_SECONDS)
+    return failed == 0 and delivered
 
 
 def run_forever(core: Core, carrier: Carrier, stopping: threading.Event) -> None:
     """Rounds until ``stopping`` is set. A document whose worker died waits for its lease and one round.
 
     Mails have a thread of their own, and so have portals that are to be told of logouts: a stranger's server
-    that hangs holds up nothing else, and who logs out is not left logged in until the next round.
+    that hangs holds up nothing else, and who logs out is not left logged in until the next round. Workflows
+    have one because an HSM may be slow, and because what was approved begins at once.
     """
     mails = threading.Thread(
         target=deliver_forever,
@@ -112,11 +122,24 @@ def run_forever(core: Core, carrier: Carrier, stopping: threading.Event) -> None
         daemon=True,
     )
     portals.start()
+    workflows = threading.Thread(target=run_workflows, args=(core, stopping), name="workflows", daemon=True)
+    workflows.start()
     while not stopping.is_set():
         run_once(core)
         stopping.wait(core.settings.worker.interval_seconds)
     mails.join(_LAST_MAIL_SECONDS)
     portals.join(_LAST_MAIL_SECONDS)
+    workflows.join(_LAST_WORKFLOW_SECONDS)
+
+
+def run_workflows(core: Core, stopping: threading.Event) -> None:
+    """Go on with rotations and the like until ``stopping`` is set, in the one process that is to do it."""
+    runner.run_forever(
+        core.database,
+        known_workflows(core),
+        stopping,
+        interval=float(core.settings.worker.workflow_poll_seconds),
+    )
 
 
 def tell_portals_forever(logouts: Logouts, stopping: threading.Event, *, interval: float) -> None:
@@ -138,6 +161,6 @@ def start(core: Core, *, closing: ExitStack) -> None:
     thread = threading.Thread(
         target=run_forever, args=(core, carrier_for(core.settings), stopping), name="upkeep", daemon=True
     )
-    closing.callback(thread.join, _LAST_MAIL_SECONDS + 10.0)
+    closing.callback(thread.join, _LAST_MAIL_SECONDS + _LAST_WORKFLOW_SECONDS)
     closing.callback(stopping.set)
     thread.start()

@@ -204,6 +204,9 @@ class WorkerSettings(Section):
     """Upkeep: abandoned documents, revocation lists, service certificates."""
 
     interval_seconds: PositiveInt = Field(default=30, description="Time between two rounds of upkeep.")
+    workflow_poll_seconds: PositiveInt = Field(
+        default=2, description="Time between two looks for rotations and other workflows that may begin."
+    )
 
 
 class LogSettings(Section):

@@ -34,6 +34,9 @@ SELECT count(*), sum(oid::bigint), sum(relnatts), sum(relchecks),
 FROM pg_class WHERE relnamespace = 'public'::regnamespace
 """
 _TABLES: Final = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
+_WORKFLOWS: Final = """
+SELECT tablename FROM pg_tables WHERE schemaname = 'absah_workflows' AND tablename <> 'dbos_migrations'
+"""
 _SEQUENCES: Final = "SELECT sequencename FROM pg_sequences WHERE schemaname = 'public' ORDER BY 1"
 
 
@@ -125,6 +128,8 @@ class _Lent:
             # Neither foreign keys nor triggers: what is put back was right before.
             connection.execute("SET session_replication_role = replica")
             with connection.transaction():
+                for (name,) in connection.execute(_WORKFLOWS).fetchall():
+                    connection.execute(_statement("DELETE FROM absah_workflows.{}", name))
                 for name in self._tables:
                     connection.execute(_statement("DELETE FROM {}", name))
                 for name, rows in self._rows.items():

@@ -8,6 +8,11 @@ GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO absah_core;
 -- History is added to, never changed: triggers say so, and so does this.
 REVOKE UPDATE, DELETE ON audit FROM absah_core;
 REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM absah_core;
+-- The engine of durable workflows keeps its own tables, and makes none of them itself.
+GRANT USAGE ON SCHEMA absah_workflows TO absah_core;
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA absah_workflows TO absah_core;
+GRANT USAGE ON ALL SEQUENCES IN SCHEMA absah_workflows TO absah_core;
+REVOKE INSERT, UPDATE, DELETE ON absah_workflows.dbos_migrations FROM absah_core;
 
 -- What verification reads: neither keys nor clients nor the trail.
 GRANT SELECT ON documents, certificates, crls, alembic_version TO absah_public;

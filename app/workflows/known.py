@@ -1,0 +1,15 @@
+"""Every durable workflow of the service: what the engine goes on with, whichever process runs it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app.workflows.model import Workflow
+
+if TYPE_CHECKING:
+    from app.wiring import Core
+
+
+def known_workflows(core: Core) -> tuple[Workflow, ...]:
+    """In the order in which what is unfinished is looked for."""
+    return ()
