@@ -236,6 +236,10 @@ def store_of_purposes(settings: Settings) -> dict[KeyPurpose, str]:
     return {KeyPurpose(purpose): store for purpose, store in settings.keys.store_of.items()}
 
 
+def limits_of_purposes(settings: Settings) -> dict[KeyPurpose, int]:
+    return {KeyPurpose(purpose): uses for purpose, uses in settings.keys.limit_of.items()}
+
+
 def wrapping_key(settings: Settings) -> KeyEncryptionKey | PassphraseKey:
     """What opens the software store. Raises a leaf of :class:`keys.errors.KeyCustodyError`."""
     if settings.keys.passphrase_file is not None:

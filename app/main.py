@@ -11,6 +11,7 @@ from app.citizens import build_shell, citizen_pages
 from app.custody import token_store
 from app.guards import BearerGuard
 from app.holders import holder_fingerprint
+from app.key_uses import KeyUseCounters
 from app.logs import configure_logging
 from app.mail import readings
 from app.office import office_pages
@@ -57,6 +58,7 @@ def build_app(core: Core, *, closing: ExitStack) -> FastAPI:
         readings=lambda: readings(core.outbox, core.clock),
         has_accounts=True,
     )
+    core.keys.watch(KeyUseCounters(application.state.metrics.registry))
     if token is not None:
         errors = application.state.metrics.hsm_errors
         token.watch(lambda error: errors.labels(error).inc())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -15,11 +15,12 @@ from app.custody import (
     CertifiedIdentities,
     CustodyTokenKeys,
     key_stores,
+    limits_of_purposes,
     store_of_purposes,
     token_key_policy,
 )
 from app.database import Database
-from app.errors import NotInitialised
+from app.errors import DatabaseNotReady, NotInitialised
 from app.evidence import RegisterEvidence
 from app.holders import AgencyReads
 from app.office import Office, build_office
@@ -162,9 +163,11 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         read=database.read,
         stores=key_stores(settings, database),
         store_of=store_of_purposes(settings),
+        limits=limits_of_purposes(settings),
         clock=clock,
         audit=audit,
     )
+    closing.callback(_close_keys, keys)
     envelope = Envelope(keys=keys, begin=database.begin, read=database.read, clock=clock, audit=audit)
     custodians, dual_control = _dual_control(
         settings, database=database, clock=clock, audit=audit, sealer=envelope
@@ -302,3 +305,8 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         trust=trust,
         verification=verification,
     )
+
+
+def _close_keys(keys: KeyService) -> None:
+    with suppress(DatabaseNotReady):  # what is not given back was counted and never used: the safe side
+        keys.close()

@@ -5,7 +5,8 @@ KeyCustodyError
 ├── KeyUnavailable            the store cannot open it
 │   └── TokenUnreachable · TokenPinRefused · TokenBusy
 ├── TokenUnfit                the token does not keep what it must promise about a key
-├── KeyNotUsable              ├── KeyNotActive · KeyExpired · WrongPurpose · WrongScheme · KeyNotExportable
+├── KeyNotUsable
+│   └── KeyNotActive · KeyExpired · KeyWornOut · WrongPurpose · WrongScheme · KeyNotExportable
 ├── TransitionForbidden · KeyStillNeeded
 ├── DualControlError          what nobody does alone
 │   ├── RequestUnknown · RequestInvalid · RequestNotOpen · RequestExpired · RequestAltered
@@ -68,6 +69,10 @@ class KeyNotActive(KeyNotUsable):
 
 class KeyExpired(KeyNotUsable):
     """The key is past the end of its cryptoperiod."""
+
+
+class KeyWornOut(KeyNotUsable):
+    """The key was used as often as a key of its purpose may be."""
 
 
 class WrongPurpose(KeyNotUsable):

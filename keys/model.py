@@ -106,6 +106,14 @@ class KeyRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyUses:
+    """How often a key signed or wrapped, and how often it unwrapped. Never fewer than there were (:mod:`keys.usage`)."""
+
+    uses: int = 0
+    unwraps: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class WrappedDataKey:
     """One version of a data key at rest: only ``wrapping_key``, a key in custody, makes it usable.
 

@@ -78,6 +78,19 @@ class KeyStore(Protocol):
         ...
 
 
+class UseObserver(Protocol):
+    """Is told of uses of keys as they happen, in the thread that makes them. Must be quick and raise nothing."""
+
+    def used(self, key: KeyRecord) -> None:
+        """``key`` is about to sign or wrap, and may."""
+        ...
+
+    def refused(self, key: KeyRecord, reason: str) -> None:
+        """Somebody wanted to use ``key`` and may not: ``reason`` is its state, or ``expired``, ``purpose`` or
+        ``limit``."""
+        ...
+
+
 class AuditTrail(Protocol):
     """Append-only record of what happened. Appending is part of the caller's transaction."""
 

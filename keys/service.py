@@ -15,6 +15,7 @@ from keys.errors import (
     KeyNotUsable,
     KeyStillNeeded,
     KeyUnknown,
+    KeyWornOut,
     NoActiveKey,
     StoreUnknown,
     TransitionForbidden,
@@ -22,8 +23,9 @@ from keys.errors import (
 )
 from keys.handle import KeyHandle
 from keys.model import MAY_PROCESS, KeyAlgorithm, KeyPurpose, KeyRecord, KeyState, may_move
-from keys.ports import AuditTrail, Begin, Clock, KeyStore, KeyWrapper
+from keys.ports import AuditTrail, Begin, Clock, KeyStore, KeyWrapper, UseObserver
 from keys.tables import DataKeys, KeyRecords
+from keys.usage import KeyUsage
 
 SERVICE = "service"
 """The actor of acts that no person asked for."""
@@ -35,10 +37,11 @@ class KeyService:
     A state change takes effect in every process after at most ``max_staleness`` seconds: so long a record may
     be remembered, which keeps the hot path free of a query per signature. Opened handles are kept for the
     process's life. New keys are made in the store that ``store_of`` names for their purpose (default:
-    ``software``); keys made before stay where they are. ``read`` opens transactions that only read (default:
+    ``software``); keys made before stay where they are. ``limits`` says how often a key of a purpose may be used
+    (:mod:`keys.usage`); :meth:`close` gives back what was reserved of that and not spent. ``read`` opens transactions that only read (default:
     ``begin``), for databases on which writers wait for each other. Methods that change a key may not be
     called inside an open transaction of the same database; those that use one may, if ``read`` is another
-    way than ``begin``.
+    way than ``begin``. A first signature, and one in some thousands, writes: nobody signs inside a transaction.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class KeyService:
         clock: Clock,
         audit: AuditTrail,
         store_of: Mapping[KeyPurpose, str] | None = None,
+        limits: Mapping[KeyPurpose, int] | None = None,
         max_staleness: float = 1.0,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -67,11 +71,21 @@ class KeyService:
         self._audit = audit
         self._max_staleness = max_staleness
         self._monotonic = monotonic
+        self.usage = KeyUsage(begin=begin, limits=limits)
+        self._observers: tuple[UseObserver, ...] = ()
         self._opening = Lock()
         self._handles: dict[str, KeyHandle] = {}
         self._wrappers: dict[str, KeyWrapper] = {}
         self._records: dict[str, tuple[float, KeyRecord]] = {}
         self._active: dict[tuple[KeyPurpose, str, KeyAlgorithm | None], tuple[float, str]] = {}
+
+    def watch(self, observer: UseObserver) -> None:
+        """Tell ``observer`` of every use from now on, and of every one that is refused."""
+        self._observers += (observer,)
+
+    def close(self) -> None:
+        """Give back what was reserved for signatures that this process will not make."""
+        self.usage.give_back()
 
     # --- the life of a key ---------------------------------------------------------------------------
 
@@ -218,10 +232,8 @@ class KeyService:
         if anew:
             self._records.pop(key_id, None)
         record = self._usable(key_id)
-        if purpose is not None and record.purpose is not purpose:
-            raise WrongPurpose(
-                f"key {key_id} is for {record.purpose}, not for {purpose}: one key, one purpose"
-            )
+        if purpose is not None:
+            self._require_purpose(record, purpose)
         handle = self._handles.get(key_id)
         if handle is None:
             with self._opening:  # opening may be slow or limited to one session: once per key
@@ -234,9 +246,11 @@ class KeyService:
     def wrap(self, key: bytes, *, associated_data: bytes) -> tuple[str, bytes]:
         """Encrypt ``key`` under the newest active wrapping key: that key's id, and the wrapped bytes.
 
-        Raises :class:`keys.errors.NoActiveKey`.
+        Raises :class:`keys.errors.NoActiveKey`, ``KeyExpired`` or ``KeyWornOut``.
         """
         wrapping_key = self.newest(KeyPurpose.WRAPPING)
+        self._require_current(wrapping_key)
+        self._spend(wrapping_key)
         return wrapping_key.id, self._wrapper(wrapping_key).wrap(key, associated_data)
 
     def unwrap(self, key_id: str, wrapped: bytes, *, associated_data: bytes) -> bytes:
@@ -245,12 +259,11 @@ class KeyService:
         Raises :class:`keys.errors.KeyUnknown`, ``WrongPurpose``, ``KeyNotUsable`` or ``KeyUnavailable``.
         """
         record = self._fetch(key_id)
-        if record.purpose is not KeyPurpose.WRAPPING:
-            raise WrongPurpose(
-                f"key {key_id} is for {record.purpose}, not for wrapping: one key, one purpose"
-            )
+        self._require_purpose(record, KeyPurpose.WRAPPING)
         if record.state not in MAY_PROCESS:
+            self._tell_refused(record, record.state.value)
             raise KeyNotUsable(f"key {key_id} is {record.state}: it unwraps nothing")
+        self.usage.note_unwrap(key_id)
         return self._wrapper(record).unwrap(wrapped, associated_data)
 
     def _wrapper(self, record: KeyRecord) -> KeyWrapper:
@@ -283,7 +296,11 @@ class KeyService:
             return KeyRecords(tx).all()
 
     def _open(self, record: KeyRecord) -> KeyHandle:
-        return KeyHandle(record, self._store_of(record).open(record), partial(self._usable, record.id))
+        return KeyHandle(record, self._store_of(record).open(record), partial(self._use, record.id))
+
+    def _use(self, key_id: str) -> None:
+        """Once before every signature."""
+        self._spend(self._usable(key_id))
 
     def _usable(self, key_id: str) -> KeyRecord:
         now = self._monotonic()
@@ -292,12 +309,38 @@ class KeyService:
             record = self._fetch(key_id)
             self._records[key_id] = (now, record)
         if record.state is not KeyState.ACTIVE:
+            self._tell_refused(record, record.state.value)
             raise KeyNotActive(f"key {key_id} is {record.state} and does not sign: only active keys do")
-        if record.not_after is not None and self._clock() > record.not_after:
-            raise KeyExpired(
-                f"key {key_id} reached the end of its cryptoperiod on {record.not_after:%Y-%m-%d}: rotate it"
-            )
+        self._require_current(record)
         return record
+
+    def _require_current(self, record: KeyRecord) -> None:
+        if record.not_after is not None and self._clock() > record.not_after:
+            self._tell_refused(record, "expired")
+            raise KeyExpired(
+                f"key {record.id} reached the end of its cryptoperiod on {record.not_after:%Y-%m-%d}: "
+                f"rotate it (`absah keys rotate {record.purpose}`)"
+            )
+
+    def _require_purpose(self, record: KeyRecord, purpose: KeyPurpose) -> None:
+        if record.purpose is not purpose:
+            self._tell_refused(record, "purpose")
+            raise WrongPurpose(
+                f"key {record.id} is for {record.purpose}, not for {purpose}: one key, one purpose"
+            )
+
+    def _spend(self, record: KeyRecord) -> None:
+        try:
+            self.usage.spend(record)
+        except KeyWornOut:
+            self._tell_refused(record, "limit")
+            raise
+        for observer in self._observers:
+            observer.used(record)
+
+    def _tell_refused(self, record: KeyRecord, reason: str) -> None:
+        for observer in self._observers:
+            observer.refused(record, reason)
 
     def _fetch(self, key_id: str) -> KeyRecord:
         with self._read() as tx:

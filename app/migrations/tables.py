@@ -21,6 +21,7 @@ from identity.people import tables as people
 from identity.provider import tables as provider
 from keys import approval_tables as approvals
 from keys import tables as keys
+from keys import usage_tables as key_usage
 from signing import tables as signing
 
 _PARTS_OF_IDENTITY = (
@@ -37,9 +38,9 @@ _PARTS_OF_IDENTITY = (
     provider,
     recoveries,
 )
-"""They hang their tables on identity's metadata by being imported."""
+"""They hang their tables on the metadata of their slice by being imported."""
 
-_PARTS_OF_KEYS = (approvals,)
+_PARTS_OF_KEYS = (approvals, key_usage)
 
 
 def all_metadata() -> list[MetaData]:

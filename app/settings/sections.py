@@ -6,7 +6,16 @@ from pathlib import Path
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
-from app.settings.values import KeyStores, LogFormat, LogLevel, Origin, Section, stores_by_purpose
+from app.settings.values import (
+    KeyLimits,
+    KeyStores,
+    LogFormat,
+    LogLevel,
+    Origin,
+    Section,
+    limits_by_purpose,
+    stores_by_purpose,
+)
 
 
 class KeysSettings(Section):
@@ -47,6 +56,16 @@ class KeysSettings(Section):
     approval_hours: PositiveInt = Field(
         default=72, description="Hours that a request waits for approvals before it lapses."
     )
+    limits: KeyLimits = Field(
+        default="",
+        description="How often one key may sign or wrap, by purpose, such as 'seal=10000000 token=50000000'; "
+        "past that it refuses. Unset, wrapping keys stop at 2^32 and others at nothing.",
+    )
+
+    @property
+    def limit_of(self) -> dict[str, int]:
+        """Purpose to uses per key."""
+        return limits_by_purpose(self.limits)
 
     @property
     def store_of(self) -> dict[str, str]:

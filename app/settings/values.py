@@ -63,6 +63,10 @@ KEY_PURPOSES: Final = (
 """Spelt out, not imported: the public process reads these settings and must not load `keys`."""
 
 
+MOST_USES: Final = 2**62
+"""Fits the database's column whatever is added to it."""
+
+
 def _key_stores(value: str) -> str:
     stores_by_purpose(value)
     return value
@@ -85,8 +89,28 @@ def stores_by_purpose(value: str) -> dict[str, str]:
     return chosen
 
 
+def _key_limits(value: str) -> str:
+    limits_by_purpose(value)
+    return value
+
+
+def limits_by_purpose(value: str) -> dict[str, int]:
+    """``seal=10000000 token=50000000``: uses per key, by purpose. Raises ``ValueError``."""
+    limits = {}
+    for limit in value.split():
+        purpose, _, uses = limit.partition("=")
+        if purpose not in KEY_PURPOSES or not uses.isdecimal() or not 1 <= int(uses) <= MOST_USES:
+            raise ValueError(
+                f"holds {limit!r}; a limit is PURPOSE=USES, the purpose one of {', '.join(KEY_PURPOSES)}, "
+                f"the uses a number from 1 to {MOST_USES}"
+            )
+        limits[purpose] = int(uses)
+    return limits
+
+
 Networks = Annotated[str, AfterValidator(_networks)]
 Origin = Annotated[str, AfterValidator(_origin)]
+KeyLimits = Annotated[str, AfterValidator(_key_limits)]
 KeyStores = Annotated[str, AfterValidator(_key_stores)]
 PlainOrigin = Annotated[Origin, AfterValidator(_plain_http)]
 
