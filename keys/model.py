@@ -107,7 +107,8 @@ class KeyRecord:
 
 @dataclass(frozen=True, slots=True)
 class KeyUses:
-    """How often a key signed or wrapped, and how often it unwrapped. Never fewer than there were (:mod:`keys.usage`)."""
+    """How often a key signed or wrapped, and how often it unwrapped. Never fewer than there were
+    (:mod:`keys.usage`)."""
 
     uses: int = 0
     unwraps: int = 0

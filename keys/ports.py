@@ -79,7 +79,8 @@ class KeyStore(Protocol):
 
 
 class UseObserver(Protocol):
-    """Is told of uses of keys as they happen, in the thread that makes them. Must be quick and raise nothing."""
+    """Is told of uses of keys as they happen, in the thread that makes them. Must be quick and raise
+    nothing."""
 
     def used(self, key: KeyRecord) -> None:
         """``key`` is about to sign or wrap, and may."""

@@ -34,14 +34,15 @@ SERVICE = "service"
 class KeyService:
     """Custody of every private key. Safe to use from several threads.
 
-    A state change takes effect in every process after at most ``max_staleness`` seconds: so long a record may
-    be remembered, which keeps the hot path free of a query per signature. Opened handles are kept for the
-    process's life. New keys are made in the store that ``store_of`` names for their purpose (default:
-    ``software``); keys made before stay where they are. ``limits`` says how often a key of a purpose may be used
-    (:mod:`keys.usage`); :meth:`close` gives back what was reserved of that and not spent. ``read`` opens transactions that only read (default:
-    ``begin``), for databases on which writers wait for each other. Methods that change a key may not be
-    called inside an open transaction of the same database; those that use one may, if ``read`` is another
-    way than ``begin``. A first signature, and one in some thousands, writes: nobody signs inside a transaction.
+    A state change takes effect in every process after at most ``max_staleness`` seconds: so long a record
+    may be remembered, which keeps the hot path free of a query per signature. Opened handles are kept for
+    the process's life. New keys are made in the store that ``store_of`` names for their purpose (default:
+    ``software``); keys made before stay where they are. ``limits`` says how often a key of a purpose may be
+    used (:mod:`keys.usage`); :meth:`close` gives back what was reserved of that and not spent. ``read``
+    opens transactions that only read (default: ``begin``), for databases on which writers wait for each
+    other. Methods that change a key may not be called inside an open transaction of the same database;
+    those that use one may, if ``read`` is another way than ``begin``. A first signature, and one in some
+    thousands, writes: nobody signs inside a transaction.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class KeyService:
         self._audit = audit
         self._max_staleness = max_staleness
         self._monotonic = monotonic
-        self.usage = KeyUsage(begin=begin, limits=limits)
+        self.usage = KeyUsage(begin=begin, read=read, limits=limits)
         self._observers: tuple[UseObserver, ...] = ()
         self._opening = Lock()
         self._handles: dict[str, KeyHandle] = {}

@@ -1,8 +1,9 @@
 """How often each key was used, and where that ends (SP 800-57 part 1, 5.3; SP 800-38D, 8.3).
 
-Uses are **reserved before they are made**, in blocks that a process takes out of the register and then spends in
-memory. So the register never knows of fewer uses than there were. A process that stops gives back what it did
-not spend; one that is killed cannot, and up to :data:`LARGEST_BLOCK` uses per key are counted that never were.
+Uses are **reserved before they are made**, in blocks that a process takes out of the register and then
+spends in memory. So the register never knows of fewer uses than there were. A process that stops gives back
+what it did not spend; one that is killed cannot, and up to :data:`LARGEST_BLOCK` uses per key are counted
+that never were.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ from keys.usage_tables import UsageRows
 
 FIRST_BLOCK: Final = 64
 LARGEST_BLOCK: Final = 4_096
-"""Blocks double from the first to this: whoever signs seldom holds little, whoever signs often asks seldom."""
+"""Blocks double from the first to this: whoever signs seldom holds little, whoever signs often asks
+seldom."""
 _SHARE: Final = 8
-"""Of what is left of a limit, one block takes this part at most: several processes come to their end together."""
+"""Of what is left of a limit, one block takes this part at most: several processes come to their end
+together."""
 
 LIMITS: Final[Mapping[KeyPurpose, int]] = MappingProxyType({KeyPurpose.WRAPPING: 2**32})
 """AES-GCM under random nonces (SP 800-38D, 8.3). ECDSA and RSA wear out by no known number of signatures."""
@@ -38,13 +41,16 @@ class _Block:
 class KeyUsage:
     """Counts uses and refuses those past the limit. Safe to use from several threads and processes.
 
-    ``limits`` are uses per key, by purpose, over :data:`LIMITS`. :meth:`spend` may write to the database, so it
-    is not called inside an open transaction; :meth:`note_unwrap` may be.
+    ``limits`` are uses per key, by purpose, over :data:`LIMITS`. :meth:`spend` may write to the database,
+    so it is not called inside an open transaction; :meth:`note_unwrap` may be.
     """
 
-    def __init__(self, *, begin: Begin, limits: Mapping[KeyPurpose, int] | None = None) -> None:
+    def __init__(
+        self, *, begin: Begin, read: Begin | None = None, limits: Mapping[KeyPurpose, int] | None = None
+    ) -> None:
         self.limits: Mapping[KeyPurpose, int] = MappingProxyType({**LIMITS, **(limits or {})})
         self._begin = begin
+        self._read = read or begin
         self._lock = Lock()  # over what is in memory, for an instant
         self._reserving = Lock()  # over the way to the database
         self._blocks: dict[str, _Block] = {}
@@ -94,7 +100,7 @@ class KeyUsage:
 
     def of_all(self) -> dict[str, KeyUses]:
         """What the register knows, by key; a key that is missing was never used."""
-        with self._begin() as tx:
+        with self._read() as tx:
             return UsageRows(tx).all()
 
     def give_back(self) -> None:

@@ -1,4 +1,5 @@
-"""The SQL of usage counts. A table of its own: what changes with every block is no part of the register's facts."""
+"""The SQL of usage counts. A table of its own: what changes with every block is no part of the register's
+facts."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ class UsageRows:
         """Uses counted so far; nobody else changes them until the transaction ends."""
         self._ensure(key_id)
         query = select(usage.c.uses).where(usage.c.key_id == key_id).with_for_update()
-        return self._connection.execute(query).scalar_one()
+        uses: int = self._connection.execute(query).scalar_one()
+        return uses
 
     def add(self, key_id: str, uses: int) -> None:
         self._ensure(key_id)
@@ -47,9 +49,7 @@ class UsageRows:
             )
 
     def all(self) -> dict[str, KeyUses]:
-        return {
-            row.key_id: KeyUses(row.uses, row.unwraps) for row in self._connection.execute(select(usage))
-        }
+        return {row.key_id: KeyUses(row.uses, row.unwraps) for row in self._connection.execute(select(usage))}
 
     def _ensure(self, key_id: str) -> None:
         """Keys made before uses were counted have no row yet."""

@@ -1,5 +1,5 @@
-"""The register of keys against SP 800-57 part 1, section 7, on both stores: which moves exist, and who may use a
-key in which state."""
+"""The register of keys against SP 800-57 part 1, section 7, on both stores: which moves exist, and who may
+use a key in which state."""
 
 from __future__ import annotations
 
@@ -70,7 +70,8 @@ SEC_7 = {
     (KeyState.DEACTIVATED, KeyState.DESTROYED),
     (KeyState.COMPROMISED, KeyState.DESTROYED),
 }
-"""Written out a second time, from the standard's figure: a change of the code's table has to be made here, too."""
+"""Written out a second time, from the standard's figure: a change of the code's table has to be made here,
+too."""
 
 
 @pytest.fixture(params=["software", "pkcs11"])

@@ -66,7 +66,7 @@ def test_a_process_that_is_killed_is_counted_for_more_than_it_did_and_for_a_bloc
 
 def test_at_every_moment_the_register_knows_of_at_least_the_uses_that_were_made(begin: Begin) -> None:
     process = KeyUsage(begin=begin)
-    for made in range(1, 300):
+    for made in range(1, 3 * FIRST_BLOCK + 2):
         process.spend(KEY)
         assert _counted(begin) >= made
 
@@ -142,8 +142,8 @@ def test_wrapping_keys_stop_at_what_random_nonces_bear_unless_told_otherwise(beg
     assert KeyUsage(begin=begin, limits={KeyPurpose.WRAPPING: 10}).limits[KeyPurpose.WRAPPING] == 10
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(st.integers(0, 2), st.integers(1, 90), st.booleans()), max_size=12))
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(1, 90), st.booleans()), max_size=8))
 def test_whatever_processes_do_the_count_stays_between_the_uses_and_the_limit(
     begin: Begin, acts: list[tuple[int, int, bool]]
 ) -> None:

@@ -54,6 +54,17 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("request_id", "custodian"),
     )
+    op.create_table(
+        "key_usage",
+        sa.Column("key_id", sa.String(length=64), nullable=False),
+        sa.Column("uses", sa.BigInteger(), nullable=False),
+        sa.Column("unwraps", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["key_id"],
+            ["keys.id"],
+        ),
+        sa.PrimaryKeyConstraint("key_id"),
+    )
     with op.batch_alter_table("certificates", schema=None) as batch_op:
         batch_op.add_column(sa.Column("profile_version", sa.Integer(), server_default="1", nullable=False))
         batch_op.add_column(sa.Column("partition", sa.Integer(), server_default="0", nullable=False))
