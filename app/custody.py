@@ -16,8 +16,8 @@ from app.remembered import Remembered
 from app.settings import Settings
 from app.vault import PURPOSES
 from ca.chains import chain_of
+from ca.in_use import certificate_in_use
 from ca.model import ProfileName
-from ca.tables import Certificates
 from identity.ports import TokenSigner
 from keys.envelope import Envelope
 from keys.errors import KeyCustodyError, KeyUnavailable
@@ -93,10 +93,10 @@ class CertifiedIdentities:
         return found if found and found.not_before <= self._clock() <= found.not_after else None
 
     def _look_up(self, profile: ProfileName, owner: str) -> _Certified | None:
+        record = certificate_in_use(self._begin, self._keys, profile, owner)
+        if record is None:
+            return None
         with self._begin() as tx:
-            record = Certificates(tx).newest_good(profile, owner)
-            if record is None:
-                return None
             chain = chain_of(tx, record)
         return _Certified(record.der, chain, record.key_id, record.not_before, record.not_after)
 

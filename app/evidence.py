@@ -5,14 +5,30 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 from app.remembered import Remembered
-from ca.errors import CertificateNotGood
+from ca.errors import CertificateNotGood, CertificationError
 from ca.model import CertificateRecord, CertificateStatus, ProfileName
+from ca.profiles import CA_PURPOSES
 from ca.revocation import Revocation
 from ca.tables import Certificates
+from keys.errors import KeyCustodyError
 from keys.ports import Begin, Clock
 from signing.ports import Evidence
+
+_Known = tuple[tuple[CertificateRecord, ...], tuple[CertificateRecord, ...]]
+"""The certificates of the paths, and the cross-certificates of their CAs."""
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """Each thing once, in the order in which it was found."""
+
+    certificates: dict[bytes, None] = field(default_factory=dict)
+    answers: dict[bytes, None] = field(default_factory=dict)
+    lists: dict[bytes, None] = field(default_factory=dict)
 
 
 class RegisterEvidence:
@@ -29,40 +45,55 @@ class RegisterEvidence:
         self._read = read
         self._revocation = revocation
         self._clock = clock
-        self._known: Remembered[tuple[CertificateRecord, ...]] = Remembered(monotonic)
+        self._known: Remembered[_Known] = Remembered(monotonic)
 
     def evidence_for(self, *chains: tuple[bytes, ...]) -> Evidence:
         """An OCSP answer for every end-entity certificate, a CRL for every CA below a root.
 
+        Cross-certificates of the CAs come along, for those who trust a key of before or after them.
         Raises :class:`ca.errors.CertificateNotGood`.
         """
-        records = self._known.get(chains, lambda: self._look_up(chains))
+        records, links = self._known.get(chains, lambda: self._look_up(chains))
         self._require_good(records)
-        certificates: dict[bytes, None] = {record.der: None for record in records}
-        answers: dict[bytes, None] = {}
-        lists: dict[bytes, None] = {}
+        found = _Gathered()
         for record in records:
-            if record.profile is ProfileName.ROOT:
+            self._add(record, found)
+        for link in links:
+            if link.not_after <= self._clock():
                 continue
-            if record.profile is ProfileName.ISSUING:
-                lists[self._revocation.current_crl(record.issuer).der] = None
-            else:
-                answers[self._revocation.answer_for(record)] = None
-                certificates[self._revocation.responder_certificate(record.issuer)] = None
-        return Evidence(tuple(certificates), tuple(answers), tuple(lists))
+            # An extra: what cannot be shown to be good today is left out, and holds up no sealing.
+            with suppress(CertificationError, KeyCustodyError):
+                self._add(link, found)
+        return Evidence(tuple(found.certificates), tuple(found.answers), tuple(found.lists))
 
-    def _look_up(self, chains: tuple[tuple[bytes, ...], ...]) -> tuple[CertificateRecord, ...]:
+    def _add(self, record: CertificateRecord, found: _Gathered) -> None:
+        if record.profile is ProfileName.ROOT:
+            found.certificates[record.der] = None
+        elif record.partition:  # what a root issued is on its one, small list
+            answer = self._revocation.answer_for(record)
+            responder = self._revocation.responder_certificate(record.issuer)
+            found.certificates |= {record.der: None, responder: None}
+            found.answers[answer] = None
+        else:
+            current = self._revocation.current_crl(record.issuer).der
+            found.certificates[record.der] = None
+            found.lists[current] = None
+
+    def _look_up(self, chains: tuple[tuple[bytes, ...], ...]) -> _Known:
         digests = dict.fromkeys(
             hashlib.sha256(certificate).digest() for chain in chains for certificate in chain
         )
         with self._read() as tx:
             found = [Certificates(tx).by_digest(digest) for digest in digests]
-        records = tuple(record for record in found if record is not None)
+            records = tuple(record for record in found if record is not None)
+            links = Certificates(tx).links_of(
+                {record.key_id for record in records if record.profile in CA_PURPOSES}
+            )
         if len(records) < len(found):
             raise CertificateNotGood(
                 "A certificate of the path was not issued here, so its status is unknown."
             )
-        return records
+        return records, tuple(links)
 
     def _require_good(self, records: Iterable[CertificateRecord]) -> None:
         now = self._clock()

@@ -74,9 +74,8 @@ def publish_trust(core: Core) -> datetime | None:
 
     Returns when the first of the lists expires.
     """
-    for record in read_published_trust(core.database.read).certificates:
-        if record.profile.value in {"root", "issuing"}:
-            core.revocation.lists.renew(record.name)
+    for authority in core.hierarchy.list_signers():
+        core.revocation.lists.renew(authority.name)
     return export_trust(read_published_trust(core.database.read), core.settings.trust_dir)
 
 

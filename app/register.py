@@ -37,7 +37,8 @@ class ReleasedDocuments:
 
 @dataclass(frozen=True, slots=True)
 class PublishedTrust:
-    """What anybody may have of our hierarchy: roots, CAs, receipt signers, and the newest lists."""
+    """What anybody may have of our hierarchy: roots, CAs and what links their keys, receipt signers, and the
+    newest lists."""
 
     certificates: tuple[CertificateRecord, ...]
     crls: tuple[CrlRecord, ...]
@@ -47,7 +48,8 @@ class PublishedTrust:
         return tuple(record for record in self.certificates if record.profile is ProfileName.ROOT)
 
 
-_PUBLISHED = (ProfileName.ROOT, ProfileName.ISSUING, ProfileName.RECEIPT)
+_AUTHORITIES = (ProfileName.ROOT, ProfileName.ISSUING)
+_PUBLISHED = (*_AUTHORITIES, ProfileName.CROSS, ProfileName.RECEIPT)
 
 
 def read_published_trust(read: Begin) -> PublishedTrust:
@@ -58,7 +60,7 @@ def read_published_trust(read: Begin) -> PublishedTrust:
         lists = (
             Crls(tx).latest(ListScope(record.name))
             for record in certificates
-            if record.profile in _PUBLISHED[:2]
+            if record.profile in _AUTHORITIES
         )
         return PublishedTrust(certificates, tuple(entry for entry in lists if entry is not None))
 

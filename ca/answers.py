@@ -16,9 +16,10 @@ from cryptography import x509
 from ca import ocsp
 from ca.algorithms import SIGNATURES
 from ca.errors import CertificateUnknown, HierarchyIncomplete, MalformedDer
-from ca.lists import CA_PURPOSES
+from ca.in_use import certificate_in_use
 from ca.model import CertificateRecord, CertificationConfig, ListScope, ProfileName, is_published_name
 from ca.ports import Begin, Clock
+from ca.profiles import CA_PURPOSES
 from ca.tables import Certificates, Crls
 from keys.handle import KeyHandle
 from keys.model import KeyPurpose
@@ -244,9 +245,8 @@ class OcspResponder:
         read_at, responder = self._responders.get(issuer, (float("-inf"), None))
         if responder is not None and ticks - read_at < self._max_staleness:
             return responder
-        with self._read() as tx:
-            record = Certificates(tx).newest_good(ProfileName.OCSP)
-        if record is None or record.issuer != issuer or record.not_after - _SECOND <= self._clock():
+        record = certificate_in_use(self._read, self._keys, ProfileName.OCSP, issuer)
+        if record is None or record.not_after - _SECOND <= self._clock():
             raise HierarchyIncomplete(f"no OCSP responder is certified by {issuer} now: run `absah init`")
         if responder is None or responder.record != record:
             responder = _Responder(

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from ca.errors import HierarchyIncomplete
+from ca.cross import SHORTEST, Link, links, next_name
+from ca.errors import HierarchyIncomplete, IssuanceRefused
+from ca.in_use import certificate_in_use
 from ca.issuing import Issuer, issue, new_serial, self_signed
-from ca.model import CertificateRecord, CertificationConfig, ProfileName
+from ca.model import CertificateRecord, CertificateStatus, CertificationConfig, ProfileName
 from ca.ports import AuditTrail, Begin, Clock
-from ca.profiles import Profile, legal_person, profiles
+from ca.profiles import CA_PURPOSES, PURPOSES, Profile, cross_profile, legal_person, profiles
 from ca.tables import Certificates
+from keys.errors import KeyExpired, KeyNotActive, KeyUnknown
 from keys.handle import KeyHandle
 from keys.model import KeyRecord, KeyState
 from keys.service import SERVICE, KeyService
@@ -21,7 +24,7 @@ from keys.service import SERVICE, KeyService
 RENEWAL = timedelta(days=60)
 """A certificate of the service itself that ends within this time is replaced by the next ``init``."""
 
-_SERVICE_PROFILES = (ProfileName.TIMESTAMPING, ProfileName.OCSP, ProfileName.RECEIPT)
+_SERVICE_PROFILES = (ProfileName.TIMESTAMPING, ProfileName.RECEIPT)
 _TITLES = {
     ProfileName.ROOT: "Root CA",
     ProfileName.ISSUING: "Issuing CA",
@@ -52,15 +55,84 @@ class Hierarchy:
 
         1. The root, signed by itself.
         2. The issuing CA, signed by the root.
-        3. Time-stamping unit, OCSP responder and receipt signer, signed by the issuing CA.
+        3. For every issuing CA whose key can sign: its own OCSP responder.
+        4. Time-stamping unit and receipt signer, signed by the issuing CA in use.
+        5. The cross-certificates that the keys at hand can sign.
 
         Each step keeps what is there, uses a key that an interrupted run left without a certificate, and
-        activates the key of a certificate whose run was interrupted in between.
+        activates the key of a certificate whose run was interrupted in between. Successors that wait beside
+        a key in use are left to wait: activating them is the switch, and a decision of its own.
         """
         self._ensure(ProfileName.ROOT, "", self._service_name(ProfileName.ROOT), actor)
         self._ensure(ProfileName.ISSUING, "", self._service_name(ProfileName.ISSUING), actor)
+        for authority in self.list_signers():
+            if authority.profile is ProfileName.ISSUING and authority.status is CertificateStatus.GOOD:
+                self._ensure_responder(authority.name, actor)
         for profile in _SERVICE_PROFILES:
             self._ensure(profile, "", self._service_name(profile), actor)
+        self.cross_certify(actor=actor)
+
+    def certify_successor(
+        self, profile: ProfileName, owner: str, key_id: str, *, actor: str
+    ) -> CertificateRecord:
+        """Certify a key in state PRE_ACTIVATION beside the one in use, which stays in use until the key is
+        activated. Repeatable: for a key that has its certificate, that is the answer.
+
+        The subject is that of the owner's last certificate, for a CA takes its new key under its old name
+        (RFC 4210 4.4). For :attr:`ProfileName.OCSP`, ``owner`` is the name of the CA that it answers for. A
+        new key of a CA is certified by the old ones, too; the old ones by the new when it can sign
+        (:meth:`cross_certify`). A root signs itself, so that its key is activated here.
+
+        Raises :class:`ca.errors.IssuanceRefused` or :class:`ca.errors.HierarchyIncomplete`.
+        """
+        key, rules = self._keys.get(key_id), self._profiles.get(profile)
+        if rules is None or (key.purpose, key.owner) != (rules.purpose, owner):
+            raise IssuanceRefused(
+                f"key {key_id} is a {key.purpose} key of {key.owner or 'the service'!r}: it cannot succeed "
+                f"one of {owner or 'the service'!r} with profile {profile}"
+            )
+        with self._begin() as tx:
+            record, predecessor = (
+                Certificates(tx).of_key(key_id, profile),
+                Certificates(tx).latest(profile, owner),
+            )
+        if record is not None and record.status is not CertificateStatus.GOOD:
+            raise IssuanceRefused(
+                f"certificate {record.name} of key {key_id} is {record.status}: use another key"
+            )
+        if record is None:
+            if key.state not in {KeyState.PRE_ACTIVATION, KeyState.ACTIVE}:
+                raise IssuanceRefused(f"key {key_id} is {key.state}: only a key that waits is certified")
+            record = self._certify(profile, owner, self._inherited_name(profile, predecessor), key, actor)
+        if rules.is_ca:
+            self.cross_certify(actor=actor)
+        return record
+
+    def cross_certify(self, *, actor: str = SERVICE) -> list[CertificateRecord]:
+        """Issue the cross-certificates between generations of a CA that are missing (:mod:`ca.cross`), as far
+        as the keys to sign them are active here. Repeatable; returns the new ones."""
+        made = []
+        for profile in CA_PURPOSES:
+            with self._begin() as tx:
+                register = Certificates(tx)
+                wanted = links(register.of_profile(profile), self._clock())
+                missing = [link for link in wanted if register.by_name(link.name) is None]
+            made += [record for link in missing if (record := self._link(link, profile, actor)) is not None]
+        return made
+
+    def list_signers(self) -> list[CertificateRecord]:
+        """Every CA whose key can sign lists here, oldest first; revoked ones, too, for their lists say so."""
+        active = {key.id for purpose in CA_PURPOSES.values() for key in self._keys.in_use(purpose)}
+        with self._begin() as tx:
+            register = Certificates(tx)
+            authorities = [record for profile in CA_PURPOSES for record in register.of_profile(profile)]
+        return [record for record in authorities if record.key_id in active]
+
+    def owed_until(self, name: str) -> datetime | None:
+        """When the last certificate ends that the CA ``name`` issued, itself not counted: until then it owes
+        the world lists and OCSP answers, so that its key stays active. None when it issued nothing."""
+        with self._begin() as tx:
+            return Certificates(tx).last_end(name)
 
     def certify_seal(
         self,
@@ -86,7 +158,10 @@ class Hierarchy:
         return self._ensure(ProfileName.SEAL, agency_id, subject, actor)
 
     def issuing_ca(self) -> Issuer:
-        """The CA that issues now. Raises :class:`ca.errors.HierarchyIncomplete`."""
+        """The CA that issues now: the one with the newest key. Older ones sign lists and answers only.
+
+        Raises :class:`ca.errors.HierarchyIncomplete`.
+        """
         return self._issuer(ProfileName.ISSUING)
 
     def _ensure(self, profile: ProfileName, owner: str, subject: x509.Name, actor: str) -> CertificateRecord:
@@ -98,19 +173,23 @@ class Hierarchy:
         return record
 
     def _standing(self, profile: ProfileName, owner: str, subject: x509.Name) -> CertificateRecord | None:
-        """The certificate that makes a new one unnecessary."""
+        """The certificate that makes a new one unnecessary: the one in use, else the newest good one, which
+        is what an interrupted run left before its key was activated."""
+        in_use = certificate_in_use(self._begin, self._keys, profile, owner)
         with self._begin() as tx:
-            record = Certificates(tx).newest_good(profile, owner)
-        if record is None:
-            return None
-        if self._profiles[profile].is_ca:
-            return record  # a new CA is a ceremony of its own, never a side effect
-        if self._ends_soon(record):
-            return None
-        if x509.load_der_x509_certificate(record.der).subject != subject:
-            return None
-        usable = self._keys.get(record.key_id).state in {KeyState.PRE_ACTIVATION, KeyState.ACTIVE}
-        return record if usable else None
+            newest = Certificates(tx).newest_good(profile, owner)
+        for record in (in_use, newest):
+            if record is None:
+                continue
+            if self._profiles[profile].is_ca:
+                return record  # a new CA is a ceremony of its own, never a side effect
+            if self._ends_soon(record):
+                continue
+            if x509.load_der_x509_certificate(record.der).subject != subject:
+                continue
+            if self._keys.get(record.key_id).state in {KeyState.PRE_ACTIVATION, KeyState.ACTIVE}:
+                return record
+        return None
 
     def _ends_soon(self, record: CertificateRecord) -> bool:
         """Certificate or private key, whichever ends first; a short life is renewed in its last quarter."""
@@ -145,8 +224,12 @@ class Hierarchy:
     ) -> CertificateRecord:
         """Sign, then commit certificate and audit entry together: an uncommitted one never leaves here."""
         rules, now, serial, partition = self._profiles[profile], self._clock(), new_serial(), 0
+        name = f"{profile}-{serial:x}"
+        if rules.is_ca:
+            with self._begin() as tx:
+                name = next_name(profile, Certificates(tx).of_profile(profile))
         if profile is ProfileName.ROOT:
-            name = issuer_name = "root-1"
+            issuer_name = name
             certificate = self_signed(
                 profile=rules,
                 subject=subject,
@@ -155,12 +238,11 @@ class Hierarchy:
                 not_before=now,
             )
         else:
-            issuer = self._issuer(ProfileName.ROOT if profile is ProfileName.ISSUING else ProfileName.ISSUING)
-            name = "issuing-1" if profile is ProfileName.ISSUING else f"{profile}-{serial:x}"
+            issuer = self._issuer_for(profile, owner)
             issuer_name = issuer.name
             if rules.status_published and not rules.is_ca:
-                with self._begin() as tx:
-                    partition = Certificates(tx).open_partition(issuer.name, self.config.crl_partition_size)
+                self._ensure_responder(issuer.name, actor)  # or nobody could ask about it
+                partition = self._open_partition(issuer.name)
             if rules.key_life is not None:
                 key = self._keys.limit(key.id, now + rules.key_life, actor=actor)
             certificate = issue(
@@ -174,17 +256,79 @@ class Hierarchy:
                 partition=partition,
                 key_ends=key.not_after if rules.key_life else None,
             )
-        encoded = certificate.public_bytes(Encoding.DER)
-        record = CertificateRecord(
-            serial=serial,
+        return self._recorded(
+            certificate,
             name=name,
             issuer=issuer_name,
-            profile=profile,
+            rules=rules,
             key_id=key.id,
+            owner=owner,
+            partition=partition,
+            issued_at=now,
+            actor=actor,
+        )
+
+    def _link(self, link: Link, profile: ProfileName, actor: str) -> CertificateRecord | None:
+        """None when the issuer's key cannot sign now, or its name is another."""
+        subject = x509.load_der_x509_certificate(link.subject.der)
+        try:
+            issuer = self._opened(link.issuer, profile)
+        except (KeyNotActive, KeyExpired, KeyUnknown):
+            return None
+        if subject.subject != issuer.certificate.subject or link.ends - link.begins < SHORTEST:
+            return None
+        rules, partition = cross_profile(self._profiles[profile], link.ends - link.begins), 0
+        if profile is ProfileName.ISSUING:  # a root's few certificates are all on its one list
+            self._ensure_responder(issuer.name, actor)
+            partition = self._open_partition(issuer.name)
+        certificate = issue(
+            profile=rules,
+            subject=subject.subject,
+            public_key_info=subject.public_key().public_bytes(
+                Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+            ),
+            issuer=issuer,
+            serial=new_serial(),
+            not_before=link.begins,
+            config=self.config,
+            partition=partition,
+        )
+        return self._recorded(
+            certificate,
+            name=link.name,
+            issuer=issuer.name,
+            rules=rules,
+            key_id=link.subject.key_id,
+            owner="",
+            partition=partition,
+            issued_at=self._clock(),
+            actor=actor,
+        )
+
+    def _recorded(
+        self,
+        certificate: x509.Certificate,
+        *,
+        name: str,
+        issuer: str,
+        rules: Profile,
+        key_id: str,
+        owner: str,
+        partition: int,
+        issued_at: datetime,
+        actor: str,
+    ) -> CertificateRecord:
+        encoded = certificate.public_bytes(Encoding.DER)
+        record = CertificateRecord(
+            serial=certificate.serial_number,
+            name=name,
+            issuer=issuer,
+            profile=rules.name,
+            key_id=key_id,
             owner=owner,
             der=encoded,
             sha256=hashlib.sha256(encoded).digest(),
-            issued_at=now,
+            issued_at=issued_at,
             not_before=certificate.not_valid_before_utc,
             not_after=certificate.not_valid_after_utc,
             profile_version=rules.version,
@@ -196,28 +340,57 @@ class Hierarchy:
                 tx,
                 action="certificate.issued",
                 actor=actor,
-                subject=f"{serial:x}",
+                subject=f"{record.serial:x}",
                 facts={
-                    "profile": profile.value,
+                    "profile": rules.name.value,
                     "profile_version": str(rules.version),
-                    "key": key.id,
+                    "key": key_id,
                     "owner": owner,
                     "sha256": record.sha256.hex(),
                 },
             )
         return record
 
+    def _ensure_responder(self, authority: str, actor: str) -> None:
+        """Each CA has its own: a responder is delegated by the CA whose certificates it answers for."""
+        self._ensure(ProfileName.OCSP, authority, self._service_name(ProfileName.OCSP), actor)
+
+    def _open_partition(self, authority: str) -> int:
+        with self._begin() as tx:
+            return Certificates(tx).open_partition(authority, self.config.crl_partition_size)
+
+    def _inherited_name(self, profile: ProfileName, predecessor: CertificateRecord | None) -> x509.Name:
+        if predecessor is not None:
+            return x509.load_der_x509_certificate(predecessor.der).subject
+        if profile is ProfileName.SEAL:
+            raise HierarchyIncomplete("this agency never had a seal: `absah agency certify` makes the first")
+        return self._service_name(profile)
+
     def _own_handle(self, key: KeyRecord, actor: str) -> KeyHandle:
         if key.state is KeyState.PRE_ACTIVATION:  # a root signs its own certificate, so it is active first
             self._keys.activate(key.id, actor=actor)
         return self._keys.handle(key.id)
 
-    def _issuer(self, profile: ProfileName) -> Issuer:
+    def _issuer_for(self, profile: ProfileName, owner: str) -> Issuer:
+        """The root above CAs, the CA itself above its responder, the CA in use above everybody else."""
+        if profile is ProfileName.ISSUING:
+            return self._issuer(ProfileName.ROOT)
+        if profile is not ProfileName.OCSP:
+            return self._issuer(ProfileName.ISSUING)
         with self._begin() as tx:
-            record = Certificates(tx).newest_good(profile)
+            authority = Certificates(tx).by_name(owner)
+        if authority is None or authority.profile is not ProfileName.ISSUING:
+            raise IssuanceRefused(f"there is no issuing CA called {owner[:64]!r} to answer for")
+        return self._opened(authority, ProfileName.ISSUING)
+
+    def _issuer(self, profile: ProfileName) -> Issuer:
+        record = certificate_in_use(self._begin, self._keys, profile)
         if record is None:
-            raise HierarchyIncomplete(f"there is no {_TITLES[profile]} yet: run `absah init`")
-        handle = self._keys.handle(record.key_id, purpose=self._profiles[profile].purpose)
+            raise HierarchyIncomplete(f"no {_TITLES[profile]} can sign now: run `absah init`")
+        return self._opened(record, profile)
+
+    def _opened(self, record: CertificateRecord, profile: ProfileName) -> Issuer:
+        handle = self._keys.handle(record.key_id, purpose=PURPOSES[profile])
         return Issuer(record.name, x509.load_der_x509_certificate(record.der), handle)
 
     def _service_name(self, profile: ProfileName) -> x509.Name:

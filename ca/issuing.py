@@ -88,9 +88,9 @@ def issue(
     Raises :class:`ca.errors.IssuanceRefused` when the issuer may not issue this, or not for so long, or when
     what was built is not what the profile says; nothing was signed with the issuer's key then.
     """
-    _refuse_what_the_issuer_may_not(profile, public_key_info, issuer, not_before)
+    _refuse_what_the_issuer_may_not(profile, subject, public_key_info, issuer, not_before)
     addresses = [(AuthorityInformationAccessOID.CA_ISSUERS, config.certificate_address(issuer.name))]
-    if profile.status_published and not profile.is_ca:
+    if profile.status_published and (partition or not profile.is_ca):
         addresses.insert(0, (AuthorityInformationAccessOID.OCSP, config.ocsp_address(issuer.name)))
     scope = ListScope(issuer.name, partition)
     expected = Expected(
@@ -213,7 +213,7 @@ def _certifiable(public_key_info: bytes) -> PublicKey:
 
 
 def _refuse_what_the_issuer_may_not(
-    profile: Profile, public_key_info: bytes, issuer: Issuer, not_before: datetime
+    profile: Profile, subject: x509.Name, public_key_info: bytes, issuer: Issuer, not_before: datetime
 ) -> None:
     above = issuer.certificate
     issuer_key = above.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -229,7 +229,11 @@ def _refuse_what_the_issuer_may_not(
     if not constraints.ca or not extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign:
         raise IssuanceRefused(f"{issuer.name} is not a CA and issues nothing (RFC 5280 4.2.1.9)")
     room = constraints.path_length
-    if profile.is_ca and room is not None and (profile.path_length is None or profile.path_length >= room):
+    self_issued = profile.links_keys and subject == above.subject
+    if profile.links_keys and not self_issued:
+        raise IssuanceRefused(f"{issuer.name} may link only keys of its own name (RFC 4210 4.4)")
+    uses_up_room = profile.is_ca and not self_issued  # RFC 5280 4.2.1.9
+    if uses_up_room and room is not None and (profile.path_length is None or profile.path_length >= room):
         raise IssuanceRefused(f"{issuer.name} has pathLen {room}: no CA of profile {profile.name} fits below")
     try:
         allowed = extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
@@ -238,7 +242,8 @@ def _refuse_what_the_issuer_may_not(
     if allowed is not None and not {*profile.extended} <= {usage.dotted_string for usage in allowed}:
         raise IssuanceRefused(f"{issuer.name} may not certify for the extended usages of {profile.name}")
     start = _whole(not_before)
-    if start < above.not_valid_before_utc or start + profile.validity > above.not_valid_after_utc:
+    too_early = start < above.not_valid_before_utc and not self_issued
+    if too_early or start + profile.validity > above.not_valid_after_utc:
         raise IssuanceRefused(
             f"a certificate of profile {profile.name} would be valid outside its issuer's validity, "
             f"which ends {above.not_valid_after_utc:%Y-%m-%d}: issue from a newer CA"

@@ -15,11 +15,10 @@ from ca.errors import CertificateUnknown, RevocationRefused
 from ca.issuing import Issuer
 from ca.model import CertificateRecord, CertificationConfig, CrlRecord, ListScope, ProfileName, read_list_name
 from ca.ports import AuditTrail, Begin, Clock
+from ca.profiles import CA_PURPOSES
 from ca.tables import Certificates, Crls
-from keys.model import KeyPurpose
 from keys.service import SERVICE, KeyService
 
-CA_PURPOSES = {ProfileName.ROOT: KeyPurpose.ROOT_CA, ProfileName.ISSUING: KeyPurpose.ISSUING_CA}
 _ATTEMPTS = 20
 _PAUSE = 0.02
 """Seconds; the n-th loser of a race for a list's number waits up to n times as long, by chance."""
@@ -64,13 +63,13 @@ class RevocationLists:
         scope, ticks = _scope(name), self._monotonic()
         looked_at, known = self._known.get(scope, (float("-inf"), None))
         if known is None or ticks - looked_at >= self._max_staleness:
-            known = self._renewed(scope)
+            known = self._renewed(self._whole(scope))
             self._known[scope] = (ticks, known)
         return known
 
     def issue(self, name: str) -> CrlRecord:
         """A new list called ``name``, whether it is due or not. Raises as :meth:`current`."""
-        return self._issue(_scope(name))
+        return self._issue(self._whole(_scope(name)))
 
     def renew(self, issuer: str) -> list[CrlRecord]:
         """Every list of a CA as :meth:`current` gives it; the job that keeps lists from lapsing."""
@@ -81,7 +80,14 @@ class RevocationLists:
     def issue_for(self, record: CertificateRecord) -> None:
         """Publish a status of ``record`` that just changed: first where its own address points."""
         for partition in dict.fromkeys((record.partition, 0)):
-            self._issue(ListScope(record.issuer, partition))
+            self._issue(self._whole(ListScope(record.issuer, partition)))
+
+    def _whole(self, scope: ListScope) -> ListScope:
+        """With the other generations of the CA, where the list speaks for all of them."""
+        if scope.partition:
+            return scope
+        with self._read() as tx:
+            return ListScope(scope.issuer, generations=Certificates(tx).generations_beside(scope.issuer))
 
     def _renewed(self, scope: ListScope) -> CrlRecord:
         now = self._clock()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum, StrEnum
 from urllib.parse import urlsplit
@@ -39,10 +39,14 @@ class ListScope:
 
     A certificate is put into a partition when it is issued, and carries that partition's address. Partition 0
     is the whole: every certificate of the CA, for those who want one list, and for certificates of CAs.
+
+    A CA that changed its key goes on under its name, and a list without partition speaks for the name
+    (RFC 5280 5): ``generations`` are the other names here of the CAs with the same subject.
     """
 
     issuer: str
     partition: int = 0
+    generations: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def name(self) -> str:
@@ -65,6 +69,7 @@ class ProfileName(StrEnum):
     TIMESTAMPING = "tsu"
     OCSP = "ocsp"
     RECEIPT = "receipt"
+    CROSS = "cross"  # one key of a CA certified by another key of the same CA (RFC 4210 4.4)
 
 
 class CertificateStatus(StrEnum):
@@ -96,6 +101,8 @@ class CertificateRecord:
     """A certificate that was issued here. ``name`` is its place in ``/pki/{name}.crt``; ``issuer`` is the
     ``name`` of its issuer, its own for the root. Times are aware UTC.
 
+    ``owner`` is the agency whose seal it is, or the CA that an OCSP responder answers for (one responder per
+    key of a CA, RFC 6960 4.2.2.2); empty for the rest of the service.
     ``invalidity_date`` is when the key is known or feared to have been lost (RFC 5280 5.3.2).
     ``profile_version`` is :attr:`ca.profiles.Profile.version` as it was then; ``partition`` says on which
     list it will stand (:class:`ListScope`).

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from cryptography import x509
@@ -17,6 +17,18 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from ca.errors import IssuanceRefused, ProfileInvalid
 from ca.model import RECEIPT_SIGNING_USAGE, CertificationConfig, ProfileName
 from keys.model import KeyAlgorithm, KeyPurpose
+
+PURPOSES: Mapping[ProfileName, KeyPurpose] = {
+    ProfileName.ROOT: KeyPurpose.ROOT_CA,
+    ProfileName.ISSUING: KeyPurpose.ISSUING_CA,
+    ProfileName.SEAL: KeyPurpose.SEAL,
+    ProfileName.TIMESTAMPING: KeyPurpose.TIMESTAMPING,
+    ProfileName.OCSP: KeyPurpose.OCSP,
+    ProfileName.RECEIPT: KeyPurpose.RECEIPT,
+}
+"""What the keys are for that are certified. Cross-certificates are about keys that have one of these."""
+
+CA_PURPOSES = {profile: PURPOSES[profile] for profile in (ProfileName.ROOT, ProfileName.ISSUING)}
 
 ANY_POLICY = "2.5.29.32.0"
 _YEAR = timedelta(days=365)
@@ -36,6 +48,8 @@ class Profile:
     list of extended key usages as dotted object identifiers; ``extended_critical`` as RFC 3161 2.3 asks.
     ``key_life`` is how long the private key may be used (private-key usage period), where that is shorter
     than the certificate: what was signed in it stays verifiable for the certificate's whole life.
+    ``links_keys`` marks cross-certificates between keys of one CA: self-issued, so that they use up no
+    pathLen (RFC 5280 4.2.1.9), and valid from when the certified key began, which may be before the issuer's.
     ``status_published`` says whether relying parties can ask for revocation (not for roots and, because of
     ocsp-nocheck, not for responders).
     """
@@ -54,6 +68,7 @@ class Profile:
     ocsp_no_check: bool = False
     status_published: bool = True
     key_life: timedelta | None = None
+    links_keys: bool = False
 
     def __post_init__(self) -> None:
         for broken, rule in (
@@ -62,6 +77,7 @@ class Profile:
             (not self.is_ca and not self.usages <= _END_ENTITY_USAGES, "only a CA may sign certificates"),
             (not self.is_ca and self.path_length is not None, "pathLen is for CAs (RFC 5280 4.2.1.9)"),
             ((self.path_length or 0) < 0, "pathLen cannot be negative"),
+            (self.links_keys and not self.is_ca, "only keys of CAs certify each other"),
             (self.is_ca and bool(self.extended), "extended usages here belong to end entities"),
             (bool(self.extended_critical and not self.extended), "a critical extension needs content"),
             (len(set(self.policies)) != len(self.policies), "a policy is named twice (RFC 5280 4.2.1.4)"),
@@ -156,6 +172,22 @@ def profiles(config: CertificationConfig) -> Mapping[ProfileName, Profile]:
         ),
     )
     return {profile.name: profile for profile in made}
+
+
+def cross_profile(subject: Profile, validity: timedelta) -> Profile:
+    """What a cross-certificate for a CA of profile ``subject`` looks like (RFC 4210 4.4.1).
+
+    Raises :class:`ca.errors.ProfileInvalid` when there is less than a day left to link.
+    """
+    return replace(
+        subject,
+        name=ProfileName.CROSS,
+        version=1,
+        validity=validity,
+        policies=subject.policies or (ANY_POLICY,),
+        status_published=True,
+        links_keys=True,
+    )
 
 
 def legal_person(

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from ca.answers import OcspResponder
 from ca.errors import CertificateUnknown, RevocationRefused
-from ca.lists import CA_PURPOSES, RevocationLists
+from ca.lists import RevocationLists
 from ca.model import (
     COMPROMISES,
     CertificateRecord,
@@ -19,6 +19,7 @@ from ca.model import (
     RevocationReason,
 )
 from ca.ports import AuditTrail, Begin, Clock
+from ca.profiles import CA_PURPOSES
 from ca.tables import Certificates
 from keys.service import SERVICE, KeyService
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
+from cryptography import x509
 from sqlalchemy import (
     Column,
     ColumnElement,
@@ -85,6 +87,12 @@ crls = Table(
 """Every list that was ever issued stays: it proves what was published when."""
 
 
+@lru_cache(maxsize=64)
+def subject_of(certificate: bytes) -> bytes:
+    """The encoded subject of a DER certificate."""
+    return x509.load_der_x509_certificate(certificate).subject.public_bytes()
+
+
 def _aware(moment: datetime) -> datetime:
     # SQLite hands back naive times; what was stored is UTC. PostgreSQL answers in the session's zone.
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
@@ -138,8 +146,9 @@ def _standing(row: Row[Any, Any, Any, Any, Any]) -> CertificateStanding:
 
 
 def _within(scope: ListScope) -> tuple[ColumnElement[bool], ...]:
-    of_issuer = certificates.c.issuer == scope.issuer
-    return (of_issuer, certificates.c.partition == scope.partition) if scope.partition else (of_issuer,)
+    if scope.partition:
+        return certificates.c.issuer == scope.issuer, certificates.c.partition == scope.partition
+    return (certificates.c.issuer.in_((scope.issuer, *scope.generations)),)
 
 
 class Certificates:
@@ -194,17 +203,19 @@ class Certificates:
 
     def good(self, profile: ProfileName, owner: str = "", *, most: int = 8) -> list[CertificateRecord]:
         """The good certificates that were issued last for this use, expired or not, newest first."""
-        query = (
-            select(certificates)
-            .where(
-                certificates.c.profile == profile.value,
-                certificates.c.owner == owner,
-                certificates.c.status == CertificateStatus.GOOD.value,
-            )
-            .order_by(certificates.c.issued_at.desc(), certificates.c.serial.desc())
-            .limit(most)
-        )
-        return [_certificate(row) for row in self._connection.execute(query)]
+        is_good = certificates.c.status == CertificateStatus.GOOD.value
+        of_use = (certificates.c.profile == profile.value, certificates.c.owner == owner)
+        return self._latest(*of_use, is_good, most=most)
+
+    def of_key(self, key_id: str, profile: ProfileName) -> CertificateRecord | None:
+        """The certificate of this kind that was issued last for the key, whatever its status."""
+        found = self._latest(certificates.c.key_id == key_id, certificates.c.profile == profile.value)
+        return next(iter(found), None)
+
+    def latest(self, profile: ProfileName, owner: str = "") -> CertificateRecord | None:
+        """The certificate that was issued last for this use, whatever its status."""
+        found = self._latest(certificates.c.profile == profile.value, certificates.c.owner == owner)
+        return next(iter(found), None)
 
     def of_profile(self, profile: ProfileName) -> list[CertificateRecord]:
         """Every certificate of a profile whatever its status, oldest first."""
@@ -214,6 +225,28 @@ class Certificates:
             .order_by(certificates.c.issued_at, certificates.c.serial)
         )
         return [_certificate(row) for row in self._connection.execute(query)]
+
+    def links_of(self, key_ids: Iterable[str]) -> list[CertificateRecord]:
+        """The good cross-certificates of these keys, oldest first."""
+        query = (
+            select(certificates)
+            .where(
+                certificates.c.key_id.in_(sorted(key_ids)),
+                certificates.c.profile == ProfileName.CROSS.value,
+                certificates.c.status == CertificateStatus.GOOD.value,
+            )
+            .order_by(certificates.c.issued_at, certificates.c.serial)
+        )
+        return [_certificate(row) for row in self._connection.execute(query)]
+
+    def last_end(self, issuer: str) -> datetime | None:
+        """When the last of the certificates ends that ``issuer`` issued to others."""
+        moment = self._connection.scalar(
+            select(func.max(certificates.c.not_after)).where(
+                certificates.c.issuer == issuer, certificates.c.name != issuer
+            )
+        )
+        return None if moment is None else _aware(moment)
 
     def certified_keys(self) -> frozenset[str]:
         """Ids of the keys that any certificate was ever issued for."""
@@ -228,6 +261,14 @@ class Certificates:
         newest = self._connection.scalar(select(func.max(certificates.c.partition)).where(of_issuer)) or 1
         inside = select(func.count()).where(of_issuer, certificates.c.partition == newest)
         return newest if self._connection.execute(inside).scalar_one() < size else newest + 1
+
+    def generations_beside(self, name: str) -> tuple[str, ...]:
+        """The other CAs here whose subject is that of the CA ``name``: the same CA with another key."""
+        this = self.by_name(name)
+        if this is None:
+            return ()
+        beside = (record for record in self.of_profile(this.profile) if record.name != name)
+        return tuple(record.name for record in beside if subject_of(record.der) == subject_of(this.der))
 
     def partitions(self, issuer: str) -> list[int]:
         """The partitions that hold certificates, in order."""
@@ -297,6 +338,15 @@ class Certificates:
             )
         )
         return changed.rowcount == 1
+
+    def _latest(self, *conditions: ColumnElement[bool], most: int = 1) -> list[CertificateRecord]:
+        query = (
+            select(certificates)
+            .where(*conditions)
+            .order_by(certificates.c.issued_at.desc(), certificates.c.serial.desc())
+            .limit(most)
+        )
+        return [_certificate(row) for row in self._connection.execute(query)]
 
     def _one(self, condition: Any) -> CertificateRecord | None:
         row = self._connection.execute(select(certificates).where(condition)).one_or_none()

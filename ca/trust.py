@@ -195,8 +195,11 @@ def _judge(
 
 
 def _outside_validity(chain: tuple[x509.Certificate, ...], at: datetime) -> PathVerdict | None:
+    anchor = chain[-1]
     for certificate in chain:
-        if at < certificate.not_valid_before_utc:
+        # An anchor is trusted because it was chosen, not because it began (RFC 5280 6.1.1 (d)): a new root
+        # vouches by cross-certificate for what was signed before its birth (RFC 4210 4.4).
+        if certificate is not anchor and at < certificate.not_valid_before_utc:
             begins = f"{certificate.not_valid_before_utc:%Y-%m-%d %H:%M:%S} UTC"
             return PathVerdict(PathStatus.NOT_YET_VALID, chain, f"{_named(certificate)} begins on {begins}")
         if at > certificate.not_valid_after_utc:

@@ -287,6 +287,11 @@ class KeyService:
             )
         return record
 
+    def in_use(self, purpose: KeyPurpose, owner: str = "") -> tuple[KeyRecord, ...]:
+        """Every active key of this use, the newest first; asked anew. More than one while a rotation runs."""
+        with self._read() as tx:
+            return tuple(KeyRecords(tx).in_state(purpose, owner, KeyState.ACTIVE))
+
     def get(self, key_id: str) -> KeyRecord:
         """What is recorded of the key now. Raises :class:`keys.errors.KeyUnknown`."""
         return self._fetch(key_id)

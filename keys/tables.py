@@ -147,6 +147,15 @@ class KeyRecords:
         )
         return changed.rowcount == 1
 
+    def in_state(self, purpose: KeyPurpose, owner: str, state: KeyState) -> list[KeyRecord]:
+        """Every key with this use and state, the one generated last first."""
+        query = (
+            select(keys)
+            .where(keys.c.purpose == purpose.value, keys.c.owner == owner, keys.c.state == state.value)
+            .order_by(keys.c.created_at.desc(), keys.c.id.desc())
+        )
+        return [_record(row) for row in self._connection.execute(query)]
+
     def move(self, key_id: str, origin: KeyState, target: KeyState, *, at: datetime) -> bool:
         """Change the state if it still is ``origin``; False when another process was first."""
         moved = self._connection.execute(

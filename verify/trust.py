@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from ca.status import is_issued_by
 from signing.receipt import key_id_of
 from verify.errors import TrustFolderInvalid
 
@@ -58,24 +59,25 @@ class TrustStore:
 def read_trust_folder(folder: Path) -> TrustStore:
     """Read a trust folder: certificates in ``*.crt|cer|pem|der``, lists in ``*.crl``, and ``foreign/``.
 
-    A self-issued CA certificate in the folder is one of our anchors; everything else must find a path to one.
+    A self-signed certificate in the folder is one of our anchors; everything else must find a path to one.
+    A cross-certificate between two keys of a CA has that CA's name twice, and is no anchor.
     Raises :class:`verify.errors.TrustFolderInvalid` naming the file.
     """
     certificates = _certificates_in(folder)
-    anchors = tuple(entry for entry in certificates if _is_self_issued(entry))
+    anchors = tuple(entry for entry in certificates if _is_self_signed(entry))
     if not anchors:
         raise TrustFolderInvalid(f"{folder} holds no root certificate. Copy the operator's root into it.")
     foreign = folder / "foreign"
     return TrustStore(
         anchors=anchors,
-        certificates=tuple(entry for entry in certificates if not _is_self_issued(entry)),
+        certificates=tuple(entry for entry in certificates if not _is_self_signed(entry)),
         foreign_anchors=_certificates_in(foreign) if foreign.is_dir() else (),
         crls=tuple(_crls_in(folder)),
     )
 
 
-def _is_self_issued(certificate: x509.Certificate) -> bool:
-    return certificate.subject == certificate.issuer
+def _is_self_signed(certificate: x509.Certificate) -> bool:
+    return certificate.subject == certificate.issuer and is_issued_by(certificate, certificate)
 
 
 def _certificates_in(folder: Path) -> tuple[x509.Certificate, ...]:

@@ -89,6 +89,9 @@ class Pki:
         return Pki(self.begin, self.clock, self.folder, self.ticks, self.config)
 
     def record(self, profile: ProfileName, owner: str = "") -> CertificateRecord:
+        """The newest good one. The responder is that of the first issuing CA unless another is named."""
+        if profile is ProfileName.OCSP:
+            owner = owner or "issuing-1"
         with self.begin() as tx:
             record = Certificates(tx).newest_good(profile, owner)
         assert record is not None
