@@ -19,6 +19,7 @@ from sqlalchemy import text
 
 from app import schema
 from app.citizens import breached_passwords
+from app.clock import system_clock
 from app.custody import store_of_purposes, token_store, wrapping_key
 from app.database import Database, sqlite_file
 from app.errors import ApplicationError
@@ -26,7 +27,9 @@ from app.mail import carrier_for
 from app.register import read_published_trust
 from app.settings import Settings
 from app.storage import ObjectFiles
+from app.timekeeping import build_clock_watch
 from app.wiring import Core, build_core
+from ca.errors import TimeNotAvailable
 from ca.model import CertificateStatus, ProfileName
 from ca.tables import Certificates
 from identity.mail.errors import MailServerUnavailable
@@ -89,7 +92,7 @@ def examine() -> list[Finding]:
             return [*findings, Finding(Health.BROKEN, "database", str(cause), "Run `absah init`.")]
         findings.append(Finding(Health.OK, "database", f"schema {schema.head()}"))
         findings.append(_guarded("workflows", lambda: _workflows(database)))
-        findings.append(_guarded("clock", lambda: _clock(database)))
+        findings.append(_guarded("clock", lambda: _clock(settings, database)))
         try:
             core = build_core(settings, closing=closing)
         except (ApplicationError, KeyCustodyError) as cause:
@@ -191,7 +194,18 @@ def _workflows(database: Database) -> Finding:
     return Finding(Health.OK, "workflows", where)
 
 
-def _clock(database: Database) -> Finding:
+def _clock(settings: Settings, database: Database) -> Finding:
+    watch = build_clock_watch(settings, database=database, clock=system_clock)
+    if watch is not None:
+        try:
+            watch()
+        except TimeNotAvailable as cause:
+            found, _, remedy = str(cause).rpartition(": ")
+            return Finding(Health.BROKEN, "clock", found, f"{remedy[:1].upper()}{remedy[1:]}.")
+        state = watch.state()
+        assert state is not None
+        found = f"{state.offset:+.3f} s (± {state.uncertainty:.3f} s) from {state.source}"
+        return Finding(Health.OK, "clock", found)
     with database.read() as tx:
         if database.is_sqlite:
             return Finding(

@@ -20,6 +20,7 @@ from app.portals import add_provider
 from app.settings import Settings
 from app.shell import new_application, serve_with_short_turns
 from app.signatories import build_signatories
+from app.timekeeping import clock_readings
 from app.wiring import Core, build_core
 from ca.routes import router as ca_routes
 from identity.provider.pages import flow_finder
@@ -36,6 +37,8 @@ def create_app() -> FastAPI:
     core = build_core(settings, closing=closing)
     schema.require_current(core.database)
     core.require_initialised()
+    if core.clock_watch is not None:
+        core.clock_watch.start(closing)
     if settings.server.upkeep:
         upkeep.start(core, closing=closing)
     return build_app(core, closing=closing)
@@ -52,10 +55,10 @@ def build_app(core: Core, *, closing: ExitStack) -> FastAPI:
             "storage": core.files.ping,
             **({} if token is None else {"token": token.ping}),
             "keys": core.keys_answer,
-            "time": lambda: core.tsa.chain,
+            "time": core.tsa.require_ready,
         },
         closing=closing,
-        readings=lambda: readings(core.outbox, core.clock),
+        readings=lambda: [*clock_readings(core.clock_watch), *readings(core.outbox, core.clock)],
         has_accounts=True,
     )
     core.keys.watch(KeyUseCounters(application.state.metrics.registry))

@@ -82,6 +82,9 @@ _LOGIN_AGAIN = Problem(401, "login-again", "Log in again", "Masuk sekali lagi")
 _FACTS = Problem(
     422, "document-facts-invalid", "A fact about the document breaks a rule", "Data dokumen melanggar aturan"
 )
+_NO_TIME = Problem(
+    503, "time-not-available", "Nobody vouches for the time now", "Waktu tepercaya belum tersedia"
+)
 _RECEIPT = Problem(422, "receipt-invalid", "The receipt cannot be believed", "Kode QR tidak dapat dipercaya")
 _NOT_UNDERSTOOD = Problem(
     415, "upload-not-understood", "This kind of upload is not read here", "Jenis unggahan tidak dikenal"
@@ -370,7 +373,10 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     ca.RevocationRefused: Problem(
         409, "revocation-refused", "The status cannot change that way", "Status tidak dapat diubah demikian"
     ),
-    ca.TimeNotAvailable: UNAVAILABLE,
+    ca.TimeNotAvailable: _NO_TIME,
+    ca.ClockOutOfAccuracy: _NO_TIME,
+    ca.ClockNotHeard: _NO_TIME,
+    ca.TimeSourceSilent: _NO_TIME,
 }  # fmt: skip
 
 # Named, not imported: the public process maps its errors with this table and must not load `keys`.

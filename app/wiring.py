@@ -30,8 +30,10 @@ from app.register import RegisterTrust, ReleasedDocuments
 from app.rights import build_rights
 from app.settings import Settings
 from app.storage import ObjectFiles
+from app.timekeeping import build_clock_watch
 from app.vault import CustodyVault
 from app.verification import verification_service
+from ca.clockwatch import ClockWatch
 from ca.hierarchy import Hierarchy
 from ca.model import CertificationConfig, TimeStampingRules
 from ca.revocation import Revocation
@@ -74,6 +76,7 @@ class Core:
     outbox: MailOutbox
     hierarchy: Hierarchy
     revocation: Revocation
+    clock_watch: ClockWatch | None
     tsa: TimeStampingAuthority
     identities: CertifiedIdentities
     agencies: Agencies
@@ -178,10 +181,11 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
     revocation = Revocation(
         begin=database.begin, read=database.read, keys=keys, clock=clock, audit=audit, config=config
     )
+    clock_watch = build_clock_watch(settings, database=database, clock=clock)
     tsa = TimeStampingAuthority(
         begin=database.read,
         keys=keys,
-        clock=clock,
+        clock=clock_watch or clock,
         config=config,
         order_file=settings.home / "order-of-time-stamps",
     )
@@ -290,6 +294,7 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         outbox=outbox,
         hierarchy=hierarchy,
         revocation=revocation,
+        clock_watch=clock_watch,
         tsa=tsa,
         identities=identities,
         agencies=callers.agencies,

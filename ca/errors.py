@@ -36,4 +36,16 @@ class RevocationRefused(CertificationError):
 
 
 class TimeNotAvailable(CertificationError):
-    """The time-stamping unit cannot sign now: no active key, no certificate, or out of date."""
+    """No time-stamp can be had now: no unit with an active key, or a clock that nobody vouches for."""
+
+
+class ClockOutOfAccuracy(TimeNotAvailable):
+    """The machine's clock is further from a second source than time-stamps promise."""
+
+
+class ClockNotHeard(TimeNotAvailable):
+    """No second source of time was heard for too long, so that nobody vouches for the clock."""
+
+
+class TimeSourceSilent(CertificationError):
+    """A source of time does not answer, or does not know the time itself. Others may."""

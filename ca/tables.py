@@ -151,6 +151,12 @@ def _within(scope: ListScope) -> tuple[ColumnElement[bool], ...]:
     return (certificates.c.issuer.in_((scope.issuer, *scope.generations)),)
 
 
+def database_time(tx: Connection) -> datetime:
+    """What the clock of PostgreSQL's machine shows now, not when the transaction began."""
+    moment: datetime = tx.execute(select(func.clock_timestamp())).scalar_one()
+    return _aware(moment)
+
+
 class Certificates:
     """Every certificate issued here, inside the caller's transaction."""
 

@@ -92,9 +92,11 @@ def worker(
 
     settings = load_settings(quiet=False)
     carrier = carrier_for(settings)
-    with opened_core(settings) as core:
+    with opened_core(settings) as core, ExitStack() as closing:
         if once:
             raise typer.Exit(0 if upkeep.run_round(core, carrier) else 1)
+        if core.clock_watch is not None:
+            core.clock_watch.start(closing)
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())

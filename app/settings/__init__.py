@@ -44,6 +44,7 @@ from app.settings.reference import (
 )
 from app.settings.sections import (
     CaSettings,
+    ClockSettings,
     DatabaseSettings,
     KeysSettings,
     LimitsSettings,
@@ -110,6 +111,7 @@ class Settings(BaseSettings):
     keys: KeysSettings = KeysSettings()
     ca: CaSettings = CaSettings()
     tsa: TsaSettings = TsaSettings()
+    clock: ClockSettings = ClockSettings()
     signing: SigningSettings = SigningSettings()
     verify: VerifySettings = VerifySettings()
     identity: IdentitySettings = IdentitySettings()
@@ -243,6 +245,11 @@ class Settings(BaseSettings):
             found.append(
                 "documents travel to the storage unencrypted; set ABSAH_STORAGE_ENDPOINT to an https address"
             )
+        if not keyless and not self.clock.is_watched:
+            found.append(
+                "nothing watches the clock that time-stamps are taken from; "
+                "set ABSAH_CLOCK_SERVERS to servers of time"
+            )
         if not keyless and self.mail.host is None:
             found.append("mails land in a folder; set ABSAH_MAIL_HOST to a mail server")
         if not keyless and self.mail.host is not None and self.mail.security is MailSecurity.NONE:
@@ -267,6 +274,11 @@ class Settings(BaseSettings):
         if (self.mail.user is None) != (self.mail.password_file is None):
             raise SettingsInvalid(
                 "ABSAH_MAIL_USER and ABSAH_MAIL_PASSWORD_FILE belong together. Set both, or neither."
+            )
+        if self.clock.database and self.database_url.startswith("sqlite"):
+            raise SettingsInvalid(
+                "ABSAH_CLOCK_DATABASE asks PostgreSQL for the time, and the database is SQLite. "
+                "Set ABSAH_CLOCK_SERVERS instead."
             )
         if not self.pki_origin.startswith("http://"):
             raise SettingsInvalid(

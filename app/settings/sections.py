@@ -13,6 +13,7 @@ from app.settings.values import (
     LogLevel,
     Origin,
     Section,
+    TimeServers,
     limits_by_purpose,
     stores_by_purpose,
 )
@@ -125,6 +126,31 @@ class TsaSettings(Section):
     key_days: PositiveInt = Field(
         default=365, le=3650, description="Days for which a unit's private key is used before the next one's."
     )
+
+
+class ClockSettings(Section):
+    """The second source that this machine's clock is watched against."""
+
+    servers: TimeServers = Field(
+        default="",
+        description="Servers of time (NTP), HOST or HOST:PORT, separated by spaces; three are a good choice. "
+        "Without any the clock is not watched.",
+    )
+    database: bool = Field(
+        default=False,
+        description="Ask the database's clock when no server of time answers; for PostgreSQL on another "
+        "machine.",
+    )
+    interval_seconds: int = Field(
+        default=64, ge=15, description="Time between two measurements; servers of time want 15 or more."
+    )
+    silence_seconds: PositiveInt = Field(
+        default=600, description="No time-stamp is issued when no source was heard for so long."
+    )
+
+    @property
+    def is_watched(self) -> bool:
+        return bool(self.servers) or self.database
 
 
 class SigningSettings(Section):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from ipaddress import ip_network
 from typing import Annotated, Final
@@ -108,9 +109,21 @@ def limits_by_purpose(value: str) -> dict[str, int]:
     return limits
 
 
+_HOST: Final = re.compile(r"[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]")
+
+
+def _time_servers(value: str) -> str:
+    for server in value.split():
+        host, _, port = server.rpartition(":") if re.search(r":\d+$", server) else (server, "", "")
+        if not _HOST.fullmatch(host) or int(port or 123) > 65535:
+            raise ValueError("must hold servers of time such as time.example.go.id or 192.0.2.1:123")
+    return " ".join(value.split())
+
+
 Networks = Annotated[str, AfterValidator(_networks)]
 Origin = Annotated[str, AfterValidator(_origin)]
 KeyLimits = Annotated[str, AfterValidator(_key_limits)]
+TimeServers = Annotated[str, AfterValidator(_time_servers)]
 KeyStores = Annotated[str, AfterValidator(_key_stores)]
 PlainOrigin = Annotated[Origin, AfterValidator(_plain_http)]
 

@@ -25,7 +25,7 @@ def test_without_any_setting_the_service_runs_on_this_machine_and_says_what_is_u
     assert settings.database_url == f"sqlite:///{Path('var').absolute()}/absah.sqlite3"
     assert settings.storage_url == f"file://{Path('var').absolute()}/documents"
     assert settings.pki_origin == settings.issuer == "http://127.0.0.1:8000"
-    assert len(settings.unsafe()) == 6
+    assert len(settings.unsafe()) == 7
     assert settings.mail_dir == Path("var").absolute() / "mail"
 
 
@@ -106,6 +106,7 @@ def test_production_refuses_every_stand_in_at_once(monkeypatch: pytest.MonkeyPat
         "ABSAH_PUBLIC_URL",
         "ABSAH_IDENTITY_ISSUER",
         "ABSAH_MAIL_HOST",
+        "ABSAH_CLOCK_SERVERS",
     ):
         assert variable in str(refused.value)
 
@@ -117,6 +118,7 @@ def test_production_starts_when_nothing_is_a_stand_in(monkeypatch: pytest.Monkey
         "ABSAH_KEYS_APPROVALS": "2",
         "ABSAH_DATABASE_URL": "postgresql://absah@db/absah",
         "ABSAH_MAIL_HOST": "mail.absah.example",
+        "ABSAH_CLOCK_SERVERS": "time.absah.example 192.0.2.1:123",
         "ABSAH_PUBLIC_URL": "https://absah.example",
         "ABSAH_PKI_URL": "http://pki.absah.example",
     }.items():

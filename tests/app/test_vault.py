@@ -15,9 +15,9 @@ from app.custody import rotate_wrapping_key
 from app.provisioning import complete_hierarchy
 from app.vault import PURPOSES
 from app.wiring import Core, build_core
+from keys import custodianship
 from keys.envelope import FINGERPRINT
 from keys.errors import DataKeyMissing
-from keys import custodianship
 from keys.model import KeyPurpose, KeyState
 from tests.support.clock import FrozenClock
 from tests.support.needs import ROOT

@@ -72,6 +72,7 @@ def installed(postgres: PostgresCluster, tmp_path_factory: pytest.TempPathFactor
             "ABSAH_DATABASE_URL": postgres.url(name, role="absah_core"),
             "ABSAH_KEYS_KEK_FILE": str(secrets / "key_encryption_key"),
             "ABSAH_KEYS_APPROVALS": "2",
+            "ABSAH_CLOCK_DATABASE": "true",
         }
         absah("init", settings=core | {"ABSAH_DATABASE_URL": postgres.url(name, role="absah_owner")})
         _run(SCRIPTS / "postgres/grants.sh", psql | {"PGUSER": "absah_owner", "PGDATABASE": name})

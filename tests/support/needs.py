@@ -24,6 +24,7 @@ PACKAGES: Final = {
     "caddy": "caddy",
     "certtool": "gnutls-bin",
     "chromium": "chromium",
+    "chronyd": "chrony",
     "curl": "curl",
     "gnutls-cli": "gnutls-bin",
     "initdb": "postgresql",
