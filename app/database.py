@@ -226,8 +226,15 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     reading = connection.get_execution_options().get(_READ, False)
-    connection.exec_driver_sql(f"PRAGMA query_only={'ON' if reading else 'OFF'}")
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+    driver = connection.connection.driver_connection
+    assert driver is not None, "a transaction begins on a living connection"
+    if connection.info.get(_READ) is not reading:
+        connection.info[_READ] = reading
+        driver.execute(f"PRAGMA query_only={'ON' if reading else 'OFF'}")
+    if reading:
+        driver.execute("BEGIN")  # waits for nobody and so cannot fail; a look-up consists of such steps
+    else:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _answers(connection: Connection) -> bool:

@@ -62,16 +62,16 @@ def run(scratch: Path) -> Iterator[Figure]:
 
 
 def _rates(*works: Callable[[], object]) -> list[float]:
-    """Calls per second of each, taken in turns; medians."""
+    """Calls per second of one core (processor time, so that neighbours do not count), in turns; medians."""
     seen: list[list[float]] = [[] for _ in works]
-    end = time.perf_counter() + SECONDS * len(works)
-    while time.perf_counter() < end:
+    end = time.process_time() + SECONDS * len(works)
+    while time.process_time() < end:
         for work, rates in zip(works, seen, strict=True):
-            started, calls = time.perf_counter(), 0
-            while time.perf_counter() - started < 0.25:
+            started, calls = time.process_time(), 0
+            while time.process_time() - started < 0.25:
                 work()
                 calls += 1
-            rates.append(calls / (time.perf_counter() - started))
+            rates.append(calls / (time.process_time() - started))
     return [statistics.median(rates) for rates in seen]
 
 

@@ -84,16 +84,21 @@ def build_crl(
 
 
 def entry(known: CertificateStanding) -> bytes:
-    """DER entry of a certificate that is revoked or on hold. An unspecified reason is left out (5.3.1)."""
+    """DER entry of a certificate that is revoked or on hold. An unspecified reason is left out (5.3.1).
+
+    Put together here and not by :mod:`ca.der`: a list is mostly these, and none has more than 127 octets.
+    """
     at = known.revocation_date
     assert at is not None
     assert known.reason is not None
+    number = known.serial.to_bytes(known.serial.bit_length() // 8 + 1, "big")  # never negative
+    listed = b"\x02" + _SIZES[len(number)] + number + _time(at)
     details = _REASONS[known.reason]
     if known.invalidity_date is not None:
-        # Fixed lengths: a GeneralizedTime in whole seconds has 17 octets.
-        details += _INVALIDITY_DATE_HEAD + der.generalized_time(known.invalidity_date)
-    listed = der.integer(known.serial) + _time(at)
-    return der.sequence(listed, der.sequence(details)) if details else der.sequence(listed)
+        details += _INVALIDITY_DATE_HEAD + _generalized(known.invalidity_date)
+    if details:
+        listed += b"\x30" + _SIZES[len(details)] + details
+    return b"\x30" + _SIZES[len(listed)] + listed
 
 
 def removal(serial: int, at: datetime) -> bytes:
@@ -137,11 +142,15 @@ def _full_name(address: str) -> bytes:
     return der.implicit(0, True, der.implicit(_URI, False, address.encode("ascii")))
 
 
+# Most entries share their moment with others, or say one moment twice.
 _time = lru_cache(maxsize=4096)(der.time)
+_generalized = lru_cache(maxsize=4096)(der.generalized_time)
 _REASONS = {
     reason: _extension(_REASON_CODE, der.enumerated(reason.value))
     if reason is not RevocationReason.UNSPECIFIED
     else b""
     for reason in RevocationReason
 }
+# Fixed lengths: a GeneralizedTime in whole seconds has 17 octets.
 _INVALIDITY_DATE_HEAD = b"\x30\x18" + _INVALIDITY_DATE + b"\x04\x11"
+_SIZES = tuple(bytes((size,)) for size in range(128))

@@ -6,7 +6,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -89,37 +89,57 @@ def issue(
     what was built is not what the profile says; nothing was signed with the issuer's key then.
     """
     _refuse_what_the_issuer_may_not(profile, subject, public_key_info, issuer, not_before)
-    addresses = [(AuthorityInformationAccessOID.CA_ISSUERS, config.certificate_address(issuer.name))]
-    if profile.status_published and (partition or not profile.is_ca):
-        addresses.insert(0, (AuthorityInformationAccessOID.OCSP, config.ocsp_address(issuer.name)))
-    scope = ListScope(issuer.name, partition)
+    where = _addresses(config, issuer.name, profile, partition)
     expected = Expected(
         profile=profile,
         subject=subject,
         issuer=issuer.certificate,
         public_key_info=public_key_info,
         key_id=key_identifier(public_key_info),
-        addresses=tuple(at for _, at in addresses),
-        crl_addresses=(config.crl_address(scope),) if profile.status_published else (),
-        delta_addresses=(config.delta_address(scope),) if profile.status_published and partition else (),
+        addresses=where.access,
+        crl_addresses=where.lists,
+        delta_addresses=where.deltas,
         key_usage_period=(_whole(not_before), _whole(key_ends)) if key_ends else None,
     )
     builder = _builder(expected, serial, not_before).issuer_name(issuer.certificate.subject)
     issuer_key = issuer.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     builder = builder.add_extension(
         x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer_key), critical=False
-    ).add_extension(
-        x509.AuthorityInformationAccess(
-            [x509.AccessDescription(method, x509.UniformResourceIdentifier(at)) for method, at in addresses]
-        ),
-        critical=False,
     )
-    if expected.crl_addresses:
-        points = x509.CRLDistributionPoints(_points(expected.crl_addresses))
-        builder = builder.add_extension(points, critical=False)
-    if expected.delta_addresses:
-        builder = builder.add_extension(x509.FreshestCRL(_points(expected.delta_addresses)), critical=False)
+    for extension in where.extensions:
+        builder = builder.add_extension(extension, critical=False)
     return _linted_and_signed(builder, expected, issuer.key)
+
+
+@dataclass(frozen=True, slots=True)
+class _Addresses:
+    """Where a certificate says that its issuer, its status and its lists are found."""
+
+    access: tuple[str, ...]
+    lists: tuple[str, ...]
+    deltas: tuple[str, ...]
+    extensions: tuple[x509.ExtensionType, ...]
+
+
+@lru_cache(maxsize=256)
+def _addresses(config: CertificationConfig, issuer: str, profile: Profile, partition: int) -> _Addresses:
+    """The same for every certificate of a partition."""
+    access = [(AuthorityInformationAccessOID.CA_ISSUERS, config.certificate_address(issuer))]
+    if profile.status_published and (partition or not profile.is_ca):
+        access.insert(0, (AuthorityInformationAccessOID.OCSP, config.ocsp_address(issuer)))
+    scope = ListScope(issuer, partition)
+    lists = (config.crl_address(scope),) if profile.status_published else ()
+    deltas = (config.delta_address(scope),) if profile.status_published and partition else ()
+    extensions: list[x509.ExtensionType] = [
+        x509.AuthorityInformationAccess(
+            [x509.AccessDescription(method, x509.UniformResourceIdentifier(at)) for method, at in access]
+        )
+    ]
+    if lists:
+        extensions.append(x509.CRLDistributionPoints(_points(lists)))
+    if deltas:
+        extensions.append(x509.FreshestCRL(_points(deltas)))
+    return _Addresses(tuple(at for _, at in access), lists, deltas, tuple(extensions))
 
 
 def _linted_and_signed(
@@ -164,7 +184,6 @@ def signature_hash(key: KeyHandle) -> hashes.SHA256 | hashes.SHA384:
 def _builder(expected: Expected, serial: int, not_before: datetime) -> x509.CertificateBuilder:
     profile = expected.profile
     start = _whole(not_before)
-    usages = {usage: usage in profile.usages for usage in _KEY_USAGES}
     builder = (
         x509.CertificateBuilder()
         .subject_name(expected.subject)
@@ -173,24 +192,9 @@ def _builder(expected: Expected, serial: int, not_before: datetime) -> x509.Cert
         .not_valid_before(start)
         .not_valid_after(start + profile.validity)
         .add_extension(x509.SubjectKeyIdentifier(expected.key_id), critical=False)
-        .add_extension(x509.KeyUsage(**usages), critical=True)
     )
-    if profile.is_ca:
-        builder = builder.add_extension(x509.BasicConstraints(True, profile.path_length), critical=True)
-    if profile.extended:
-        builder = builder.add_extension(
-            x509.ExtendedKeyUsage([x509.ObjectIdentifier(usage) for usage in profile.extended]),
-            critical=profile.extended_critical,
-        )
-    if profile.policies:
-        builder = builder.add_extension(
-            x509.CertificatePolicies(
-                [x509.PolicyInformation(x509.ObjectIdentifier(oid), None) for oid in profile.policies]
-            ),
-            critical=False,
-        )
-    if profile.ocsp_no_check:
-        builder = builder.add_extension(x509.OCSPNoCheck(), critical=False)
+    for extension, critical in _extensions(profile):
+        builder = builder.add_extension(extension, critical=critical)
     if expected.key_usage_period:
         period = x509.PrivateKeyUsagePeriod(*expected.key_usage_period)
         builder = builder.add_extension(period, critical=False)
@@ -200,6 +204,24 @@ def _builder(expected: Expected, serial: int, not_before: datetime) -> x509.Cert
 def _whole(moment: datetime) -> datetime:
     """Cut to the second, which is as exactly as certificates tell the time."""
     return moment.replace(microsecond=0)
+
+
+@lru_cache(maxsize=64)
+def _extensions(profile: Profile) -> tuple[tuple[x509.ExtensionType, bool], ...]:
+    """Those that are the same in every certificate of a profile, with their criticality."""
+    usages = {usage: usage in profile.usages for usage in _KEY_USAGES}
+    extensions: list[tuple[x509.ExtensionType, bool]] = [(x509.KeyUsage(**usages), True)]
+    if profile.is_ca:
+        extensions.append((x509.BasicConstraints(True, profile.path_length), True))
+    if profile.extended:
+        kinds = [x509.ObjectIdentifier(usage) for usage in profile.extended]
+        extensions.append((x509.ExtendedKeyUsage(kinds), profile.extended_critical))
+    if profile.policies:
+        policies = [x509.PolicyInformation(x509.ObjectIdentifier(oid), None) for oid in profile.policies]
+        extensions.append((x509.CertificatePolicies(policies), False))
+    if profile.ocsp_no_check:
+        extensions.append((x509.OCSPNoCheck(), False))
+    return tuple(extensions)
 
 
 def _certifiable(public_key_info: bytes) -> PublicKey:

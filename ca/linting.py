@@ -6,16 +6,19 @@ compares it with profile and issuer (RFC 5280 section 4): what was once signed c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtensionOID, NameOID
 
+from ca import der
+from ca.errors import MalformedDer
 from ca.profiles import Profile
 
 _LONGEST = {
@@ -58,7 +61,13 @@ def findings(certificate: x509.Certificate, expected: Expected) -> tuple[str, ..
             *_about_the_key(certificate, expected),
             *_about_extensions(certificate, expected),
         )
-    except (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as unreadable:
+    except (
+        MalformedDer,
+        ValueError,
+        TypeError,
+        x509.DuplicateExtension,
+        x509.UnsupportedGeneralNameType,
+    ) as unreadable:
         return (f"it cannot be read back: {unreadable}",)
 
 
@@ -85,12 +94,14 @@ def _about_numbers(certificate: x509.Certificate, expected: Expected) -> Iterato
 
 
 def _about_names(certificate: x509.Certificate, expected: Expected) -> Iterator[str]:
-    above = expected.issuer.subject if expected.issuer else expected.subject
     # Encodings, not values: RFC 5280 7.1 lets verifiers compare them byte for byte.
-    if certificate.issuer.public_bytes() != _encoded(above):
+    issuer_name, subject_name = _encoded_names(certificate.tbs_certificate_bytes)
+    wanted = expected.subject.public_bytes()
+    above = _encoded_subject(expected.issuer) if expected.issuer else wanted
+    if issuer_name != above:
         yield "the issuer's name is not the issuer's subject, byte for byte (4.1.2.4)"
     subject = certificate.subject
-    if subject.public_bytes() != _encoded(expected.subject) or not subject.rdns:
+    if subject_name != wanted or not subject.rdns:
         yield "the subject is not the one asked for, or empty (4.1.2.6)"
     kinds = [attribute.oid for attribute in subject]
     if len(set(kinds)) != len(kinds):
@@ -103,9 +114,17 @@ def _about_names(certificate: x509.Certificate, expected: Expected) -> Iterator[
             yield f"the subject's {attribute.oid.dotted_string} has not 1 to {longest} characters"
 
 
-@lru_cache(maxsize=256)
-def _encoded(name: x509.Name) -> bytes:
-    return name.public_bytes()
+@lru_cache(maxsize=64)
+def _encoded_subject(issuer: x509.Certificate) -> bytes:
+    return _encoded_names(issuer.tbs_certificate_bytes)[1]
+
+
+def _encoded_names(to_be_signed: bytes) -> tuple[bytes, bytes]:
+    """Issuer and subject of a version 3 certificate as they stand in it. Raises ``MalformedDer``."""
+    _version, _serial, _algorithm, issuer, _validity, subject, *_ = der.read_whole(
+        to_be_signed, der.SEQUENCE
+    ).children()
+    return issuer.encoded, subject.encoded
 
 
 def _about_the_key(certificate: x509.Certificate, expected: Expected) -> Iterator[str]:
@@ -159,38 +178,11 @@ def _criticality(expected: Expected) -> dict[x509.ObjectIdentifier, bool]:
     return {kind: critical for kind, (is_wanted, critical) in wanted.items() if is_wanted}
 
 
-def _compared(value: x509.ExtensionType, expected: Expected) -> tuple[object, object, str]:
+def _compared(value: Any, expected: Expected) -> tuple[object, object, str]:
     """What an extension says, what it should say, and what it is called in words."""
-    profile = expected.profile
-    compared: tuple[object, object, str]
-    match value:
-        case x509.SubjectKeyIdentifier():
-            compared = value.digest, expected.key_id, "subject key identifier (RFC 7093)"
-        case x509.AuthorityKeyIdentifier():
-            compared = value.key_identifier, _key_id_above(expected), "authority key identifier (4.2.1.1)"
-        case x509.KeyUsage():
-            compared = _usages(value), profile.usages, "keyUsage (4.2.1.3)"
-        case x509.BasicConstraints():
-            limits = (value.ca, value.path_length)
-            compared = limits, (profile.is_ca, profile.path_length), "basicConstraints (4.2.1.9)"
-        case x509.ExtendedKeyUsage():
-            compared = _dotted(value), profile.extended, "extendedKeyUsage (4.2.1.12)"
-        case x509.CertificatePolicies():
-            policies = _dotted(policy.policy_identifier for policy in value)
-            compared = policies, profile.policies, "policies (4.2.1.4)"
-        case x509.AuthorityInformationAccess():
-            addresses = _values(access.access_location for access in value)
-            compared = addresses, expected.addresses, "addresses of issuer and OCSP (4.2.2.1)"
-        case x509.CRLDistributionPoints():
-            compared = _names_of(value), expected.crl_addresses, "addresses of lists (4.2.1.13)"
-        case x509.FreshestCRL():
-            compared = _names_of(value), expected.delta_addresses, "addresses of deltas (4.2.1.15)"
-        case x509.PrivateKeyUsagePeriod():
-            period = (_aware(value.not_before), _aware(value.not_after))
-            compared = period, expected.key_usage_period, "private-key usage period (RFC 3280 4.2.1.4)"
-        case _:  # has no content of its own, or is not in the profile and found that way
-            compared = None, None, ""
-    return compared
+    compare = _COMPARISONS.get(type(value))
+    # What has no content of its own, or is not in the profile, was judged by its presence.
+    return compare(value, expected) if compare else (None, None, "")
 
 
 def _key_id_above(expected: Expected) -> bytes:
@@ -222,3 +214,54 @@ def _names_of(points: Iterable[x509.DistributionPoint]) -> tuple[str, ...]:
 
 def _values(names: Iterable[x509.GeneralName]) -> tuple[str, ...]:
     return tuple(name.value if isinstance(name, x509.UniformResourceIdentifier) else "" for name in names)
+
+
+_COMPARISONS: Mapping[type[x509.ExtensionType], Callable[[Any, Expected], tuple[object, object, str]]] = {
+    x509.SubjectKeyIdentifier: lambda said, wanted: (
+        said.digest,
+        wanted.key_id,
+        "subject key identifier (RFC 7093)",
+    ),
+    x509.AuthorityKeyIdentifier: lambda said, wanted: (
+        said.key_identifier,
+        _key_id_above(wanted),
+        "authority key identifier (4.2.1.1)",
+    ),
+    x509.KeyUsage: lambda said, wanted: (_usages(said), wanted.profile.usages, "keyUsage (4.2.1.3)"),
+    x509.BasicConstraints: lambda said, wanted: (
+        (said.ca, said.path_length),
+        (wanted.profile.is_ca, wanted.profile.path_length),
+        "basicConstraints (4.2.1.9)",
+    ),
+    x509.ExtendedKeyUsage: lambda said, wanted: (
+        _dotted(said),
+        wanted.profile.extended,
+        "extendedKeyUsage (4.2.1.12)",
+    ),
+    x509.CertificatePolicies: lambda said, wanted: (
+        _dotted(policy.policy_identifier for policy in said),
+        wanted.profile.policies,
+        "policies (4.2.1.4)",
+    ),
+    x509.AuthorityInformationAccess: lambda said, wanted: (
+        _values(access.access_location for access in said),
+        wanted.addresses,
+        "addresses of issuer and OCSP (4.2.2.1)",
+    ),
+    x509.CRLDistributionPoints: lambda said, wanted: (
+        _names_of(said),
+        wanted.crl_addresses,
+        "addresses of lists (4.2.1.13)",
+    ),
+    x509.FreshestCRL: lambda said, wanted: (
+        _names_of(said),
+        wanted.delta_addresses,
+        "addresses of deltas (4.2.1.15)",
+    ),
+    x509.PrivateKeyUsagePeriod: lambda said, wanted: (
+        (_aware(said.not_before), _aware(said.not_after)),
+        wanted.key_usage_period,
+        "private-key usage period (RFC 3280 4.2.1.4)",
+    ),
+}
+"""By the exact type: the library's base class is abstract, and asking ``isinstance`` of it is slow."""

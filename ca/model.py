@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum, StrEnum
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from ca.errors import ProfileInvalid
@@ -139,9 +140,8 @@ def _published_date(revoked_at: datetime | None, lost_at: datetime | None) -> da
     return revoked_at if revoked_at is None or lost_at is None else min(revoked_at, lost_at)
 
 
-@dataclass(frozen=True, slots=True)
-class CertificateStanding:
-    """Of a certificate only what OCSP and lists say about it: they are asked about many."""
+class CertificateStanding(NamedTuple):
+    """Of a certificate only what OCSP and lists say about it: they are asked about many, so it is a tuple."""
 
     serial: int
     status: CertificateStatus

@@ -5,7 +5,7 @@ Used by the public process: must not reach ``keys``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -286,14 +286,14 @@ class Certificates:
         )
         return list(self._connection.scalars(query))
 
-    def not_good(self, scope: ListScope) -> list[CertificateStanding]:
-        """What belongs on the list, by serial."""
+    def not_good(self, scope: ListScope) -> Iterator[CertificateStanding]:
+        """What belongs on the list, by serial. One at a time: there may be very many."""
         query = (
             select(*_STANDING_COLUMNS)
             .where(*_within(scope), certificates.c.status != CertificateStatus.GOOD.value)
             .order_by(certificates.c.serial)
         )
-        return [_standing(row) for row in self._connection.execute(query)]
+        yield from map(_standing, self._connection.execute(query))
 
     def released(self, scope: ListScope, since: datetime) -> list[int]:
         """Serials of what is good again, and changed to that at or after ``since``."""

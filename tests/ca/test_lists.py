@@ -242,7 +242,7 @@ def test_lists_say_that_expired_certificates_stay_on_them(pki: Pki) -> None:
 def test_entries_of_a_list_are_read_back_as_they_were_written(pki: Pki) -> None:
     pki.revocation.revoke(pki.record(ProfileName.SEAL, AGENCY).serial, COMPROMISE, pki.clock())
     with pki.begin() as tx:
-        known = Certificates(tx).not_good(ListScope("issuing-1", 1))
+        known = list(Certificates(tx).not_good(ListScope("issuing-1", 1)))
     found = pki.revocation.current_crl(LIST)
     assert crl.entries_of(found.der) == {one.serial: crl.entry(one) for one in known}
     pki.clock.advance(timedelta(days=40))
