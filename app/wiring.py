@@ -5,12 +5,12 @@ from __future__ import annotations
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from app.audit import Audit
 from app.callers import Callers, build_callers, build_tokens
 from app.citizens import Citizens, build_citizens
 from app.clock import Clock, system_clock
+from app.custodians import build_dual_control
 from app.custody import (
     CertifiedIdentities,
     CustodyTokenKeys,
@@ -46,8 +46,7 @@ from identity.mail.service import MailOutbox
 from identity.people.rights import Rights
 from identity.provider.portals import portal_clients
 from identity.provider.sharing import Sharing
-from keys.approvals import ApprovalPolicy
-from keys.custodianship import Custodians, Sealer
+from keys.custodianship import Custodians
 from keys.dual_control import DualControl
 from keys.envelope import Envelope
 from keys.model import KeyPurpose
@@ -136,23 +135,6 @@ def mail_outbox(settings: Settings, *, database: Database, clock: Clock, vault: 
     )
 
 
-def _dual_control(
-    settings: Settings, *, database: Database, clock: Clock, audit: Audit, sealer: Sealer
-) -> tuple[Custodians, DualControl]:
-    ports: dict[str, Any] = {
-        "begin": database.begin,
-        "read": database.read,
-        "clock": clock,
-        "audit": audit,
-        "sealer": sealer,
-        "policy": ApprovalPolicy(
-            required=settings.keys.approvals, lifetime=timedelta(hours=settings.keys.approval_hours)
-        ),
-    }
-    custodians = Custodians(**ports)
-    return custodians, DualControl(**ports, custodians=custodians)
-
-
 def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_clock) -> Core:
     """Connect everything. Opens no key and asks no database; ``closing`` gives back what was opened."""
     # 1. What everything stands on.
@@ -172,9 +154,6 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
     )
     closing.callback(_close_keys, keys)
     envelope = Envelope(keys=keys, begin=database.begin, read=database.read, clock=clock, audit=audit)
-    custodians, dual_control = _dual_control(
-        settings, database=database, clock=clock, audit=audit, sealer=envelope
-    )
     # 3. Certification and time.
     config = certification_config(settings)
     hierarchy = Hierarchy(begin=database.begin, keys=keys, clock=clock, audit=audit, config=config)
@@ -238,6 +217,16 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         citizens=citizens,
         sharing=sharing,
         office=office,
+    )
+    custodians, dual_control = build_dual_control(
+        settings,
+        database=database,
+        clock=clock,
+        audit=audit,
+        sealer=envelope,
+        factors=citizens.factors,
+        outbox=outbox,
+        contacts=citizens.contacts,
     )
     # 5. Sealing.
     identities = CertifiedIdentities(begin=database.read, keys=keys, clock=clock)

@@ -130,6 +130,30 @@ class KeyRequest:
             }
         )
 
+    @classmethod
+    def read(cls, content: bytes) -> KeyRequest:
+        """The reverse of :meth:`canonical`, for signing away from the service.
+
+        Raises :class:`keys.errors.RequestInvalid` for anything that :meth:`canonical` does not make.
+        """
+        try:
+            value = json.loads(content)
+            request = cls(
+                id=value["id"],
+                act=KeyAct(value["act"]),
+                parameters=MappingProxyType(dict(value["parameters"])),
+                requester=value["requester"],
+                requested_at=datetime.fromisoformat(value["requested_at"]),
+                expires_at=datetime.fromisoformat(value["expires_at"]),
+                required=value["required"],
+            )
+            whole = request.canonical() == content
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            whole = False
+        if not whole:
+            raise RequestInvalid("this is not a request as `absah keys show --json` prints it: print it anew")
+        return request
+
     @property
     def digest(self) -> str:
         """SHA-256 of :meth:`canonical`, 64 hex digits: what custodians sign, and read to each other."""
@@ -251,7 +275,6 @@ def needed_for(request: KeyRequest, policy: ApprovalPolicy) -> int:
 
 def standing_of(
     request: KeyRequest,
-    state: RequestState,
     kept: Iterable[KeptDecision],
     *,
     register: Register,
@@ -259,7 +282,7 @@ def standing_of(
     policy: ApprovalPolicy,
     now: datetime,
 ) -> Standing:
-    """What the decisions amount to, every proof checked again.
+    """What the decisions on a waiting request amount to, every proof checked again.
 
     1. A decision counts for whoever is a custodian now, by a key that is theirs now. Others are passed over.
     2. A proof that fails although its key is there was never given for this: :class:`RequestAltered`.
@@ -281,11 +304,9 @@ def standing_of(
     approved = tuple(name for name, verdict in verdicts.items() if verdict is Verdict.APPROVE)
     rejected = tuple(name for name, verdict in verdicts.items() if verdict is Verdict.REJECT)
     needed = needed_for(request, policy)
-    if state is RequestState.WAITING:
-        if now >= request.expires_at:
-            state = RequestState.LAPSED
-        elif len(approved) >= needed:
-            state = RequestState.READY
+    state = RequestState.READY if len(approved) >= needed else RequestState.WAITING
+    if now >= request.expires_at:
+        state = RequestState.LAPSED
     return Standing(request, state, approved, rejected, needed)
 
 

@@ -7,6 +7,7 @@ else: the request in hand is the one that was signed.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from sqlalchemy import Connection
@@ -136,7 +137,7 @@ class DualControl:
             standing = self._standing(requests, request, register)
             if is_out_of_reach(standing, register):
                 requests.move(request.id, RequestState.WAITING, RequestState.REJECTED, at=now)
-                standing = self._standing(requests, request, register, RequestState.REJECTED)
+                standing = replace(standing, state=RequestState.REJECTED)
             if self._news is not None and standing.state in {RequestState.READY, RequestState.REJECTED}:
                 self._news.decided(tx, request, standing.state, register.custodians)
             self._note(
@@ -188,6 +189,25 @@ class DualControl:
         if failure is not None:
             raise failure
         return register
+
+    def change_custodians_due(self) -> int:
+        """Carry out every approved change of the register; how many. For upkeep, and right after a decision.
+
+        One that became impossible is noted as failed and raised last.
+        """
+        done, failure = 0, None
+        for request in self.ready(KeyAct.CUSTODIANS):
+            try:
+                self.change_custodians(request.id)
+            except RequestNotOpen:  # another process was first
+                continue
+            except (CustodiansChangeRefused, CustodianKeyRefused) as refused:
+                failure = refused
+            else:
+                done += 1
+        if failure is not None:
+            raise failure
+        return done
 
     # --- looking -------------------------------------------------------------------------------------
 
@@ -280,16 +300,9 @@ class DualControl:
                     return key.id
         raise ProofRefused(custodian.name)
 
-    def _standing(
-        self,
-        requests: Requests,
-        request: KeyRequest,
-        register: Register,
-        state: RequestState = RequestState.WAITING,
-    ) -> Standing:
+    def _standing(self, requests: Requests, request: KeyRequest, register: Register) -> Standing:
         return standing_of(
             request,
-            state,
             requests.decisions(request.id),
             register=register,
             passkeys=self._passkeys,
@@ -298,12 +311,25 @@ class DualControl:
         )
 
     def _seen(self, requests: Requests, kept: KeptRequest, register: Register) -> Standing:
-        """For looking: what must not be acted on is said to be void."""
+        """For looking: what must not be acted on is said to be void.
+
+        What does not wait any more is shown as it was taken down. Custodians and their keys have changed
+        since, and the audit trail says what counted when it started.
+        """
         try:
             self._require_whole(kept)
-            return self._standing(requests, kept.request, register, kept.state)
+            if kept.state is RequestState.WAITING:
+                return self._standing(requests, kept.request, register)
         except RequestAltered:
             return Standing(kept.request, kept.state, (), (), self.policy.required, is_void=True)
+        given = [one.decision for one in requests.decisions(kept.request.id)]
+        return Standing(
+            kept.request,
+            kept.state,
+            approved_by=tuple(one.custodian for one in given if one.verdict is Verdict.APPROVE),
+            rejected_by=tuple(one.custodian for one in given if one.verdict is Verdict.REJECT),
+            needed=kept.request.required,
+        )
 
     def _note(
         self, tx: Connection, action: str, actor: str, request: KeyRequest, facts: Mapping[str, str]

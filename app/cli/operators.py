@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import revoking
+from app.cli import approving, custodians, revoking
 from app.cli.context import actor, opened_core, out, print_listing
 from app.vault import PURPOSES
 
@@ -20,6 +20,8 @@ audit = typer.Typer(help="The audit trail.", no_args_is_help=True)
 
 
 def register(cli: typer.Typer) -> None:
+    approving.register(keys)
+    custodians.register(keys)
     revoking.register(ca)
     cli.add_typer(keys, name="keys", rich_help_panel="Administration")
     cli.add_typer(ca, name="ca", rich_help_panel="Administration")

@@ -31,7 +31,7 @@ def register(cli: typer.Typer) -> None:
 def add(person: PersonArgument, role: RoleArgument, *, agency: AgencyOption = None) -> None:
     """Give somebody a role. Most roles wait until an auditor confirms them: begin with an auditor."""
     with opened_core() as core:
-        grant = core.office.operators.propose(_person(core, person), _role(role), agency, actor=actor())
+        grant = core.office.operators.propose(person_id_of(core, person), _role(role), agency, actor=actor())
         _show(core, grant)
 
 
@@ -123,7 +123,8 @@ def _show(core: Core, grant: Grant) -> None:
         out.print("[yellow]There is no auditor yet: add one first, a person of their own.[/yellow]")
 
 
-def _person(core: Core, text: str) -> str:
+def person_id_of(core: Core, text: str) -> str:
+    """Raises :class:`identity.people.errors.PersonUnknown`."""
     from identity.people.errors import PersonUnknown
 
     if text.startswith("person-"):

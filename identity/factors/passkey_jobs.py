@@ -107,14 +107,18 @@ class PasskeyJobs(FactorJobs):
         """
         # 1. Whatever comes of it, the challenge is used up.
         challenge = self._take_challenge(challenge_id, Ceremony.AUTHENTICATION, person_id)
-        # 2. Find the passkey, and verify.
+        # 2. It is theirs, verified and used.
+        return self._used(response_json, person_id, challenge.challenge).person_id
+
+    def _used(self, response_json: str, person_id: str | None, challenge: bytes) -> Passkey:
+        # 1. Find the passkey, and verify.
         assertion = self._relying_party.read(response_json)
         with self._read() as tx:
             passkey = PasskeyTable(tx).find(assertion.credential_id)
         if passkey is None or person_id not in (None, passkey.person_id):
             raise PasskeyUnknown
-        count = self._relying_party.verify(assertion, passkey, challenge=challenge.challenge)
-        # 3. The counter grows, or two authenticators share a key: refuse, and let it be known.
+        count = self._relying_party.verify(assertion, passkey, challenge=challenge)
+        # 2. The counter grows, or two authenticators share a key: refuse, and let it be known.
         now = self._clock()
         with self._begin() as tx:
             table = PasskeyTable(tx)
@@ -133,7 +137,40 @@ class PasskeyJobs(FactorJobs):
             raise PasskeyCounterWentBack
         if not accepted:  # removed meanwhile
             raise PasskeyUnknown
-        return passkey.person_id
+        return passkey
+
+    # A statement is an answer to a challenge that its words make, kept with them as their proof.
+
+    def passkeys_of(self, person_id: str) -> list[Passkey]:
+        """Oldest first."""
+        with self._read() as tx:
+            return PasskeyTable(tx).of(person_id)
+
+    def statement_options(self, person_id: str, challenge: bytes) -> PasskeyChallenge:
+        """Options for signing a statement whose digest is ``challenge``, 32 bytes that nobody met before."""
+        options = self._relying_party.request_options(
+            challenge=challenge, allowed=self.passkeys_of(person_id)
+        )
+        return PasskeyChallenge("", options)
+
+    def check_statement(self, person_id: str, response_json: str, challenge: bytes) -> Passkey:
+        """Which passkey of theirs signed. Raises a leaf of :class:`identity.factors.errors.PasskeyRefused`.
+
+        The statement's own words keep it from being made twice; its passkey's counter moves on here.
+        """
+        return self._used(response_json, person_id, challenge)
+
+    def is_statement(
+        self, answer: bytes, *, credential_id: bytes, public_key: bytes, person_id: str, challenge: bytes
+    ) -> bool:
+        """See :meth:`identity.factors.passkeys.RelyingParty.is_statement`."""
+        return self._relying_party.is_statement(
+            answer,
+            credential_id=credential_id,
+            public_key=public_key,
+            person_id=person_id,
+            challenge=challenge,
+        )
 
     def has_passkey(self, tx: Connection, person_id: str) -> bool:
         """Within the caller's transaction."""

@@ -24,6 +24,7 @@ from typing import Final
 
 import webauthn
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from webauthn.authentication.verify_authentication_response import VerifiedAuthentication
 from webauthn.helpers import (
     decode_credential_public_key,
     decoded_public_key_to_cryptography,
@@ -175,24 +176,47 @@ class RelyingParty:
         Raises :class:`identity.factors.errors.PasskeyNotVerified`.
         """
         with _refusing():
-            # 1. Who the answer says it is owns the credential (step 6).
-            if assertion.user_handle not in (None, passkey.person_id.encode()):
-                raise PasskeyNotVerified
-            # 2. Type, challenge, origin, relying party, presence, verification, signature. With 0 for the
-            #    stored counter the library leaves judging it to us.
-            verified = webauthn.verify_authentication_response(
-                credential=assertion.parsed,
-                expected_challenge=challenge,
-                expected_rp_id=self._rp_id,
-                expected_origin=self._origin,
-                credential_public_key=passkey.public_key,
-                credential_current_sign_count=0,
-                require_user_verification=True,
-            )
-            # 3. A credential never becomes or ceases to be one that is synchronised (step 18).
+            verified = self._verified(assertion, passkey.public_key, passkey.person_id, challenge)
+            # A credential never becomes or ceases to be one that is synchronised (step 18).
             if _is_backup_eligible(verified.credential_device_type) != passkey.backup_eligible:
                 raise PasskeyNotVerified
             return verified.new_sign_count
+
+    def is_statement(
+        self, answer: bytes, *, credential_id: bytes, public_key: bytes, person_id: str, challenge: bytes
+    ) -> bool:
+        """Whether a kept answer is by this credential over ``challenge``, by the rules of :meth:`verify`.
+
+        For statements that are proven long after they were made: the credential is the one that was written
+        down then, and its counter has moved on.
+        """
+        try:
+            with _refusing():
+                if len(answer) > MOST_CHARACTERS:
+                    return False
+                assertion = self.read(answer.decode())
+                self._verified(assertion, public_key, person_id, challenge)
+                return assertion.credential_id == credential_id
+        except PasskeyNotVerified:
+            return False
+
+    def _verified(
+        self, assertion: Assertion, public_key: bytes, person_id: str, challenge: bytes
+    ) -> VerifiedAuthentication:
+        # 1. Who the answer says it is owns the credential (step 6).
+        if assertion.user_handle not in (None, person_id.encode()):
+            raise PasskeyNotVerified
+        # 2. Type, challenge, origin, relying party, presence, verification, signature. With 0 for the
+        #    stored counter the library leaves judging it to us.
+        return webauthn.verify_authentication_response(
+            credential=assertion.parsed,
+            expected_challenge=challenge,
+            expected_rp_id=self._rp_id,
+            expected_origin=self._origin,
+            credential_public_key=public_key,
+            credential_current_sign_count=0,
+            require_user_verification=True,
+        )
 
 
 @contextmanager

@@ -104,6 +104,12 @@ LETTERS: Final[Mapping[str, Letter]] = MappingProxyType(
             when=Kind.MOMENT,
         ),
         "system_changed": _letter("/agency", agency=Kind.TEXT, system=Kind.TEXT, when=Kind.MOMENT),
+        # Acts on keys, to their custodians
+        "key_request_waits": _letter(
+            "/custody/{request}", request=Kind.CODE, act=Kind.TEXT, until=Kind.MOMENT
+        ),
+        "key_request_approved": _letter("/custody/{request}", request=Kind.CODE, act=Kind.TEXT),
+        "key_request_rejected": _letter("/custody/{request}", request=Kind.CODE, act=Kind.TEXT),
         "trial": _letter(),
     }
 )

@@ -308,6 +308,26 @@ WORDINGS: Final[dict[str, Wording]] = {
         "See the agency's systems",
         ("If nobody told you about this, stop the system there and ask the operator of the service.",),
     ),
+    "key_request_waits": Wording(
+        "A request about keys waits for you",
+        (
+            "What is asked for: {act}.",
+            "It waits until {until}. Look at it, find out from whoever asked why it is needed, and decide.",
+        ),
+        "See the request",
+        ("Never approve because a mail or a caller asks you to. What counts is what the page shows.",),
+    ),
+    "key_request_approved": Wording(
+        "A request about keys has enough approvals",
+        ("What was asked for: {act}.", "Enough custodians approved it. It will be carried out."),
+        "See the request",
+        ("If you know nothing of this, or approved something else, report it now.",),
+    ),
+    "key_request_rejected": Wording(
+        "A request about keys was rejected",
+        ("What was asked for: {act}.", "So many custodians rejected it that it will not be carried out."),
+        "See the request",
+    ),
     "trial": Wording(
         "An email to try things out",
         ("This email proves that the mail settings work. There is nothing to do.",),

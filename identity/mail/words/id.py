@@ -306,6 +306,26 @@ WORDINGS: Final[dict[str, Wording]] = {
         "Lihat sistem instansi",
         ("Bila Anda tidak diberi tahu, nonaktifkan sistem itu di sana dan tanyakan kepada pengelola.",),
     ),
+    "key_request_waits": Wording(
+        "Permintaan tentang kunci menunggu Anda",
+        (
+            "Yang diminta: {act}.",
+            "Permintaan menunggu sampai {until}. Buka, tanyakan alasannya kepada peminta, lalu putuskan.",
+        ),
+        "Lihat permintaan",
+        ("Jangan menyetujui karena diminta lewat surat atau telepon. Yang berlaku adalah isi halaman.",),
+    ),
+    "key_request_approved": Wording(
+        "Permintaan tentang kunci cukup disetujui",
+        ("Yang diminta: {act}.", "Cukup banyak pemegang kunci menyetujuinya. Akan dilaksanakan."),
+        "Lihat permintaan",
+        ("Bila Anda tidak tahu tentang ini, atau menyetujui hal lain, laporkan sekarang.",),
+    ),
+    "key_request_rejected": Wording(
+        "Permintaan tentang kunci ditolak",
+        ("Yang diminta: {act}.", "Begitu banyak yang menolak sehingga permintaan tidak akan dilaksanakan."),
+        "Lihat permintaan",
+    ),
     "trial": Wording(
         "Email percobaan",
         ("Email ini membuktikan bahwa pengaturan email bekerja. Tidak ada yang perlu dilakukan.",),

@@ -1,0 +1,149 @@
+"""What a request means, in plain words: on the page, in the terminal and in mails. Pure.
+
+Whoever approves signs a digest; these words are how they know of what. So everything that a request holds is
+told, its bare parameters included, and nothing is told that it does not hold but what the key's record adds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from keys.approvals import KeyAct, KeyRequest
+from keys.custodians import Change, key_in
+from keys.model import KeyRecord
+
+ACTS: Final[Mapping[str, Mapping[KeyAct, str]]] = {
+    "id": {
+        KeyAct.ROTATE: "Ganti kunci",
+        KeyAct.RETIRE: "Pensiunkan kunci",
+        KeyAct.DESTROY: "Musnahkan kunci",
+        KeyAct.REINSTATE: "Pakai lagi kunci yang dibekukan",
+        KeyAct.COMPROMISE: "Nyatakan kunci bocor",
+        KeyAct.CUSTODIANS: "Ubah daftar pemegang kunci",
+    },
+    "en": {
+        KeyAct.ROTATE: "Replace a key",
+        KeyAct.RETIRE: "Retire a key",
+        KeyAct.DESTROY: "Destroy a key",
+        KeyAct.REINSTATE: "Use a suspended key again",
+        KeyAct.COMPROMISE: "Declare a key compromised",
+        KeyAct.CUSTODIANS: "Change who may approve",
+    },
+}
+
+CONSEQUENCES: Final[Mapping[str, Mapping[KeyAct, str]]] = {
+    "id": {
+        KeyAct.ROTATE: (
+            "Kunci baru dibuat dan diberi sertifikat, lalu menggantikan yang lama. Yang sudah ditandatangani "
+            "dengan kunci lama tetap sah."
+        ),
+        KeyAct.RETIRE: "Kunci ini tidak menandatangani apa pun lagi. Yang sudah ditandatangani tetap sah.",
+        KeyAct.DESTROY: (
+            "Kunci ini dihapus selamanya, juga dari cadangan. Tidak bisa dibatalkan. Yang sudah "
+            "ditandatangani tetap sah."
+        ),
+        KeyAct.REINSTATE: "Pembekuan berakhir dan kunci ini menandatangani lagi.",
+        KeyAct.COMPROMISE: (
+            "Sertifikat kunci ini dicabut sejak waktu di bawah. Yang disegel sesudahnya tanpa cap waktu yang "
+            "lebih awal dianggap palsu. Tidak bisa dibatalkan."
+        ),
+        KeyAct.CUSTODIANS: "Daftar orang yang boleh menyetujui tindakan atas kunci berubah.",
+    },
+    "en": {
+        KeyAct.ROTATE: (
+            "A new key is made and certified, and takes over from the old one. What the old key signed stays "
+            "valid."
+        ),
+        KeyAct.RETIRE: "This key signs nothing any more. What it signed stays valid.",
+        KeyAct.DESTROY: (
+            "This key is erased for good, from backups too. It cannot be undone. What it signed stays valid."
+        ),
+        KeyAct.REINSTATE: "The suspension ends, and this key signs again.",
+        KeyAct.COMPROMISE: (
+            "The certificate of this key is revoked from the time below on. What was sealed after it and has "
+            "no earlier time-stamp counts as forged. It cannot be undone."
+        ),
+        KeyAct.CUSTODIANS: "The list of people who may approve acts on keys changes.",
+    },
+}
+
+CHANGES: Final[Mapping[str, Mapping[Change, str]]] = {
+    "id": {
+        Change.ADD: "{custodian} boleh menyetujui tindakan atas kunci, dengan kunci di bawah ini.",
+        Change.REPLACE_KEY: "{custodian} selanjutnya menyetujui dengan kunci di bawah ini, tidak yang lama.",
+        Change.REMOVE: "{custodian} tidak boleh lagi menyetujui apa pun.",
+    },
+    "en": {
+        Change.ADD: "{custodian} may approve acts on keys, with the key below.",
+        Change.REPLACE_KEY: "{custodian} approves with the key below from then on, and not with the old one.",
+        Change.REMOVE: "{custodian} may approve nothing any more.",
+    },
+}
+
+LABELS: Final[Mapping[str, Mapping[str, str]]] = {
+    "id": {
+        "key": "Kunci",
+        "purpose": "Kegunaan",
+        "owner": "Milik",
+        "state": "Keadaan",
+        "algorithm": "Algoritme",
+        "since": "Bocor sejak",
+        "reason": "Alasan",
+        "change": "Perubahan",
+        "custodian": "Pemegang kunci",
+        "kind": "Jenis kunci",
+        "public_key": "Kunci publik",
+        "credential": "Kredensial passkey",
+        "person": "Akun",
+        "account": "Akun di mesin",
+        "fingerprint": "Sidik kunci (SHA-256)",
+    },
+    "en": {
+        "key": "Key",
+        "purpose": "Purpose",
+        "owner": "Owner",
+        "state": "State",
+        "algorithm": "Algorithm",
+        "since": "Compromised since",
+        "reason": "Reason",
+        "change": "Change",
+        "custodian": "Custodian",
+        "kind": "Kind of key",
+        "public_key": "Public key",
+        "credential": "Passkey credential",
+        "person": "Account",
+        "account": "Login at the machine",
+        "fingerprint": "Key fingerprint (SHA-256)",
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """``what`` will happen, in sentences; ``facts`` are labels and values of all that is in the request."""
+
+    act: str
+    what: tuple[str, ...]
+    facts: tuple[tuple[str, str], ...]
+
+
+def told(request: KeyRequest, language: str, *, key: KeyRecord | None = None) -> Told:
+    """``key`` is the record of the key that the request names, if there is one.
+
+    For requests that are what custody sealed: those were checked when they were made. Of one that is void
+    nothing can be said but that.
+    """
+    labels, parameters = LABELS[language], request.parameters
+    what = [CONSEQUENCES[language][request.act]]
+    facts = [(labels.get(name, name), value) for name, value in parameters.items()]
+    if key is not None:
+        for name, value in (("purpose", key.purpose), ("owner", key.owner), ("state", key.state)):
+            if value:
+                facts.append((labels[name], value))
+    if request.act is KeyAct.CUSTODIANS:
+        what.append(CHANGES[language][Change(parameters["change"])].format(custodian=parameters["custodian"]))
+        if (brought := key_in(parameters)) is not None:
+            facts.append((labels["fingerprint"], brought.id))
+    return Told(ACTS[language][request.act], tuple(what), tuple(facts))

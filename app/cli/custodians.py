@@ -1,0 +1,156 @@
+"""``absah keys custodian``: who may approve acts on keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.cli.approving import PassphraseFile, passphrase, print_request
+from app.cli.context import actor, opened_core, out, print_listing
+
+if TYPE_CHECKING:
+    from app.wiring import Core
+    from keys.custodians import CustodianKey
+
+custodian = typer.Typer(help="Custodians: who may approve acts on keys.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="Lower-case letters, digits and hyphens, such as budi-s.")]
+PublicKey = Annotated[
+    Path | None, typer.Option(help="File with the public key (PEM), as `new-key` wrote it.", exists=True)
+]
+Person = Annotated[
+    str | None,
+    typer.Option(help="The custodian's account: person id, e-mail address or NIK. Without --public-key, its "
+                 "passkey approves."),
+]  # fmt: skip
+Account = Annotated[
+    str | None,
+    typer.Option(help="Their login at this machine, so that what they ask for there is known to be theirs."),
+]
+Reason = Annotated[str, typer.Option(help="Why, for those who have to agree.")]
+
+
+def register(keys: typer.Typer) -> None:
+    keys.add_typer(custodian, name="custodian")
+
+
+@custodian.command("new-key")
+def new_key(
+    file: Annotated[Path, typer.Argument(help="Where the private key goes; its public half: FILE.pub.")],
+    *,
+    passphrase_file: PassphraseFile = None,
+) -> None:
+    """Make a key of your own, on a machine of your own. It is encrypted by a passphrase."""
+    from app.approving.keyfiles import make_key
+
+    key = make_key(file, passphrase(passphrase_file, confirm=True))
+    out.print(f"Private key   {file}: keep it to yourself, and keep a copy offline", soft_wrap=True)
+    out.print(f"Public key    {file}.pub: to whoever keeps the register", soft_wrap=True)
+    out.print(f"Fingerprint   {key.id}", soft_wrap=True)
+
+
+@custodian.command("list")
+def list_custodians() -> None:
+    """Who may approve, and the fingerprints of their keys."""
+    with opened_core() as core:
+        register, required = core.custodians.register(), core.dual_control.policy.required
+    rows = [
+        (
+            one.name,
+            " ".join(filter(None, (one.person_id, one.account))),
+            ("\n".join(key.kind.value for key in one.keys), "\n".join(key.id for key in one.keys)),
+        )
+        for one in register.custodians
+    ]
+    print_listing(("Custodian", "Key", "Fingerprint (SHA-256)"), rows)
+    out.print(f"{len(rows)} custodians; {required} have to agree to an act.")
+    if register.is_free(required):
+        out.print("[yellow]The register still changes without approvals.[/yellow]")
+    elif len(rows) == required:
+        out.print(
+            "[yellow]None of them can ask for an act: the others would be too few. Add one more.[/yellow]"
+        )
+
+
+@custodian.command("add")
+def add(
+    name: Name,
+    *,
+    public_key: PublicKey = None,
+    person: Person = None,
+    account: Account = None,
+    reason: Reason = "",
+) -> None:
+    """Make somebody a custodian: at once until there are enough, then by a request that they approve."""
+    from keys.custodians import Change, parameters_of
+
+    with opened_core() as core:
+        key, whose = _brought(core, public_key, person, account)
+        _asked(core, parameters_of(Change.ADD, name, key=key, reason=reason, **whose))
+
+
+@custodian.command("replace-key")
+def replace_key(
+    name: Name,
+    *,
+    public_key: PublicKey = None,
+    person: Person = None,
+    account: Account = None,
+    reason: Reason = "",
+) -> None:
+    """Give a custodian a new key file, or a new passkey; the old one of its kind counts no more."""
+    from keys.custodians import Change, parameters_of
+
+    with opened_core() as core:
+        key, whose = _brought(core, public_key, person, account)
+        _asked(core, parameters_of(Change.REPLACE_KEY, name, key=key, reason=reason, **whose))
+
+
+@custodian.command("remove")
+def remove(name: Name, *, reason: Reason = "") -> None:
+    """Let somebody approve no more."""
+    from keys.custodians import Change, parameters_of
+
+    with opened_core() as core:
+        _asked(core, parameters_of(Change.REMOVE, name, reason=reason))
+
+
+def _brought(
+    core: Core, public_key: Path | None, person: str | None, account: str | None
+) -> tuple[CustodianKey, dict[str, str]]:
+    """The key, and under which other names its custodian is known."""
+    from app.cli.roles import person_id_of
+    from keys.custodians import read_public_key
+
+    person_id = person_id_of(core, person) if person else ""
+    key = read_public_key(public_key.read_bytes()) if public_key else _passkey(core, person_id)
+    out.print(f"Fingerprint   {key.id}: compare it with what its owner reads to you", soft_wrap=True)
+    return key, {"person_id": person_id, "account": f"cli:{account}" if account else ""}
+
+
+def _asked(core: Core, parameters: dict[str, str]) -> None:
+    register = core.custodians.register()
+    if register.is_free(core.dual_control.policy.required):
+        changed = core.custodians.change_freely(parameters, actor=actor())
+        out.print(f"Done: {len(changed.custodians)} custodians, version {changed.version} of the register.")
+        return
+    from keys.approvals import KeyAct
+
+    print_request(core.dual_control.request(KeyAct.CUSTODIANS, parameters, requester=actor()))
+
+
+def _passkey(core: Core, person_id: str) -> CustodianKey:
+    from app.custodians import passkey_of_custodian
+    from keys.errors import CustodianKeyRefused
+
+    if not person_id:
+        raise typer.BadParameter("give --public-key, --person, or both", param_hint="--public-key")
+    held = core.citizens.factors.passkeys_of(person_id)
+    if len(held) != 1:
+        raise CustodianKeyRefused(
+            f"This account has {len(held)} passkeys, and the register names exactly one. "
+            f"Have its holder ask for it at {core.settings.public_url}/custody."
+        )
+    return passkey_of_custodian(held[0])

@@ -1,0 +1,117 @@
+"""Where custodians meet people: passkeys of accounts prove decisions on keys, and mails tell of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from app.approving.telling import ACTS
+from app.audit import Audit
+from app.clock import Clock
+from app.database import Database
+from app.settings import Settings
+from identity.factors.model import Passkey
+from identity.factors.service import Factors
+from identity.ports import Contacts, Outbox
+from keys.approvals import ApprovalPolicy, KeyRequest, RequestState
+from keys.custodians import Custodian, CustodianKey, ProofKind
+from keys.custodianship import Custodians, Sealer
+from keys.dual_control import DualControl
+
+
+class CustodianPasskeys:
+    """Implements :class:`keys.custodians.PasskeyProofs` by the rules of the login's relying party.
+
+    The register names the very credential and its public key: a passkey that somebody adds to the account, or
+    writes into its table, proves nothing here.
+    """
+
+    def __init__(self, factors: Factors) -> None:
+        self._factors = factors
+
+    def is_proof(self, answer: bytes, *, key: CustodianKey, person_id: str, challenge: bytes) -> bool:
+        return self._factors.is_statement(
+            answer,
+            credential_id=key.credential_id,
+            public_key=key.public_key,
+            person_id=person_id,
+            challenge=challenge,
+        )
+
+
+class CustodianNews:
+    """Implements :class:`keys.ports.RequestNews`: mails to custodians who have an account with an address."""
+
+    def __init__(self, *, outbox: Outbox, contacts: Contacts) -> None:
+        self._outbox = outbox
+        self._contacts = contacts
+
+    def waits(self, tx: Connection, request: KeyRequest, custodians: Sequence[Custodian]) -> None:
+        until = request.expires_at.isoformat(timespec="seconds")
+        self._tell(tx, custodians, "key_request_waits", request, {"until": until})
+
+    def decided(
+        self, tx: Connection, request: KeyRequest, state: RequestState, custodians: Sequence[Custodian]
+    ) -> None:
+        ready = state is RequestState.READY
+        self._tell(tx, custodians, "key_request_approved" if ready else "key_request_rejected", request, {})
+
+    def _tell(
+        self,
+        tx: Connection,
+        custodians: Sequence[Custodian],
+        template: str,
+        request: KeyRequest,
+        values: dict[str, str],
+    ) -> None:
+        """The digest is not in the mail: whoever reads it there has not looked at the request."""
+        for custodian in custodians:
+            contact = self._contacts.of(tx, custodian.person_id) if custodian.person_id else None
+            if contact is not None and contact.email is not None:
+                self._outbox.queue(
+                    tx,
+                    to=contact.email,
+                    template=template,
+                    language=contact.language,
+                    values={"request": request.id, "act": ACTS[contact.language][request.act], **values},
+                )
+
+
+def passkey_of_custodian(passkey: Passkey) -> CustodianKey:
+    """An account's passkey as the register writes it down."""
+    return CustodianKey(ProofKind.PASSKEY, passkey.public_key, passkey.credential_id)
+
+
+def build_dual_control(
+    settings: Settings,
+    *,
+    database: Database,
+    clock: Clock,
+    audit: Audit,
+    sealer: Sealer,
+    factors: Factors,
+    outbox: Outbox,
+    contacts: Contacts,
+) -> tuple[Custodians, DualControl]:
+    """Opens no key and asks no database."""
+    ports: dict[str, Any] = {
+        "begin": database.begin,
+        "read": database.read,
+        "clock": clock,
+        "audit": audit,
+        "sealer": sealer,
+        "policy": ApprovalPolicy(
+            required=settings.keys.approvals, lifetime=timedelta(hours=settings.keys.approval_hours)
+        ),
+    }
+    custodians = Custodians(**ports)
+    control = DualControl(
+        **ports,
+        custodians=custodians,
+        passkeys=CustodianPasskeys(factors),
+        news=CustodianNews(outbox=outbox, contacts=contacts),
+    )
+    return custodians, control
