@@ -75,9 +75,14 @@ class RegisterEvidence:
             found.certificates |= {record.der: None, responder: None}
             found.answers[answer] = None
         else:
-            current = self._revocation.current_crl(record.issuer).der
+            current = self._revocation.current_crl(record.issuer)
+            if current.next_update <= self._clock():  # of a CA elsewhere: nobody here can sign another
+                raise CertificateNotGood(
+                    f"The list of {record.issuer} ended on {current.next_update:%Y-%m-%d}, and its key is "
+                    "elsewhere: bring its newest list and run `absah ca install`."
+                )
             found.certificates[record.der] = None
-            found.lists[current] = None
+            found.lists[current.der] = None
 
     def _look_up(self, chains: tuple[tuple[bytes, ...], ...]) -> _Known:
         digests = dict.fromkeys(

@@ -368,6 +368,10 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     ca.ProfileInvalid: INTERNAL,
     ca.IssuanceRefused: INTERNAL,
     ca.HierarchyIncomplete: UNAVAILABLE,
+    ca.KeyHeldElsewhere: UNAVAILABLE,
+    ca.InstallationRefused: Problem(
+        422, "installation-refused", "What was brought does not fit", "Yang dibawa tidak cocok"
+    ),
     ca.CertificateUnknown: NOT_FOUND,
     ca.CertificateNotGood: UNAVAILABLE,
     ca.RevocationRefused: Problem(

@@ -7,6 +7,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from cryptography import x509
+
 from app import schema
 from app.clock import Clock, system_clock
 from app.custody import ensure_data_keys, ensure_wrapping_key, rotate_token_keys, token_key_policy
@@ -15,6 +17,7 @@ from app.register import export_trust, read_published_trust
 from app.settings import Settings
 from app.wiring import Core, build_core
 from ca.model import CertificateRecord
+from ca.superiors import Installation
 from identity.agencies.model import Agency, Binding, Client
 from identity.agencies.service import parse_key_set
 
@@ -41,13 +44,7 @@ def initialise(settings: Settings, *, closing: ExitStack, actor: str, clock: Clo
        time-stamping unit, OCSP responder, receipt signer, the key of access tokens, and the data keys.
     4. The trust folder that verification uses while the service is stopped.
     """
-    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    database = Database.from_settings(settings)
-    schema.upgrade(database)
-    _make_workflow_tables(database)
-    database.close()
-    ensure_wrapping_key(settings)
-    core = build_core(settings, closing=closing, clock=clock)
+    core = prepare(settings, closing=closing, clock=clock)
     complete_hierarchy(core, actor=actor)
     publish_trust(core)
     return core
@@ -59,6 +56,37 @@ def _make_workflow_tables(database: Database) -> None:
 
         with database.exclusively():
             durable.migrate(database)
+
+
+def prepare(settings: Settings, *, closing: ExitStack, clock: Clock = system_clock) -> Core:
+    """The first two steps of :func:`initialise`: a place for everything, and nothing in it yet."""
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    database = Database.from_settings(settings)
+    schema.upgrade(database)
+    _make_workflow_tables(database)
+    database.close()
+    ensure_wrapping_key(settings)
+    return build_core(settings, closing=closing, clock=clock)
+
+
+def install(
+    core: Core,
+    certificates: Iterable[x509.Certificate],
+    lists: Iterable[bytes],
+    *,
+    root: x509.Certificate | None,
+    actor: str,
+) -> Installation:
+    """Take certificates and lists that came from the CAs above, and complete what they make possible.
+
+    The first certificate of an issuing CA is put to use; a later one waits, as every successor does, for its
+    key to be activated.
+    """
+    with core.database.exclusively():
+        done = core.superiors.install(certificates, lists, root=root, actor=actor)
+    complete_hierarchy(core, actor=actor)
+    publish_trust(core)
+    return done
 
 
 def complete_hierarchy(core: Core, *, actor: str) -> None:

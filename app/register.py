@@ -48,7 +48,7 @@ class PublishedTrust:
         return tuple(record for record in self.certificates if record.profile is ProfileName.ROOT)
 
 
-_AUTHORITIES = (ProfileName.ROOT, ProfileName.ISSUING)
+_AUTHORITIES = (ProfileName.ROOT, ProfileName.SUPERIOR, ProfileName.ISSUING)
 _PUBLISHED = (*_AUTHORITIES, ProfileName.CROSS, ProfileName.RECEIPT)
 
 

@@ -37,6 +37,7 @@ from ca.clockwatch import ClockWatch
 from ca.hierarchy import Hierarchy
 from ca.model import CertificationConfig, TimeStampingRules
 from ca.revocation import Revocation
+from ca.superiors import Superiors
 from ca.timestamping import TimeStampingAuthority
 from identity.agencies.news import ClientNews
 from identity.agencies.service import Agencies
@@ -74,6 +75,7 @@ class Core:
     vault: CustodyVault
     outbox: MailOutbox
     hierarchy: Hierarchy
+    superiors: Superiors
     revocation: Revocation
     clock_watch: ClockWatch | None
     tsa: TimeStampingAuthority
@@ -282,6 +284,7 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         vault=vault,
         outbox=outbox,
         hierarchy=hierarchy,
+        superiors=Superiors(begin=database.begin, keys=keys, clock=clock, audit=audit, config=config),
         revocation=revocation,
         clock_watch=clock_watch,
         tsa=tsa,

@@ -23,6 +23,14 @@ class HierarchyIncomplete(CertificationError):
     """A certificate that the service itself needs does not exist yet; `absah init` makes it."""
 
 
+class KeyHeldElsewhere(HierarchyIncomplete):
+    """What was asked for needs the private key of a CA that is kept offline, or by others."""
+
+
+class InstallationRefused(CertificationError):
+    """Certificates or lists from elsewhere do not fit: the key, the path, the names, or the time."""
+
+
 class CertificateUnknown(CertificationError):
     """No certificate with this serial number or name was ever issued here."""
 

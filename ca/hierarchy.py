@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from ca.chains import chain_of
 from ca.cross import SHORTEST, Link, links, next_name
-from ca.errors import HierarchyIncomplete, IssuanceRefused
+from ca.errors import HierarchyIncomplete, IssuanceRefused, KeyHeldElsewhere
 from ca.in_use import certificate_in_use
 from ca.issuing import Issuer, issue, new_serial, self_signed
 from ca.model import CertificateRecord, CertificateStatus, CertificationConfig, ProfileName
@@ -18,11 +20,14 @@ from ca.profiles import CA_PURPOSES, PURPOSES, Profile, cross_profile, legal_per
 from ca.tables import Certificates
 from keys.errors import KeyExpired, KeyNotActive, KeyUnknown
 from keys.handle import KeyHandle
-from keys.model import KeyRecord, KeyState
+from keys.model import KeyPurpose, KeyRecord, KeyState
 from keys.service import SERVICE, KeyService
 
 RENEWAL = timedelta(days=60)
 """A certificate of the service itself that ends within this time is replaced by the next ``init``."""
+
+_SHORTEST_CUT = timedelta(days=180)
+"""What is left of a CA that still issues shorter certificates; below that it is time for its successor."""
 
 _SERVICE_PROFILES = (ProfileName.TIMESTAMPING, ProfileName.RECEIPT)
 _TITLES = {
@@ -63,7 +68,9 @@ class Hierarchy:
         activates the key of a certificate whose run was interrupted in between. Successors that wait beside
         a key in use are left to wait: activating them is the switch, and a decision of its own.
         """
-        self._ensure(ProfileName.ROOT, "", self._service_name(ProfileName.ROOT), actor)
+        if not self._root_elsewhere():
+            self._require_no_request()
+            self._ensure(ProfileName.ROOT, "", self._service_name(ProfileName.ROOT), actor)
         self._ensure(ProfileName.ISSUING, "", self._service_name(ProfileName.ISSUING), actor)
         for authority in self.list_signers():
             if authority.profile is ProfileName.ISSUING and authority.status is CertificateStatus.GOOD:
@@ -243,6 +250,7 @@ class Hierarchy:
             if rules.status_published and not rules.is_ca:
                 self._ensure_responder(issuer.name, actor)  # or nobody could ask about it
                 partition = self._open_partition(issuer.name)
+            rules = _ending_with(issuer, rules, now)
             if rules.key_life is not None:
                 key = self._keys.limit(key.id, now + rules.key_life, actor=actor)
             certificate = issue(
@@ -385,13 +393,36 @@ class Hierarchy:
 
     def _issuer(self, profile: ProfileName) -> Issuer:
         record = certificate_in_use(self._begin, self._keys, profile)
+        if record is None and profile is ProfileName.ROOT and self._root_elsewhere():
+            raise KeyHeldElsewhere(
+                "the root's key is not here: write a request with `absah ca request issuing`, have it "
+                "certified at a ceremony, and bring the certificate with `absah ca install`"
+            )
         if record is None:
             raise HierarchyIncomplete(f"no {_TITLES[profile]} can sign now: run `absah init`")
         return self._opened(record, profile)
 
+    def _require_no_request(self) -> None:
+        """A key of an issuing CA without any root is one whose certificate was asked for elsewhere."""
+        with self._begin() as tx:
+            has_root = bool(Certificates(tx).of_profile(ProfileName.ROOT))
+        waiting = [key.id for key in self._keys.list() if key.purpose is KeyPurpose.ISSUING_CA]
+        if waiting and not has_root:
+            raise KeyHeldElsewhere(
+                f"key {waiting[-1]} waits for its certificate from elsewhere: `absah ca install` brings it, "
+                "`absah ca request issuing` writes the request again"
+            )
+
+    def _root_elsewhere(self) -> bool:
+        with self._begin() as tx:
+            roots = Certificates(tx).of_profile(ProfileName.ROOT)
+        return any(root.key_is_elsewhere for root in roots)
+
     def _opened(self, record: CertificateRecord, profile: ProfileName) -> Issuer:
         handle = self._keys.handle(record.key_id, purpose=PURPOSES[profile])
-        return Issuer(record.name, x509.load_der_x509_certificate(record.der), handle)
+        with self._begin() as tx:
+            issuer, *above = map(x509.load_der_x509_certificate, chain_of(tx, record))
+        return Issuer(record.name, issuer, handle, tuple(above))
 
     def _service_name(self, profile: ProfileName) -> x509.Name:
         return legal_person(
@@ -400,3 +431,11 @@ class Hierarchy:
             organization_identifier=self.config.organization_identifier,
             country=self.config.country,
         )
+
+
+def _ending_with(issuer: Issuer, rules: Profile, now: datetime) -> Profile:
+    """The profile, cut to what is left of the issuer, where that is still worth a certificate."""
+    left = issuer.certificate.not_valid_after_utc - now.replace(microsecond=0)
+    if left >= rules.validity or left < _SHORTEST_CUT:
+        return rules  # long enough, or refused when it is issued
+    return replace(rules, validity=left, key_life=rules.key_life and min(rules.key_life, left))

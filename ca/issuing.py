@@ -19,6 +19,7 @@ from ca.algorithms import SIGNATURES
 from ca.errors import IssuanceRefused
 from ca.linting import Expected, findings
 from ca.model import CertificationConfig, ListScope
+from ca.names import subject_outside
 from ca.profiles import Profile
 from keys.handle import KeyHandle, PublicKey
 from keys.model import KeyAlgorithm
@@ -38,11 +39,12 @@ _KEY_USAGES = (
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """A CA that can sign: its published name, its certificate, and its key."""
+    """A CA that can sign: its published name, its certificate, its key, and the certificates above it."""
 
     name: str
     certificate: x509.Certificate
     key: KeyHandle
+    above: tuple[x509.Certificate, ...] = ()
 
 
 def new_serial() -> int:
@@ -263,6 +265,8 @@ def _refuse_what_the_issuer_may_not(
         allowed = None
     if allowed is not None and not {*profile.extended} <= {usage.dotted_string for usage in allowed}:
         raise IssuanceRefused(f"{issuer.name} may not certify for the extended usages of {profile.name}")
+    if outside := subject_outside(subject, (above, *issuer.above)):
+        raise IssuanceRefused(f"{issuer.name} may not certify {outside} (RFC 5280 4.2.1.10)")
     start = _whole(not_before)
     too_early = start < above.not_valid_before_utc and not self_issued
     if too_early or start + profile.validity > above.not_valid_after_utc:

@@ -11,7 +11,7 @@ from cryptography import x509
 from sqlalchemy.exc import IntegrityError
 
 from ca import crl
-from ca.errors import CertificateUnknown, RevocationRefused
+from ca.errors import CertificateUnknown, KeyHeldElsewhere, RevocationRefused
 from ca.issuing import Issuer
 from ca.model import CertificateRecord, CertificationConfig, CrlRecord, ListScope, ProfileName, read_list_name
 from ca.ports import AuditTrail, Begin, Clock
@@ -78,7 +78,14 @@ class RevocationLists:
         return [self.current(ListScope(issuer, partition).name) for partition in (0, *partitions)]
 
     def issue_for(self, record: CertificateRecord) -> None:
-        """Publish a status of ``record`` that just changed: first where its own address points."""
+        """Publish a status of ``record`` that just changed: first where its own address points.
+
+        What a CA issued whose key is elsewhere is on the next list that is signed there.
+        """
+        with self._read() as tx:
+            issuer = Certificates(tx).by_name(record.issuer)
+        if issuer is not None and issuer.key_is_elsewhere:
+            return
         for partition in dict.fromkeys((record.partition, 0)):
             self._issue(self._whole(ListScope(record.issuer, partition)))
 
@@ -92,8 +99,16 @@ class RevocationLists:
     def _renewed(self, scope: ListScope) -> CrlRecord:
         now = self._clock()
         with self._read() as tx:
+            authority = Certificates(tx).by_name(scope.issuer)
             latest = Crls(tx).latest(scope)
             changed = Certificates(tx).last_change(scope)
+        if authority is not None and authority.key_is_elsewhere:
+            if latest is None:
+                raise KeyHeldElsewhere(
+                    f"no list of {scope.issuer} is here, and its key is elsewhere: bring its newest list and "
+                    "run `absah ca install`"
+                )
+            return latest
         if latest is not None and (changed is None or changed <= latest.this_update):
             half = latest.this_update + (latest.next_update - latest.this_update) / 2
             if now < half:
@@ -180,6 +195,8 @@ class RevocationLists:
             is_known = scope.partition == 0 or scope.partition in Certificates(tx).partitions(scope.issuer)
         if record is None or record.profile not in CA_PURPOSES or not is_known:
             raise CertificateUnknown(f"there is no CA with a list called {scope.name[:80]!r} here")
+        if record.key_is_elsewhere:
+            raise KeyHeldElsewhere(f"the key of {record.name} is elsewhere: its lists are signed there")
         handle = self._keys.handle(record.key_id, purpose=CA_PURPOSES[record.profile])
         is_root = record.profile is ProfileName.ROOT
         validity = self._config.root_crl_validity if is_root else self._config.issuing_crl_validity

@@ -71,6 +71,7 @@ class ProfileName(StrEnum):
     OCSP = "ocsp"
     RECEIPT = "receipt"
     CROSS = "cross"  # one key of a CA certified by another key of the same CA (RFC 4210 4.4)
+    SUPERIOR = "superior"  # a CA of others between a root of others and ours
 
 
 class CertificateStatus(StrEnum):
@@ -93,6 +94,9 @@ class RevocationReason(Enum):
     AA_COMPROMISE = 10
 
 
+ELSEWHERE = "elsewhere-"
+"""Before the key identifier of a CA whose private key is not in this service's custody."""
+
 COMPROMISES = frozenset({RevocationReason.KEY_COMPROMISE, RevocationReason.CA_COMPROMISE})
 """Reasons that say that somebody else may have signed; only they have a time since when."""
 
@@ -104,6 +108,9 @@ class CertificateRecord:
 
     ``owner`` is the agency whose seal it is, or the CA that an OCSP responder answers for (one responder per
     key of a CA, RFC 6960 4.2.2.2); empty for the rest of the service.
+    Roots and superior CAs whose private keys others keep, or nobody online, stand here too, as they were
+    installed; their ``key_id`` names no key of this service (:attr:`key_is_elsewhere`).
+
     ``invalidity_date`` is when the key is known or feared to have been lost (RFC 5280 5.3.2).
     ``profile_version`` is :attr:`ca.profiles.Profile.version` as it was then; ``partition`` says on which
     list it will stand (:class:`ListScope`).
@@ -126,6 +133,11 @@ class CertificateRecord:
     revoked_at: datetime | None = None
     reason: RevocationReason | None = None
     invalidity_date: datetime | None = None
+
+    @property
+    def key_is_elsewhere(self) -> bool:
+        """Whether the private key is not in this service's custody: lists are imported, not signed."""
+        return self.key_id.startswith(ELSEWHERE)
 
     @property
     def revocation_date(self) -> datetime | None:

@@ -144,6 +144,8 @@ class Revocation:
             record = register.by_serial(serial)
             if record is None:
                 raise CertificateUnknown(f"no certificate with serial {serial:x} was issued here")
+            if record.profile is ProfileName.SUPERIOR:
+                raise RevocationRefused(f"{record.name} was not issued here: ask who did to revoke it")
             if record.profile is ProfileName.ROOT:
                 raise RevocationRefused("a root is not revoked but removed from trust lists: start a new one")
             _require_sense(record, status, reason, invalidity_date)

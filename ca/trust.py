@@ -1,7 +1,7 @@
 """Is this certification path good at time T? Pure: no I/O, no clock, no keys (RFC 5280 section 6).
 
-How evidence is weighed stands in :mod:`ca.status`. Name constraints and policy constraints are not processed,
-so a path that holds one as critical is refused, as RFC 5280 4.2 demands.
+How evidence is weighed stands in :mod:`ca.status`, whose names a CA may certify in :mod:`ca.names`. Policy
+constraints are not processed, so a path that holds one as critical is refused, as RFC 5280 4.2 demands.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from ca.model import RECEIPT_SIGNING_USAGE
+from ca.names import outside_constraints
 from ca.status import UNREADABLE, is_issued_by, standing
 
 _Kind = TypeVar("_Kind", bound=x509.ExtensionType)
@@ -64,6 +65,8 @@ _DEEPEST = 8
 """Certificates in a path, anchor included."""
 _MOST_STEPS = 100
 """Issuers tried in one search, however many certificates a stranger sends along."""
+_MOST_AT_HAND = 500
+"""Certificates that one search looks through. Ours come first, a stranger's after them."""
 
 _PROCESSED = frozenset(
     {
@@ -73,6 +76,7 @@ _PROCESSED = frozenset(
         ExtensionOID.CERTIFICATE_POLICIES,  # no policy is required, so every set of them passes
         ExtensionOID.SUBJECT_ALTERNATIVE_NAME,
         ExtensionOID.CRL_DISTRIBUTION_POINTS,
+        ExtensionOID.NAME_CONSTRAINTS,
     }
 )
 _ANY = ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE.dotted_string
@@ -132,6 +136,44 @@ def check_path(
     )
 
 
+def check_authority(
+    authority: x509.Certificate,
+    *,
+    intermediates: tuple[x509.Certificate, ...],
+    anchors: tuple[x509.Certificate, ...],
+    at: datetime,
+) -> PathVerdict:
+    """Whether ``authority`` may, under one of ``anchors``, certify for everything that is certified here.
+
+    As :func:`check_path`, but for a CA: constraints and validity of every certificate of the path, and the
+    CA's own fitness to issue. Revocation is not looked at.
+    """
+    worst: PathVerdict | None = None
+    for chain in _paths(authority, intermediates, anchors):
+        verdict = _judge_authority(chain, at)
+        if verdict.status is PathStatus.GOOD:
+            return verdict
+        if worst is None or _TELLING.index(verdict.status) < _TELLING.index(worst.status):
+            worst = verdict
+    return worst or PathVerdict(
+        PathStatus.NO_PATH, (authority,), "no chain of signatures leads from the CA to the given root"
+    )
+
+
+def _judge_authority(chain: tuple[x509.Certificate, ...], at: datetime) -> PathVerdict:
+    try:
+        for use in CertifiedUse:
+            if broken := _broken_authority(chain, 0, use) or _weak_link(chain):
+                return PathVerdict(PathStatus.CONSTRAINT, chain, broken)
+        if outside := outside_constraints(chain):
+            reason = f"the path holds {outside} (nameConstraints)"
+            return PathVerdict(PathStatus.CONSTRAINT, chain, reason)
+        late = _outside_validity(chain, at)
+    except UNREADABLE:
+        return PathVerdict(PathStatus.CONSTRAINT, chain, "a certificate of the path cannot be read")
+    return late or PathVerdict(PathStatus.GOOD, chain, "every certificate of the path may issue and is valid")
+
+
 def _paths(
     leaf: x509.Certificate,
     intermediates: tuple[x509.Certificate, ...],
@@ -140,6 +182,7 @@ def _paths(
     """Chains of valid signatures from ``leaf`` to an anchor, anchors tried first at every step."""
     steps = 0
     trusted = frozenset(anchors)
+    candidates = (*anchors, *intermediates)[:_MOST_AT_HAND]
     open_chains: list[tuple[x509.Certificate, ...]] = [(leaf,)]
     while open_chains:
         chain = open_chains.pop()
@@ -150,7 +193,7 @@ def _paths(
         if len(chain) >= _DEEPEST:
             continue
         longer = []
-        for issuer in (*anchors, *intermediates):
+        for issuer in candidates:
             if not _names(last, issuer) or any(_is_same_authority(issuer, link) for link in chain):
                 continue
             steps += 1
@@ -235,18 +278,31 @@ def _revoked_or_unknown(
 
 @lru_cache(maxsize=256)
 def _broken_constraint(chain: tuple[x509.Certificate, ...], use: CertifiedUse) -> str | None:
-    leaf, authorities = chain[0], chain[1:]
+    leaf = chain[0]
+    if rule := _weak_link(chain) or _broken_authority(chain, 1, use):
+        return rule
+    if rule := _unfit_for(leaf, use):
+        return f"{_named(leaf)} {rule}"
+    outside = outside_constraints(chain)
+    return f"the path holds {outside} (nameConstraints)" if outside else None
+
+
+def _weak_link(chain: tuple[x509.Certificate, ...]) -> str | None:
     for certificate in chain:
         if rule := _unprocessed_or_weak(certificate):
             return f"{_named(certificate)} {rule}"
+    return None
+
+
+def _broken_authority(chain: tuple[x509.Certificate, ...], lowest: int, use: CertifiedUse) -> str | None:
+    """The rule that a CA of ``chain`` breaks; ``lowest`` is the position of the lowest CA in it."""
     below = 0  # intermediates under the CA at hand that are not self-issued (RFC 5280 6.1.4 (l))
-    for position, authority in enumerate(authorities):
-        is_anchor = position == len(authorities) - 1
-        if rule := _unfit_to_issue(authority, below, is_anchor, use):
+    for position in range(lowest, len(chain)):
+        authority = chain[position]
+        if rule := _unfit_to_issue(authority, below, position == len(chain) - 1, use):
             return f"{_named(authority)} {rule}"
         below += authority.subject != authority.issuer
-    rule = _unfit_for(leaf, use)
-    return f"{_named(leaf)} {rule}" if rule else None
+    return None
 
 
 def _unprocessed_or_weak(certificate: x509.Certificate) -> str | None:

@@ -244,6 +244,20 @@ class KeyService:
                     self._handles[key_id] = handle
         return handle
 
+    def prove_possession(self, key_id: str, request: bytes) -> bytes:
+        """Sign a certification request for the key, which need not be active: to prove that it is held is
+        the one thing that a key may do before (SP 800-57 part 1, 7.1). ``request`` must hold its public key.
+
+        Raises :class:`keys.errors.KeyNotUsable`, ``KeyUnknown`` or ``KeyUnavailable``.
+        """
+        record = self._fetch(key_id)
+        if record.state not in {KeyState.PRE_ACTIVATION, KeyState.ACTIVE}:
+            raise KeyNotUsable(f"key {key_id} is {record.state}: nothing is requested for it any more")
+        if not record.public_key or record.public_key not in request:
+            raise KeyNotUsable(f"this is no request for key {key_id}: it does not hold its public key")
+        self._spend(record)
+        return self._store_of(record).open(record).sign(request)
+
     def wrap(self, key: bytes, *, associated_data: bytes) -> tuple[str, bytes]:
         """Encrypt ``key`` under the newest active wrapping key: that key's id, and the wrapped bytes.
 

@@ -36,8 +36,11 @@ def load_settings(*, quiet: bool = True, keyless: bool = False, **overrides: Any
 
 
 @contextmanager
-def opened_core(settings: Settings | None = None) -> Iterator[Core]:
-    """The core over what `absah init` made. Raises :class:`app.errors.NotInitialised`."""
+def opened_core(settings: Settings | None = None, *, complete: bool = True) -> Iterator[Core]:
+    """The core over what `absah init` made. Without ``complete``, a hierarchy may still be missing.
+
+    Raises :class:`app.errors.NotInitialised`.
+    """
     from app import schema
     from app.wiring import build_core
 
@@ -47,7 +50,8 @@ def opened_core(settings: Settings | None = None) -> Iterator[Core]:
     with ExitStack() as closing:
         core = build_core(settings, closing=closing)
         schema.require_current(core.database)
-        core.require_initialised()
+        if complete:
+            core.require_initialised()
         yield core
 
 

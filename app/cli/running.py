@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -26,13 +27,28 @@ def register(cli: typer.Typer) -> None:
     cli.command(rich_help_panel="Running it")(worker)
 
 
-def init() -> None:
+def init(
+    *,
+    root_offline: Annotated[
+        Path | None,
+        typer.Option(
+            "--root-offline",
+            metavar="CSR",
+            help="Make no root here: write the request for the issuing CA to this file, for a ceremony or "
+            "another hierarchy to certify. `absah ca install` then brings the certificate.",
+        ),
+    ] = None,
+) -> None:
     """Make everything the service needs: schema, keys, certificates, trust folder. Safe to repeat."""
-    from app.provisioning import initialise
+    from app.cli.superiors import write_request
+    from app.provisioning import initialise, prepare
 
     settings = load_settings()
     warn_unsafe(settings)
     with ExitStack() as closing:
+        if root_offline is not None:
+            write_request(prepare(settings, closing=closing), root_offline)
+            return
         core = initialise(settings, closing=closing, actor=actor())
         for certificate in core.trust().anchors:
             out.print(f"Root          {certificate.subject.rfc4514_string()}", soft_wrap=True)

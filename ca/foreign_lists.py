@@ -1,0 +1,72 @@
+"""Revocation lists of CAs whose keys are elsewhere: read, held against the CA, and watched for their end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from cryptography import x509
+
+from ca.errors import InstallationRefused
+from ca.model import CertificateRecord, CrlRecord, ListScope, ProfileName
+from ca.ports import Begin
+from ca.status import ACCEPTED_HASHES, UNREADABLE, may_sign_crls
+from ca.tables import Certificates, Crls
+
+
+def read_list(
+    encoded: bytes, above: Iterable[CertificateRecord], now: datetime
+) -> tuple[CertificateRecord, datetime, datetime]:
+    """Whose list this is, and from when to when it is current. It must be whole, and current now.
+
+    Raises :class:`ca.errors.InstallationRefused`.
+    """
+    try:
+        crl = x509.load_der_x509_crl(encoded)
+        has_critical = any(extension.critical for extension in crl.extensions)
+        begins, ends = crl.last_update_utc, crl.next_update_utc
+    except UNREADABLE as unreadable:
+        raise InstallationRefused("a list cannot be read as one (RFC 5280 5)") from unreadable
+    issuer = next((record for record in above if _signed(crl, record)), None)
+    if issuer is None:
+        raise InstallationRefused("a list is not signed by a CA above that is known here")
+    if has_critical or ends is None:
+        raise InstallationRefused(
+            f"the list of {issuer.name} is a delta, speaks of a part only, or never ends: bring the whole one"
+        )
+    if not begins <= now < ends:
+        raise InstallationRefused(
+            f"the list of {issuer.name} holds from {begins:%Y-%m-%d %H:%M} to {ends:%Y-%m-%d %H:%M} UTC, "
+            "which is not now"
+        )
+    return issuer, begins.astimezone(UTC), ends.astimezone(UTC)
+
+
+def _signed(crl: x509.CertificateRevocationList, record: CertificateRecord) -> bool:
+    issuer = x509.load_der_x509_certificate(record.der)
+    try:
+        return (
+            crl.issuer == issuer.subject
+            and isinstance(crl.signature_hash_algorithm, ACCEPTED_HASHES)
+            and may_sign_crls(issuer)
+            and crl.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]
+        )
+    except UNREADABLE:
+        return False
+
+
+def lists_elsewhere(read: Begin) -> list[tuple[CertificateRecord, CrlRecord | None]]:
+    """Every CA whose key is elsewhere, with its newest list that was brought here."""
+    with read() as tx:
+        register = Certificates(tx)
+        return [
+            (record, Crls(tx).latest(ListScope(record.name)))
+            for profile in (ProfileName.ROOT, ProfileName.SUPERIOR)
+            for record in register.of_profile(profile)
+            if record.key_is_elsewhere
+        ]
+
+
+def is_due(newest: CrlRecord | None, now: datetime) -> bool:
+    """Whether half the life of a list is over: time for those who sign it to sign it anew."""
+    return newest is None or now >= newest.this_update + (newest.next_update - newest.this_update) / 2
