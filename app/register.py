@@ -5,13 +5,17 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from threading import Lock
 
 from cryptography import x509
+from sqlalchemy import Connection
 
+from app.remembered import Remembered
+from ca.chains import doubt_about_certificate
+from ca.doubts import Doubt, Stamp, standing_of
 from ca.model import CertificateRecord, CrlRecord, ListScope, ProfileName
 from ca.tables import Certificates, Crls
 from identity.ports import Begin
@@ -21,18 +25,42 @@ from verify.trust import TrustStore, read_trust_folder
 
 
 class ReleasedDocuments:
-    """Implements :class:`verify.ports.IssuedDocuments`. ``read`` opens read-only transactions."""
+    """Implements :class:`verify.ports.IssuedDocuments`. ``read`` opens read-only transactions.
 
-    def __init__(self, read: Begin) -> None:
+    Documents are read anew for every question. What stands against a certificate is remembered for a moment:
+    many documents share one.
+    """
+
+    def __init__(self, read: Begin, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._read = read
+        self._doubts: Remembered[Doubt | None] = Remembered(monotonic)
 
     def by_ids(self, ids: Sequence[str]) -> dict[str, Release]:
         with self._read() as tx:
-            return DocumentTable(tx).released(ids)
+            found = DocumentTable(tx).released(ids)
+            return {document_id: self._judged(tx, release) for document_id, release in found.items()}
 
     def by_digest(self, sha256: bytes) -> Release | None:
         with self._read() as tx:
-            return DocumentTable(tx).released_by_digest(sha256)
+            found = DocumentTable(tx).released_by_digest(sha256)
+            return None if found is None else self._judged(tx, found)
+
+    def _judged(self, tx: Connection, release: Release) -> Release:
+        """With what its seal is worth now."""
+        by = release.sealed_by
+        if by is None:
+            return release
+        seal, unit = self._doubt(tx, by.certificate), self._doubt(tx, by.unit)
+        doubt = seal or unit
+        if doubt is None:
+            return release
+        archived = DocumentTable(tx).archived(release.id)
+        stamps = [Stamp(at, self._doubt(tx, digest)) for at, digest in archived]
+        standing = standing_of(seal, [Stamp(by.stamped_at, unit), *stamps])
+        return replace(release, seal=standing, doubted_since=doubt.since)
+
+    def _doubt(self, tx: Connection, digest: bytes) -> Doubt | None:
+        return self._doubts.get(digest, lambda: doubt_about_certificate(tx, digest))
 
 
 @dataclass(frozen=True, slots=True)

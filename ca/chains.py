@@ -6,6 +6,7 @@ from cryptography import x509
 from sqlalchemy import Connection
 
 from ca import der
+from ca.doubts import Doubt, doubt_about
 from ca.errors import HierarchyIncomplete
 from ca.model import CertificateRecord
 from ca.tables import Certificates
@@ -32,6 +33,12 @@ def records_above(tx: Connection, record: CertificateRecord) -> tuple[Certificat
             )
         links.append(above)
     return tuple(links)
+
+
+def doubt_about_certificate(tx: Connection, sha256: bytes) -> Doubt | None:
+    """What stands against the certificate with this SHA-256; nothing against one that was not issued here."""
+    record = Certificates(tx).by_digest(sha256)
+    return None if record is None else doubt_about(records_above(tx, record))
 
 
 def issuer_and_serial(certificate: x509.Certificate) -> bytes:

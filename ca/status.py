@@ -11,6 +11,9 @@ The rule, for a certificate and a time ``at``:
    without nextUpdate, one day). So an answer that was fetched seconds before a trusted time and sealed in
    with it covers that time for ever.
 4. "Unknown" says nothing, least of all "good".
+5. Whoever stole a key can write any time. So a revocation for a compromise, or without a reason, is told also
+   where it counts from later than ``at``: it says nothing about a signature whose time something else proves,
+   and everything about a time-stamp of that key (RFC 3161, 4).
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -45,6 +49,16 @@ UNREADABLE = (
 ACCEPTED_HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 """Under a signature (TS 119 312)."""
 
+COMPROMISES: Final = frozenset(
+    {
+        None,
+        x509.ReasonFlags.key_compromise,
+        x509.ReasonFlags.ca_compromise,
+        x509.ReasonFlags.aa_compromise,
+    }
+)
+"""Reasons after which somebody else may have the key; the missing one counts as one (RFC 3161, 4)."""
+
 _WITHOUT_NEXT_UPDATE = timedelta(days=1)
 _MOST_ITEMS = 64
 _SMALL = 65536
@@ -52,20 +66,29 @@ _SMALL = 65536
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One trustworthy sentence about one certificate. ``lost_at`` None means good."""
+    """One trustworthy sentence about one certificate. ``lost_at`` None means good.
+
+    ``is_compromise``: revoked because somebody else may have the key, or without saying why.
+    """
 
     said_at: datetime
     current_until: datetime
     lost_at: datetime | None = None
     is_hold: bool = False
+    is_compromise: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """``is_known`` False: no evidence covers the time. ``lost_at`` set: revoked at the time."""
+    """``is_known`` False: no evidence covers the time. ``lost_at`` set: revoked at the time, or on hold.
+
+    ``compromised_at``: since when somebody else may have the key, also where that is later than the time.
+    """
 
     is_known: bool
     lost_at: datetime | None = None
+    is_hold: bool = False
+    compromised_at: datetime | None = None
 
 
 def standing(
@@ -82,20 +105,23 @@ def standing(
         *_from_ocsp(certificate, issuer, ocsp_responses, crls),
     ]
     final = [one.lost_at for one in said if one.lost_at is not None and not one.is_hold]
+    compromised_at = min(
+        (one.lost_at for one in said if one.lost_at is not None and one.is_compromise), default=None
+    )
     if final and min(final) <= at:
-        return Standing(True, min(final))
+        return Standing(True, min(final), compromised_at=compromised_at)
     if not said:
         return Standing(False)
     newest = max(said, key=lambda one: one.said_at)
     if newest.is_hold and newest.lost_at is not None and newest.lost_at <= at:
-        return Standing(True, newest.lost_at)
+        return Standing(True, newest.lost_at, is_hold=True, compromised_at=compromised_at)
     end = certificate.not_valid_after_utc
     # Lost later than ``at``, and said so: then it was not lost at ``at``.
     covered = any(
         one.lost_at is not None or (at <= one.said_at <= end) or (one.said_at <= at <= one.current_until)
         for one in said
     )
-    return Standing(covered)
+    return Standing(covered, compromised_at=compromised_at)
 
 
 # --- lists -------------------------------------------------------------------------------------------
@@ -152,15 +178,16 @@ def _entry(crl: x509.CertificateRevocationList, serial: int) -> Statement:
     entry = crl.get_revoked_certificate_by_serial_number(serial)
     if entry is None:
         return Statement(crl.last_update_utc, until)
-    lost_at, hold = entry.revocation_date_utc, False
+    lost_at, reason = entry.revocation_date_utc, None
     for extension in entry.extensions:
         if isinstance(extension.value, x509.InvalidityDate):
             lost_at = extension.value.invalidity_date_utc
         elif isinstance(extension.value, x509.CRLReason):
-            hold = extension.value.reason is x509.ReasonFlags.certificate_hold
-            if extension.value.reason is x509.ReasonFlags.remove_from_crl:
+            reason = extension.value.reason
+            if reason is x509.ReasonFlags.remove_from_crl:
                 return Statement(crl.last_update_utc, until)
-    return Statement(crl.last_update_utc, until, lost_at, hold)
+    hold = reason is x509.ReasonFlags.certificate_hold
+    return Statement(crl.last_update_utc, until, lost_at, hold, reason in COMPROMISES)
 
 
 # --- answers -----------------------------------------------------------------------------------------
@@ -261,8 +288,10 @@ def _sentence(one: ocsp.OCSPSingleResponse, lost_at: datetime | None) -> Stateme
     until = one.next_update_utc or one.this_update_utc + _WITHOUT_NEXT_UPDATE
     if one.certificate_status is ocsp.OCSPCertStatus.GOOD:
         return Statement(one.this_update_utc, until)
-    hold = one.revocation_reason is x509.ReasonFlags.certificate_hold
-    return Statement(one.this_update_utc, until, lost_at or one.revocation_time_utc, hold)
+    reason = one.revocation_reason
+    hold = reason is x509.ReasonFlags.certificate_hold
+    lost_at = lost_at or one.revocation_time_utc
+    return Statement(one.this_update_utc, until, lost_at, hold, reason in COMPROMISES)
 
 
 def _invalidity_date(response: ocsp.OCSPResponse) -> datetime | None:

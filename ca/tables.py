@@ -192,6 +192,24 @@ class Certificates:
     def by_digest(self, sha256: bytes) -> CertificateRecord | None:
         return self._one(certificates.c.sha256 == sha256)
 
+    def all_of_key(self, key_id: str) -> list[CertificateRecord]:
+        """Every certificate of one key, oldest first: a renewed CA has several, and cross-certificates."""
+        query = (
+            select(certificates)
+            .where(certificates.c.key_id == key_id)
+            .order_by(certificates.c.issued_at, certificates.c.serial)
+        )
+        return [_certificate(row) for row in self._connection.execute(query)]
+
+    def issued_by(self, issuer: str, profile: ProfileName) -> list[bytes]:
+        """SHA-256 of every certificate of a profile that ``issuer`` issued, oldest first."""
+        query = (
+            select(certificates.c.sha256)
+            .where(certificates.c.issuer == issuer, certificates.c.profile == profile.value)
+            .order_by(certificates.c.issued_at, certificates.c.serial)
+        )
+        return [bytes(digest) for digest in self._connection.scalars(query)]
+
     def standings(self, issuer: str, serials: Iterable[int]) -> dict[int, CertificateStanding]:
         """Those of ``serials`` that ``issuer`` issued. Nearly always it is one."""
         found = {}

@@ -39,6 +39,7 @@ class PathStatus(StrEnum):
     NOT_YET_VALID = "not-yet-valid"
     EXPIRED = "expired"
     REVOKED = "revoked"
+    ON_HOLD = "on-hold"
     STATUS_UNKNOWN = "status-unknown"
     CONSTRAINT = "constraint"  # a path exists but breaks pathLen, keyUsage, EKU, algorithm …
 
@@ -53,12 +54,18 @@ class StatusEvidence:
 
 @dataclass(frozen=True, slots=True)
 class PathVerdict:
-    """``chain`` runs from the leaf to the anchor, as far as it was found; ``reason`` is for the report."""
+    """``chain`` runs from the leaf to the anchor, as far as it was found; ``reason`` is for the report.
+
+    ``revoked_at``: since when it is revoked or on hold. ``compromised_at``: since when somebody else may have
+    one of its keys, told for good paths too: a path that was good at a time proves nothing about that time if
+    the key that states the time was lost later.
+    """
 
     status: PathStatus
     chain: tuple[x509.Certificate, ...]
     reason: str
     revoked_at: datetime | None = None
+    compromised_at: datetime | None = None
 
 
 _DEEPEST = 8
@@ -99,6 +106,7 @@ _DOCUMENT_USAGES = frozenset(
 # Of several paths that fail, the one whose cause says most about the certificate is reported.
 _TELLING = (
     PathStatus.REVOKED,
+    PathStatus.ON_HOLD,
     PathStatus.EXPIRED,
     PathStatus.NOT_YET_VALID,
     PathStatus.STATUS_UNKNOWN,
@@ -228,13 +236,14 @@ def _judge(
         broken = _broken_constraint(chain, use)
         if broken:
             return PathVerdict(PathStatus.CONSTRAINT, chain, broken)
-        failed = _outside_validity(chain, at) or (evidence and _revoked_or_unknown(chain, at, evidence))
+        failed = _outside_validity(chain, at)
+        failed, lost_at = (failed, None) if failed or not evidence else _looked_up(chain, at, evidence)
     except UNREADABLE:
         return PathVerdict(PathStatus.CONSTRAINT, chain, "a certificate of the path cannot be read")
     if failed:
         return failed
     said = "none was revoked" if evidence else "revocation was not looked at"
-    return PathVerdict(PathStatus.GOOD, chain, f"every certificate is valid; {said}")
+    return PathVerdict(PathStatus.GOOD, chain, f"every certificate is valid; {said}", compromised_at=lost_at)
 
 
 def _outside_validity(chain: tuple[x509.Certificate, ...], at: datetime) -> PathVerdict | None:
@@ -251,26 +260,29 @@ def _outside_validity(chain: tuple[x509.Certificate, ...], at: datetime) -> Path
     return None
 
 
-def _revoked_or_unknown(
+def _looked_up(
     chain: tuple[x509.Certificate, ...], at: datetime, evidence: StatusEvidence
-) -> PathVerdict | None:
+) -> tuple[PathVerdict | None, datetime | None]:
+    """What is wrong with the path at ``at``, and since when one of its keys is compromised, if ever."""
+    compromised: list[datetime] = []
     for position in range(len(chain) - 2, -1, -1):
         certificate, issuer = chain[position], chain[position + 1]
         known = standing(
             certificate, issuer, ocsp_responses=evidence.ocsp_responses, crls=evidence.crls, at=at
         )
+        if known.compromised_at is not None:
+            compromised.append(known.compromised_at)
+        lost_at = min(compromised, default=None)
         if known.lost_at is not None:
+            status = PathStatus.ON_HOLD if known.is_hold else PathStatus.REVOKED
+            said = "on hold" if known.is_hold else "revoked"
             since = f"{known.lost_at:%Y-%m-%d %H:%M:%S} UTC"
-            return PathVerdict(
-                PathStatus.REVOKED, chain, f"{_named(certificate)} is revoked since {since}", known.lost_at
-            )
+            reason = f"{_named(certificate)} is {said} since {since}"
+            return PathVerdict(status, chain, reason, known.lost_at, lost_at), None
         if not known.is_known:
-            return PathVerdict(
-                PathStatus.STATUS_UNKNOWN,
-                chain,
-                f"no evidence at hand says whether {_named(certificate)} was revoked at that time",
-            )
-    return None
+            reason = f"no evidence at hand says whether {_named(certificate)} was revoked at that time"
+            return PathVerdict(PathStatus.STATUS_UNKNOWN, chain, reason, compromised_at=lost_at), None
+    return None, min(compromised, default=None)
 
 
 # --- constraints -------------------------------------------------------------------------------------

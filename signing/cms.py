@@ -8,7 +8,9 @@ value goes into the unsigned attribute id-aa-timeStampToken (RFC 3161, appendix 
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -25,6 +27,7 @@ from ca.der import (
     null,
     octet_string,
     oid,
+    read_generalized_time,
     read_integer,
     read_oid,
     read_tlv,
@@ -206,6 +209,23 @@ class SignedDataRead:
             key.verify(self.signature, self.signed_encoded, padding.PKCS1v15(), digest)
         else:
             raise ValueError(f"keys of type {type(key).__name__} are not used here")
+
+
+class StatedTime(NamedTuple):
+    """What a time-stamp token says: when, and by the unit with which certificate (its SHA-256)."""
+
+    at: datetime
+    unit: bytes
+
+
+def stated_time(token: bytes) -> StatedTime:
+    """Read a TimeStampToken that was checked. Raises :class:`ca.errors.MalformedDer`."""
+    read = read_signed_data(token)
+    if read.content_type != ID_TST_INFO or read.content is None:
+        raise MalformedDer("the content is not TSTInfo")
+    # TSTInfo (RFC 3161 2.4.2): version, policy, messageImprint, serialNumber, genTime, …
+    *_, moment = list(read_whole(read.content, 0x30).children())[:5]
+    return StatedTime(read_generalized_time(moment), hashlib.sha256(read.signer()).digest())
 
 
 def read_signed_data(encoded: bytes) -> SignedDataRead:

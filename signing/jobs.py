@@ -35,6 +35,7 @@ from signing.errors import (
 )
 from signing.ids import new_document_id
 from signing.model import (
+    SEALED_ANEW_BY,
     Document,
     DocumentFacts,
     DocumentState,
@@ -312,6 +313,7 @@ class SealingJobs:
             sealed_size=sealed.size,
             receipt=encoded,
             lease_until=None,
+            sealed_by=sealed.sealed_by,
         )
         target.seek(0)
         self._files.put(released.sealed_key, target)
@@ -324,6 +326,7 @@ class SealingJobs:
                 sealed_digest=sealed.digest,
                 sealed_size=sealed.size,
                 receipt=encoded,
+                sealed_by=sealed.sealed_by,
             )
             if committed:
                 self._audit.append(
@@ -363,10 +366,12 @@ class SealingJobs:
         """
         earlier = released.facts.supersedes
         assert released.issued_at is not None
+        anew = released.client_id == SEALED_ANEW_BY
+        reason = StateReason.SEALED_ANEW if anew else StateReason.REPLACED
         if earlier is not None and DocumentTable(tx).withdraw(
             earlier,
             state=DocumentState.SUPERSEDED,
-            reason=StateReason.REPLACED,
+            reason=reason,
             at=released.issued_at,
             superseded_by=released.id,
         ):
@@ -375,7 +380,7 @@ class SealingJobs:
                 action="document.superseded",
                 actor=released.client_id,
                 subject=earlier,
-                facts={"by": released.id, "reason": StateReason.REPLACED},
+                facts={"by": released.id, "reason": reason},
             )
 
     @contextmanager

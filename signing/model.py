@@ -12,12 +12,18 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from ca.doubts import SealStanding
 from signing.errors import PersonalDataInPublicField, RequestRefused, StateForbids
 from signing.ids import is_document_id
 from signing.types import document_type
 
 SOURCES: Final = "pending/"
 """Folder of the PDFs that wait to be sealed."""
+
+
+SEALED_ANEW_BY: Final = "service:reseal"
+"""The client that documents are sealed anew by; its idempotency key is the id of the document that was lost.
+No client of an agency can be called so."""
 
 
 def document_id_of_source(key: str) -> str:
@@ -50,6 +56,7 @@ class StateReason(StrEnum):
     COURT_DECISION = "court_decision"
     NO_LONGER_VALID = "no_longer_valid"
     REPLACED = "replaced"
+    SEALED_ANEW = "sealed_anew"  # the same content under another key, because the first one was lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +154,41 @@ class DocumentFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class SealedBy:
+    """What a seal stands on, by SHA-256: the seal's certificate, and that of the time-stamping unit which
+    stated ``stamped_at`` (aware UTC).
+    """
+
+    certificate: bytes
+    unit: bytes
+    stamped_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SealRecord:
+    """Of a released document what decides whether its seal can still be believed, and who is to be told.
+
+    ``cursor`` is its status index. ``archived`` are times at which it was stamped again, with the SHA-256 of
+    the certificate of the unit that says so.
+    """
+
+    cursor: int
+    id: str
+    agency_id: str
+    type: str
+    number: str
+    state: DocumentState
+    is_sample: bool
+    valid_until: date | None
+    issued_at: datetime
+    sealed_digest: bytes
+    sealed_by: SealedBy
+    superseded_by: str | None
+    holder: bytes | None = field(repr=False)
+    archived: tuple[tuple[datetime, bytes], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """One issued thing with an id, an issuer, a type, a number, a validity and a state.
 
@@ -182,6 +224,7 @@ class Document:
     refusal_kind: str | None = None
     attempts: int = 0
     authorised_by: str | None = None
+    sealed_by: SealedBy | None = None
 
     @property
     def source_key(self) -> str:
@@ -208,7 +251,11 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """What anyone may know about a document whose sealed file was released. ``holder`` is masked."""
+    """What anyone may know about a document whose sealed file was released. ``holder`` is masked.
+
+    ``seal`` is what its seal is worth by what has become of the keys in ``sealed_by``, and ``doubted_since``
+    from when one of them is not believed; whoever reads the register fills them in.
+    """
 
     id: str
     type: str
@@ -226,6 +273,9 @@ class Release:
     state_reason: str | None
     superseded_by: str | None
     sealed_digest: bytes
+    sealed_by: SealedBy | None = None
+    seal: SealStanding = SealStanding.GOOD
+    doubted_since: datetime | None = None
 
 
 def _check_text(field: str, text: str) -> None:

@@ -33,9 +33,16 @@ from functools import cache
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from signing.check import Expected, check_sealed
-from signing.cms import SCHEMES, Scheme, signed_attributes, signed_data, size_of_signed_data
+from signing.cms import (
+    SCHEMES,
+    Scheme,
+    signed_attributes,
+    signed_data,
+    size_of_signed_data,
+    stated_time,
+)
 from signing.errors import SealNotReleased
-from signing.model import StampPlace
+from signing.model import SealedBy, StampPlace
 from signing.pages.inspector import PageInspector, inspector
 from signing.placement import at_named_place, find_place
 from signing.ports import Evidence, SealingIdentity, TimeStamper
@@ -75,6 +82,7 @@ class SealedPdf:
     rectangle: tuple[float, float, float, float]
     form: StampForm
     page_added: bool
+    sealed_by: SealedBy
 
 
 def seal_pdf(
@@ -178,6 +186,7 @@ def seal_pdf(
             evidence=proof,
         ),
     )
+    time = stated_time(token)
     return SealedPdf(
         digest=sealed_digest.digest(),
         size=size,
@@ -186,6 +195,7 @@ def seal_pdf(
         rectangle=placement.rectangle,
         form=placement.stamp.form,
         page_added=page_added,
+        sealed_by=SealedBy(hashlib.sha256(identity.certificate).digest(), time.unit, time.at),
     )
 
 

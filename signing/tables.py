@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 from typing import Any
@@ -17,6 +17,7 @@ from sqlalchemy import (
     Connection,
     Date,
     DateTime,
+    ForeignKey,
     Index,
     Integer,
     LargeBinary,
@@ -28,6 +29,7 @@ from sqlalchemy import (
     and_,
     any_,
     bindparam,
+    false,
     func,
     insert,
     or_,
@@ -36,6 +38,7 @@ from sqlalchemy import (
     update,
 )
 
+from signing.archive import ArchiveStamp
 from signing.model import (
     Document,
     DocumentFacts,
@@ -43,6 +46,8 @@ from signing.model import (
     Holder,
     HolderKind,
     Release,
+    SealedBy,
+    SealRecord,
     StampPlace,
     StateReason,
 )
@@ -93,15 +98,38 @@ documents = Table(
     Column("attempts", Integer, nullable=False),
     Column("retry_at", DateTime(timezone=True)),
     Column("authorised_by", String(64)),
+    Column("seal_certificate", LargeBinary(32)),
+    Column("unit_certificate", LargeBinary(32)),
+    Column("stamped_at", DateTime(timezone=True)),
     UniqueConstraint("client_id", "idempotency_key", name="uq_documents_client_idempotency_key"),
     Index("ix_documents_sealed_digest", "sealed_digest"),
     Index("ix_documents_agency_id_status_index", "agency_id", "status_index"),
     Index("ix_documents_holder_fingerprint_status_index", "holder_fingerprint", "status_index"),
+    Index("ix_documents_seal_certificate_status_index", "seal_certificate", "status_index"),
+    Index("ix_documents_unit_certificate_status_index", "unit_certificate", "status_index"),
     # Pending documents only, written out so that a planner sees it. Over all states it would tempt a planner
     # without statistics to find released documents by their state, which is nearly every document.
     Index(
         "ix_documents_pending", "lease_until", sqlite_where=text(_PENDING), postgresql_where=text(_PENDING)
     ),
+)
+
+archive_stamps = Table(
+    "archive_stamps",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("token", LargeBinary, nullable=False),
+    Column("stamped_at", DateTime(timezone=True), nullable=False),
+    Column("unit_certificate", LargeBinary(32), nullable=False),
+)
+"""Time-stamps over hash trees of sealed files (RFC 4998): one for thousands of documents."""
+
+archived_documents = Table(
+    "archived_documents",
+    metadata,
+    Column("status_index", BigInteger, ForeignKey("documents.status_index"), primary_key=True),
+    Column("stamp_id", String(32), ForeignKey("archive_stamps.id"), primary_key=True),
+    Column("path", LargeBinary, nullable=False),
 )
 
 # Prepared once: building a statement costs as much as running it, and look-ups are the busiest query.
@@ -123,6 +151,9 @@ _RELEASE = select(
     _column.state_reason,
     _column.superseded_by,
     _column.sealed_digest,
+    _column.seal_certificate,
+    _column.unit_certificate,
+    _column.stamped_at,
 ).where(
     _column.state.in_(
         [DocumentState.ISSUED.value, DocumentState.SUPERSEDED.value, DocumentState.REVOKED.value]
@@ -191,6 +222,7 @@ class DocumentTable:
         sealed_digest: bytes,
         sealed_size: int,
         receipt: bytes,
+        sealed_by: SealedBy,
     ) -> bool:
         """Commit the outcome. False when another worker took the job over: then this result is void."""
         return self._conclude(
@@ -201,6 +233,9 @@ class DocumentTable:
             sealed_digest=sealed_digest,
             sealed_size=sealed_size,
             receipt=receipt,
+            seal_certificate=sealed_by.certificate,
+            unit_certificate=sealed_by.unit,
+            stamped_at=sealed_by.stamped_at,
         )
 
     def refuse(self, document_id: str, *, lease_token: str, kind: str, refusal: str, at: datetime) -> bool:
@@ -291,6 +326,85 @@ class DocumentTable:
         )
         return [_document(row) for row in rows]
 
+    def resting_on(
+        self,
+        *,
+        seals: Sequence[bytes] = (),
+        units: Sequence[bytes] = (),
+        in_force: bool = False,
+        after: int,
+        limit: int,
+    ) -> list[SealRecord]:
+        """Released documents behind status index ``after`` that were sealed under one of the certificates
+        ``seals``, or stamped under one of ``units`` (SHA-256 each), oldest first; with ``in_force`` only
+        those in state issued.
+        """
+        stand_on = [documents.c.seal_certificate.in_(seals)] if seals else []
+        stand_on += [documents.c.unit_certificate.in_(units)] if units else []
+        state = documents.c.state
+        rows = self._tx.execute(
+            select(*_SEAL_RECORD)
+            .where(
+                or_(false(), *stand_on),
+                documents.c.status_index > after,
+                state == DocumentState.ISSUED.value if in_force else state != DocumentState.PENDING.value,
+            )
+            .order_by(documents.c.status_index)
+            .limit(limit)
+        ).all()
+        archived = self._archived([row.status_index for row in rows])
+        return [_seal_record(row, archived.get(row.status_index, ())) for row in rows]
+
+    def archived(self, document_id: str) -> tuple[tuple[datetime, bytes], ...]:
+        """When a document was stamped again, and under which certificates."""
+        index = self._tx.scalar(select(documents.c.status_index).where(documents.c.id == document_id))
+        return () if index is None else self._archived([index]).get(index, ())
+
+    def _archived(self, indexes: Sequence[int]) -> dict[int, tuple[tuple[datetime, bytes], ...]]:
+        found: dict[int, tuple[tuple[datetime, bytes], ...]] = {}
+        if not indexes:
+            return found
+        rows = self._tx.execute(
+            select(
+                archived_documents.c.status_index,
+                archive_stamps.c.stamped_at,
+                archive_stamps.c.unit_certificate,
+            )
+            .join_from(archived_documents, archive_stamps)
+            .where(archived_documents.c.status_index.in_(indexes))
+            .order_by(archive_stamps.c.stamped_at)
+        )
+        for index, at, unit in rows:
+            found[index] = (*found.get(index, ()), (_aware(at), bytes(unit)))
+        return found
+
+    def archive(self, stamp: ArchiveStamp, paths: Mapping[int, bytes]) -> None:
+        """Keep a time-stamp over many documents: ``paths`` lead from each to it, by status index.
+
+        Raises ``sqlalchemy.exc.IntegrityError`` when this very stamp is kept already.
+        """
+        self._tx.execute(
+            insert(archive_stamps).values(
+                id=stamp.id, token=stamp.token, stamped_at=stamp.at, unit_certificate=stamp.unit
+            )
+        )
+        self._tx.execute(
+            insert(archived_documents),
+            [{"status_index": index, "stamp_id": stamp.id, "path": path} for index, path in paths.items()],
+        )
+
+    def evidence_of(self, document_id: str) -> list[tuple[bytes, bytes]]:
+        """The token and the path to it of every time a document was stamped again, oldest first."""
+        rows = self._tx.execute(
+            select(archive_stamps.c.token, archived_documents.c.path)
+            .select_from(documents)
+            .join(archived_documents, archived_documents.c.status_index == documents.c.status_index)
+            .join(archive_stamps, archive_stamps.c.id == archived_documents.c.stamp_id)
+            .where(documents.c.id == document_id)
+            .order_by(archive_stamps.c.stamped_at)
+        )
+        return [(bytes(token), bytes(path)) for token, path in rows]
+
     def page(
         self,
         agency_id: str,
@@ -366,6 +480,46 @@ def _values(document: Document) -> dict[str, Any]:
     }
 
 
+_SEAL_RECORD = (
+    _column.status_index,
+    _column.id,
+    _column.agency_id,
+    _column.type,
+    _column.number,
+    _column.state,
+    _column.is_sample,
+    _column.valid_until,
+    _column.issued_at,
+    _column.sealed_digest,
+    _column.seal_certificate,
+    _column.unit_certificate,
+    _column.stamped_at,
+    _column.superseded_by,
+    _column.holder_fingerprint,
+)
+
+
+def _seal_record(row: Any, archived: tuple[tuple[datetime, bytes], ...]) -> SealRecord:
+    sealed_by = _sealed_by(row.seal_certificate, row.unit_certificate, row.stamped_at)
+    assert sealed_by is not None
+    return SealRecord(
+        cursor=row.status_index,
+        id=row.id,
+        agency_id=row.agency_id,
+        type=row.type,
+        number=row.number,
+        state=DocumentState(row.state),
+        is_sample=row.is_sample,
+        valid_until=row.valid_until,
+        issued_at=_aware(row.issued_at),
+        sealed_digest=bytes(row.sealed_digest),
+        sealed_by=sealed_by,
+        superseded_by=row.superseded_by,
+        holder=row.holder_fingerprint,
+        archived=archived,
+    )
+
+
 def _document(row: Row[Any]) -> Document:
     return Document(
         id=row.id,
@@ -403,7 +557,14 @@ def _document(row: Row[Any]) -> Document:
         refusal_kind=row.refusal_kind,
         attempts=row.attempts,
         authorised_by=row.authorised_by,
+        sealed_by=_sealed_by(row.seal_certificate, row.unit_certificate, row.stamped_at),
     )
+
+
+def _sealed_by(certificate: bytes | None, unit: bytes | None, stamped_at: datetime | None) -> SealedBy | None:
+    if certificate is None or unit is None or stamped_at is None:
+        return None
+    return SealedBy(bytes(certificate), bytes(unit), _aware(stamped_at))
 
 
 def _holder(row: Row[Any]) -> Holder | None:
@@ -413,7 +574,7 @@ def _holder(row: Row[Any]) -> Holder | None:
 
 
 def _release(row: Sequence[Any]) -> Release:
-    # By position: looking sixteen columns up by name costs more than the query.
+    # By position: looking nineteen columns up by name costs more than the query.
     return Release(
         id=row[0],
         type=row[1],
@@ -431,6 +592,7 @@ def _release(row: Sequence[Any]) -> Release:
         state_reason=row[13],
         superseded_by=row[14],
         sealed_digest=row[15],
+        sealed_by=_sealed_by(row[16], row[17], row[18]),
     )
 
 

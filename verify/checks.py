@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from ca.doubts import SealStanding
 from ca.trust import CertifiedUse, PathStatus, check_path
 from signing.errors import ReceiptNotAuthentic
 from signing.model import Release
@@ -78,6 +79,37 @@ def state_of_record(record: Release) -> Finding:
     return undecided(
         "state", Outcome.CANNOT_SAY, Reason.RECORDS_UNAVAILABLE, f"unknown state {record.state!r}"
     )
+
+
+def seal_of_record(record: Release) -> Finding | None:
+    """What has become of the key that sealed the document; None where there is nothing to say.
+
+    A document that left force needs no second reason, least of all one that hides what replaced it.
+    """
+    if record.state != "issued":
+        return None
+    match record.seal:
+        case SealStanding.PROVEN:
+            return passed("seal-key", Reason.SEALED_BEFORE_LOSS, "sealed, provably, before its key was lost")
+        case SealStanding.UNPROVEN:
+            return not_done("trusted-time", Reason.TIME_NOT_PROVEN, "its time-stamp is not believed any more")
+        case SealStanding.HELD:
+            return undecided(
+                "seal-key",
+                Outcome.CANNOT_SAY,
+                Reason.SEAL_KEY_ON_HOLD,
+                "a key that it stands on is suspended while its loss is looked into",
+                record.doubted_since,
+            )
+        case SealStanding.LOST:
+            return failed(
+                "seal-key",
+                Outcome.REVOKED,
+                Reason.SEAL_KEY_LOST,
+                "a key that it stands on was lost, and nothing proves that it was sealed before",
+                record.doubted_since,
+            )
+    return None
 
 
 def validity_of(document: Release | Receipt, now: datetime) -> Finding:

@@ -1,9 +1,9 @@
 """The register's verdict as JSON, fast: the answer to ``GET /v1/verifications/{id}``.
 
-Beside the document and the times, what such a verdict says depends on four facts: the state, whether the
-validity ends at all and is over, and whether it is a sample. So that part is encoded once for each
-combination, by the code that encodes every verdict, and each answer adds the document and the times as they
-were just read.
+Beside the document and the times, what such a verdict says depends on five facts: the state, whether the
+validity ends at all and is over, whether it is a sample, and what became of the key that sealed it. So that
+part is encoded once for each combination, by the code that encodes every verdict, and each answer adds the
+document and the times as they were just read.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from verify.verdict import Outcome, Verdict, end_of_day, is_past
 
 _encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _OF_THIS_DOCUMENT: Final = ("checked_at", "since", "document")
-_Shape = tuple[str, bool, bool, bool]
+_Shape = tuple[str, bool, bool, bool, str]
 
 
 class RecordAnswers:
@@ -33,7 +33,7 @@ class RecordAnswers:
     def __call__(self, record: Release) -> bytes:
         now = self._clock()
         past = is_past(record.valid_until, now)
-        shape = (record.state, record.valid_until is None, past, record.is_sample)
+        shape = (record.state, record.valid_until is None, past, record.is_sample, record.seal)
         known = self._rests.get(shape)
         if known is None:
             known = self._rests[shape] = self._rest(record)
@@ -53,6 +53,8 @@ class RecordAnswers:
 
 def _since(record: Release, outcome: Outcome) -> datetime | None:
     match outcome:
+        case Outcome.REVOKED | Outcome.CANNOT_SAY if record.state == "issued":
+            return record.doubted_since
         case Outcome.SUPERSEDED | Outcome.REVOKED:
             return record.state_changed_at
         case Outcome.EXPIRED if record.valid_until is not None:

@@ -33,14 +33,24 @@ from pyhanko_certvalidator.ltv.poe import POEManager
 from pyhanko_certvalidator.ltv.types import ValidationTimingInfo
 from pyhanko_certvalidator.util import get_pyca_cryptography_hash
 
-from verify.evidence import revoked_since
+from verify.evidence import Loss, losses
 from verify.examined import Examined, words
-from verify.judging import EVIDENCE_ONLY, SIGNATURES_ONLY, evidence_in, specification_for
+from verify.judging import (
+    EVIDENCE_ONLY,
+    SIGNATURES_ONLY,
+    evidence_in,
+    is_void,
+    issuers_of,
+    named,
+    specification_for,
+)
 from verify.meanings import UNTRUSTED, meaning_of
 from verify.opened import OpenedFile
 from verify.structure import ByteRangeInvalid, signed_span
 from verify.trust import TrustStore
 from verify.verdict import (
+    Check,
+    CheckResult,
     Outcome,
     Reason,
     SignatureKind,
@@ -205,7 +215,20 @@ class Examination:
         signature = examined.signature
         try:
             knowledge, crls, responses = evidence_in(self._opened.reader, signature, self._trust)
-            result = asyncio.run(self._ades(examined, specification_for(knowledge, self._trust)))
+            tokens = list(generic_cms.extract_tst_data_iter(signature.signer_info, signed=False))
+            void = any(is_void(token, knowledge, crls=crls, ocsp_responses=responses) for token in tokens)
+            archive_is_void = any(
+                is_void(stamp.signed_data, knowledge, crls=crls, ocsp_responses=responses)
+                for stamp in self._opened.reader.embedded_timestamp_signatures
+            )
+            result = asyncio.run(
+                self._ades(
+                    examined,
+                    specification_for(knowledge, self._trust),
+                    is_stamped=bool(tokens) and not void,
+                    is_archived=not void and not archive_is_void,
+                )
+            )
         except Exception as cause:  # noqa: BLE001 - damaged evidence raises anything; the file itself is intact
             examined.problem(
                 "certificate-path",
@@ -215,6 +238,10 @@ class Examination:
                 indication=getattr(cause, "ades_subindication", None) or AdESIndeterminate.GENERIC,
             )
             return
+        if void:
+            examined.checks.append(
+                Check("time-stamp", CheckResult.UNDECIDED, "its unit's key was lost: judged as of now")
+            )
         indication = result.ades_subindic
         if isinstance(indication, AdESPassed):
             path = getattr(result.api_status, "validation_path", None) or ()
@@ -222,24 +249,27 @@ class Examination:
             chain = [
                 entry for entry in (signature.signer_cert, *path) if isinstance(entry, asn1_x509.Certificate)
             ]
-            since = revoked_since(
-                ((entry.issuer.dump(), entry.serial_number) for entry in chain),
-                crls=crls,
-                ocsp_responses=responses,
-            )
-            if since is not None and since <= (examined.signed_at or self._now):
-                examined.problem(
-                    "revocation",
-                    Outcome.REVOKED,
-                    Reason.CERTIFICATE_REVOKED,
-                    f"the key was not to be trusted from {since.isoformat()}",
-                    indication=AdESIndeterminate.REVOKED_NO_POE,
-                )
+            against = [
+                loss
+                for loss in losses(map(named, chain), crls=crls, ocsp_responses=responses)
+                if loss.since <= (examined.signed_at or self._now)
+                or (loss.is_compromise and examined.kind is SignatureKind.TIMESTAMP)
+            ]
+            if against:
+                self._revoked(examined, against)
                 return
             examined.ok("certificate-path", "EN 319 102-1: passed")
             return
         found_path = getattr(result.api_status, "validation_path", None) is not None
         outcome, reason = meaning_of(indication, found_path=found_path)
+        if outcome is Outcome.REVOKED:
+            against = [
+                *losses([named(signature.signer_cert)], crls=crls, ocsp_responses=responses),
+                *losses(map(named, issuers_of(signature, knowledge)), crls=crls, ocsp_responses=responses),
+            ]
+            if against and all(loss.is_hold for loss in against):
+                self._revoked(examined, against)
+                return
         examined.problem(
             "certificate-path",
             outcome,
@@ -248,8 +278,32 @@ class Examination:
             indication=indication,
         )
 
+    def _revoked(self, examined: Examined, against: list[Loss]) -> None:
+        since = min(loss.since for loss in against)
+        if all(loss.is_hold for loss in against):
+            examined.problem(
+                "revocation",
+                Outcome.CANNOT_SAY,
+                Reason.CERTIFICATE_ON_HOLD,
+                f"on hold since {since.isoformat()}",
+                indication=AdESIndeterminate.TRY_LATER,
+            )
+            return
+        examined.problem(
+            "revocation",
+            Outcome.REVOKED,
+            Reason.CERTIFICATE_REVOKED,
+            f"the key was not to be trusted from {since.isoformat()}",
+            indication=AdESIndeterminate.REVOKED_NO_POE,
+        )
+
     async def _ades(
-        self, examined: Examined, specification: PdfSignatureValidationSpec
+        self,
+        examined: Examined,
+        specification: PdfSignatureValidationSpec,
+        *,
+        is_stamped: bool,
+        is_archived: bool,
     ) -> AdESBasicValidationResult[Any]:
         signature = examined.signature
         inner = specification.signature_validation_spec
@@ -267,8 +321,8 @@ class Examination:
                 )
             return stamped
         result: AdESBasicValidationResult[Any]
-        if next(generic_cms.extract_tst_data_iter(signature.signer_info, signed=False), None) is None:
-            # Clause 5.3: without a time stamp nothing is known to have existed before now.
+        if not is_stamped:
+            # Clause 5.3: without a time stamp that proves something nothing is known to have existed before.
             result = await ades_basic_validation(
                 signature.signed_data,
                 inner,
@@ -288,7 +342,7 @@ class Examination:
                 status_cls=PdfSignatureStatus,
             )
         indication = result.ades_subindic
-        if isinstance(indication, AdESIndeterminate) and indication not in UNTRUSTED:
+        if is_archived and isinstance(indication, AdESIndeterminate) and indication not in UNTRUSTED:
             # Archived signatures outlive their certificates: try the proofs of existence in the file.
             archived = await ades_lta_validation(signature, specification, timing_info=self._timing)
             if isinstance(archived.ades_subindic, AdESPassed):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from asn1crypto import cms as asn1_cms
 from asn1crypto import crl as asn1_crl
 from asn1crypto import ocsp as asn1_ocsp
 from asn1crypto import x509 as asn1_x509
@@ -46,6 +47,7 @@ from pyhanko_certvalidator.policy_decl import (
 from pyhanko_certvalidator.registry import SimpleTrustManager
 from pyhanko_certvalidator.revinfo.archival import CRLContainer, OCSPContainer
 
+from verify.evidence import losses
 from verify.trust import TrustStore
 
 SIGNATURES_ONLY = StandardDiffPolicy(
@@ -128,6 +130,60 @@ def evidence_in(
         ],
     )
     return knowledge, crls, responses
+
+
+def named(certificate: asn1_x509.Certificate) -> tuple[bytes, int]:
+    """As :func:`verify.evidence.name_of`."""
+    return certificate.issuer.dump(), certificate.serial_number
+
+
+def is_void(
+    signed_data: asn1_cms.SignedData,
+    knowledge: LocalKnowledge,
+    *,
+    crls: list[bytes],
+    ocsp_responses: list[bytes],
+) -> bool:
+    """Whether a time-stamp token is of a unit whose key, or that of a CA above it, was ever lost. Then its
+    time proves nothing, however early it is (RFC 3161 4).
+    """
+    embedded = [entry.chosen for entry in signed_data["certificates"] or () if entry.name == "certificate"]
+    known = [*embedded, *knowledge.known_certs]
+    path: list[tuple[bytes, int]] = []
+    for signer in signed_data["signer_infos"]:
+        if signer["sid"].name != "issuer_and_serial_number":
+            continue  # RFC 3161 2.4.2 wants ESSCertID, and every unit known to us names itself like this
+        unit = signer["sid"].chosen["issuer"].dump(), signer["sid"].chosen["serial_number"].native
+        path.append(unit)
+        path += [named(above) for entry in known if named(entry) == unit for above in _above(entry, known)]
+    return any(loss.is_compromise for loss in losses(path, crls=crls, ocsp_responses=ocsp_responses))
+
+
+def issuers_of(signature: EmbeddedPdfSignature, knowledge: LocalKnowledge) -> list[asn1_x509.Certificate]:
+    """Every known certificate that may stand above the signer's."""
+    return _above(signature.signer_cert, [*signature.other_embedded_certs, *knowledge.known_certs])
+
+
+def _above(
+    certificate: asn1_x509.Certificate, known: list[asn1_x509.Certificate]
+) -> list[asn1_x509.Certificate]:
+    """Candidates by name and, where both say it, by key: a CA that was renewed after a loss keeps its name.
+    One too many can make a verdict stricter, never milder.
+    """
+    links, found = [certificate], list[asn1_x509.Certificate]()
+    for link in links:
+        for candidate in known:
+            if candidate not in found and _may_have_issued(candidate, link):
+                found.append(candidate)
+                links.append(candidate)
+    return found
+
+
+def _may_have_issued(issuer: asn1_x509.Certificate, certificate: asn1_x509.Certificate) -> bool:
+    if issuer.subject.dump() != certificate.issuer.dump():
+        return False
+    its_key, named_key = issuer.key_identifier, certificate.authority_key_identifier
+    return its_key is None or named_key is None or its_key == named_key
 
 
 def _archived_in(signature: EmbeddedPdfSignature) -> Iterator[Any]:

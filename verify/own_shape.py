@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import BinaryIO, Final
 
@@ -21,6 +21,7 @@ from cryptography.x509.oid import NameOID
 
 from ca.trust import CertifiedUse, PathStatus, PathVerdict, StatusEvidence, check_path
 from verify import checks
+from verify.checks import Finding
 from verify.embedded import EmbeddedReceipt, embedded_receipt
 from verify.findings import PdfFindings
 from verify.seals import Seal, check_seal, check_timestamp, is_canonical, read_seal
@@ -46,6 +47,17 @@ class _Path:
     outcome: Outcome | None = None
     reason: Reason | None = None
     indication: tuple[Indication, SubIndication | None] = (Indication.TOTAL_PASSED, None)
+    status: PathStatus = PathStatus.GOOD
+    compromised_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """The paths of seal and unit, and whether the unit's time is to be believed."""
+
+    paths: tuple[_Path, ...]
+    time_is_proven: bool = True
+    notes: tuple[Finding, ...] = field(default=())
 
 
 def validate(file: BinaryIO, *, trust: TrustStore, now: datetime) -> PdfFindings | None:
@@ -69,18 +81,48 @@ def _validate(file: BinaryIO, trust: TrustStore, now: datetime) -> PdfFindings |
     certificates, evidence = _evidence(sealed.update, trust)
     if not is_canonical(sealed, token, certificates + trust.certificates + trust.anchors):
         return _altered(sealed, certificate, sealed_at)
-    # 5. The paths of both as they stood at that time, with the evidence in the file and at hand.
+    # 5. The paths of both, with the evidence in the file and at hand.
     own = tuple(_loaded(sealed.cms.certificates)) + tuple(_loaded(token.certificates)) + certificates
-    paths = _Paths(own + trust.certificates, trust.anchors, sealed_at, evidence)
-    seal_path = paths.check("seal-path", certificate, CertifiedUse.SEAL)
-    unit_path = paths.check("time-stamp-path", unit, CertifiedUse.TIMESTAMPING)
-    if seal_path.reason is Reason.ISSUER_NOT_TRUSTED and trust.foreign_anchors:
+    judged = _judge(
+        _Paths(own + trust.certificates, trust.anchors, evidence), certificate, unit, sealed_at, now
+    )
+    if judged.paths[0].reason is Reason.ISSUER_NOT_TRUSTED and trust.foreign_anchors:
         return None
     # 6. The receipt in it, and the source that the receipt was made for.
     found = embedded_receipt(
         sealed.receipt_digits, sealed.document_id, sealed.source_digest, trust=trust, now=now
     )
-    return _conclude(sealed, certificate, sealed_at, (seal_path, unit_path), found)
+    return _conclude(sealed, certificate, sealed_at, judged, found)
+
+
+def _judge(
+    paths: _Paths, certificate: x509.Certificate, unit: x509.Certificate, sealed_at: datetime, now: datetime
+) -> _Judged:
+    """Both paths as they stood at the time that the unit states, if it is to be believed.
+
+    Whoever has the key of a time-stamping unit, or of a CA above it, writes any time they like, also one long
+    before the theft. So once such a key is compromised none of its times proves anything (RFC 3161, 4), and
+    the seal is worth what its own key is worth now. While the unit is on hold, that is said only where it
+    makes no difference.
+    """
+    seal_path = paths.check("seal-path", certificate, CertifiedUse.SEAL, sealed_at)
+    unit_path = paths.check("time-stamp-path", unit, CertifiedUse.TIMESTAMPING, sealed_at)
+    is_void = unit_path.status is PathStatus.REVOKED or unit_path.compromised_at is not None
+    if is_void or unit_path.status is PathStatus.ON_HOLD:
+        seal_now = paths.check("seal-path", certificate, CertifiedUse.SEAL, now)
+        if is_void or seal_now.outcome is None:
+            if seal_now.status is PathStatus.REVOKED:
+                no_proof = (Indication.INDETERMINATE, SubIndication.REVOKED_NO_POE)
+                seal_now = replace(seal_now, indication=no_proof)
+            detail = f"the unit's time is not believed: {unit_path.check.detail}"
+            undecided = Check(unit_path.check.name, CheckResult.UNDECIDED, detail)
+            note = checks.not_done("trusted-time", Reason.TIME_NOT_PROVEN, "judged as of now")
+            return _Judged((seal_now, _Path(undecided)), False, (note,))
+    notes: tuple[Finding, ...] = ()
+    if seal_path.outcome is unit_path.outcome is None and seal_path.compromised_at is not None:
+        lost_at = seal_path.compromised_at.isoformat()
+        notes = (checks.passed("seal-key", Reason.SEALED_BEFORE_LOSS, f"lost at {lost_at}"),)
+    return _Judged((seal_path, unit_path), True, notes)
 
 
 def _altered(sealed: Seal, certificate: x509.Certificate, sealed_at: datetime) -> PdfFindings:
@@ -91,7 +133,7 @@ def _altered(sealed: Seal, certificate: x509.Certificate, sealed_at: datetime) -
         Reason.SIGNATURE_MALFORMED,
         (Indication.TOTAL_FAILED, SubIndication.FORMAT_FAILURE),
     )
-    return _conclude(sealed, certificate, sealed_at, (path,), EmbeddedReceipt(()))
+    return _conclude(sealed, certificate, sealed_at, _Judged((path,)), EmbeddedReceipt(()))
 
 
 def _evidence(update: bytes, trust: TrustStore) -> tuple[tuple[x509.Certificate, ...], StatusEvidence]:
@@ -123,27 +165,36 @@ def _loaded(encoded: tuple[bytes, ...]) -> Iterator[x509.Certificate]:
 
 @dataclass(frozen=True, slots=True)
 class _Paths:
-    """What paths are built from, and as of when they are judged."""
+    """What paths are built from."""
 
     certificates: tuple[x509.Certificate, ...]
     anchors: tuple[x509.Certificate, ...]
-    at: datetime
     evidence: StatusEvidence
 
-    def check(self, name: str, leaf: x509.Certificate, use: CertifiedUse) -> _Path:
+    def check(self, name: str, leaf: x509.Certificate, use: CertifiedUse, at: datetime) -> _Path:
         verdict = check_path(
             leaf,
             intermediates=self.certificates,
             anchors=self.anchors,
-            at=self.at,
+            at=at,
             use=use,
             evidence=self.evidence,
         )
+        lost_at = verdict.compromised_at
         if verdict.status is PathStatus.GOOD:
-            return _Path(Check(name, CheckResult.PASSED, f"as of {self.at.isoformat()}"))
+            later = f", compromised since {lost_at.isoformat()}" if lost_at is not None else ""
+            check = Check(name, CheckResult.PASSED, f"as of {at.isoformat()}{later}")
+            return _Path(check, compromised_at=lost_at)
         outcome, reason, indication, sub_indication = _MEANINGS[verdict.status]
         result = CheckResult.FAILED if indication is Indication.TOTAL_FAILED else CheckResult.UNDECIDED
-        return _Path(Check(name, result, _told(verdict)), outcome, reason, (indication, sub_indication))
+        return _Path(
+            Check(name, result, _told(verdict)),
+            outcome,
+            reason,
+            (indication, sub_indication),
+            verdict.status,
+            lost_at,
+        )
 
 
 def _told(verdict: PathVerdict) -> str:
@@ -182,6 +233,12 @@ _MEANINGS: Final = {
         Indication.TOTAL_FAILED,
         SubIndication.REVOKED,
     ),
+    PathStatus.ON_HOLD: (
+        Outcome.CANNOT_SAY,
+        Reason.CERTIFICATE_ON_HOLD,
+        Indication.INDETERMINATE,
+        SubIndication.TRY_LATER,
+    ),
     PathStatus.STATUS_UNKNOWN: (
         Outcome.CANNOT_SAY,
         Reason.EVIDENCE_MISSING,
@@ -195,10 +252,10 @@ def _conclude(
     sealed: Seal,
     certificate: x509.Certificate,
     sealed_at: datetime,
-    paths: tuple[_Path, ...],
+    judged: _Judged,
     receipt: EmbeddedReceipt,
 ) -> PdfFindings:
-    problem = next((path for path in paths if path.outcome is not None), None)
+    problem = next((path for path in judged.paths if path.outcome is not None), None)
     outcome = problem.outcome if problem is not None and problem.outcome is not None else Outcome.VALID
     indication, sub_indication = problem.indication if problem else (Indication.TOTAL_PASSED, None)
     covered = Check("byte-range", CheckResult.PASSED, f"all {sealed.size} bytes but the signature value")
@@ -211,14 +268,14 @@ def _conclude(
         indication=indication,
         sub_indication=sub_indication,
         reasons=(problem.reason,) if problem is not None and problem.reason is not None else (),
-        checks=(covered, value, stamped, *(path.check for path in paths)),
+        checks=(covered, value, stamped, *(path.check for path in judged.paths)),
         intact=True,
         unchanged=True,
         covers_whole_file=True,
         signer=_common_name(certificate.subject),
         issuer=_common_name(certificate.issuer),
         signed_at=sealed_at,
-        time_is_proven=problem is None,
+        time_is_proven=problem is None and judged.time_is_proven,
         signature_value=sealed.cms.signature,
         signed_digest=hashlib.sha256(sealed.cms.signed_encoded).digest(),
     )
@@ -229,7 +286,7 @@ def _conclude(
             "seal", outcome, problem.reason or Reason.EVIDENCE_MISSING, problem.check.detail
         )
     return PdfFindings(
-        findings=(seal, *receipt.findings),
+        findings=(seal, *judged.notes, *receipt.findings),
         signatures=(signature,),
         is_ours=problem is None,
         receipt=receipt.claims if problem is None else None,

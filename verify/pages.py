@@ -11,11 +11,11 @@ from signing.ids import grouped, parse_id
 from verify.facts import printed_claims, shown_facts
 from verify.verdict import Outcome, Verdict
 from verify.words import (
-    NEXT_STEPS,
     OUTCOMES,
     REASONS,
     TEXTS,
     Language,
+    said,
     shown_moment,
 )
 
@@ -68,21 +68,21 @@ class Pages:
 
     def verdict(self, verdict: Verdict, language: Language, *, path: str) -> HTMLResponse:
         """One outcome, what was issued, what to do, and the technical part folded away."""
-        headline, meaning = OUTCOMES[language][verdict.outcome]
+        words = said(verdict.outcome, verdict.reasons, language)
         status = 503 if verdict.outcome is Outcome.CANNOT_SAY and verdict.record is None else 200
         return self._page(
             "verdict.html",
             language,
             path,
             status,
-            title=headline,
+            title=words.headline,
             verdict=verdict,
-            headline=headline,
-            meaning=meaning,
+            headline=words.headline,
+            meaning=words.meaning,
             icon=_ICONS[verdict.outcome],
             rows=shown_facts(verdict, language),
             claims=printed_claims(verdict.record) if verdict.record else None,
-            steps=NEXT_STEPS[language][verdict.outcome],
+            steps=words.steps,
             reasons=[REASONS[language][reason] for reason in verdict.reasons],
             outcome_names=OUTCOMES[language],
             reason_words=REASONS[language],

@@ -14,17 +14,18 @@ from signing.model import Release
 from signing.receipt import Receipt
 from signing.types import DOCUMENT_TYPES, document_type_by_number
 from verify.verdict import CheckResult, SignatureFinding, Verdict
-from verify.words import OUTCOMES, REASONS
+from verify.words import LANGUAGES, REASONS, Language, said
 
 _TYPE_NAMES = {entry.code: {"id": entry.name_id, "en": entry.name_en} for entry in DOCUMENT_TYPES}
 _REASON_ENTRIES = {
     reason: {"code": reason.value, "id": REASONS["id"][reason], "en": REASONS["en"][reason]}
     for reason in REASONS["id"]
 }
-_MESSAGES = {
-    outcome: {"id": " ".join(OUTCOMES["id"][outcome]), "en": " ".join(OUTCOMES["en"][outcome])}
-    for outcome in OUTCOMES["id"]
-}
+
+
+def _sentence(verdict: Verdict, language: Language) -> str:
+    words = said(verdict.outcome, verdict.reasons, language)
+    return f"{words.headline} {words.meaning}"
 
 
 def verdict_json(verdict: Verdict) -> bytes:
@@ -39,7 +40,7 @@ def verdict_fields(verdict: Verdict) -> dict[str, Any]:
         "since": shown_moment(verdict.since),
         "document": record_fields(verdict.record) if verdict.record else None,
         "outcome": verdict.outcome.value,
-        "message": _MESSAGES[verdict.outcome],
+        "message": {language: _sentence(verdict, language) for language in LANGUAGES},
         "subject": verdict.subject.value,
         "indication": verdict.indication.value if verdict.indication else None,
         "sub_indication": verdict.sub_indication.value if verdict.sub_indication else None,

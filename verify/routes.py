@@ -205,7 +205,8 @@ def _add_pages(
 
 
 def _answer(verdict: Verdict) -> Response:
-    unanswered = verdict.outcome is Outcome.CANNOT_SAY and verdict.indication is None and not verdict.receipt
+    nothing_known = verdict.indication is None and verdict.receipt is None and verdict.record is None
+    unanswered = verdict.outcome is Outcome.CANNOT_SAY and nothing_known
     return Response(
         verdict_json(verdict),
         status_code=503 if unanswered else 200,

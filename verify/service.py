@@ -325,7 +325,9 @@ def _sha256(file: BinaryIO) -> bytes:
 
 
 def _of_record(record: Release, now: datetime) -> list[Finding]:
-    return [checks.state_of_record(record), checks.validity_of(record, now), checks.sample_of(record)]
+    seal = checks.seal_of_record(record)
+    found = [checks.state_of_record(record), checks.validity_of(record, now), checks.sample_of(record)]
+    return found if seal is None else [*found, seal]
 
 
 def _offline() -> Finding:

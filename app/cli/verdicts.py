@@ -36,11 +36,11 @@ def print_verdict(verdict: Verdict, language: Language) -> None:
     """Outcome, facts, reasons, and the checks in grey."""
     from verify.facts import shown_facts
     from verify.verdict import Reason, Subject
-    from verify.words import OUTCOMES, REASONS, TEXTS
+    from verify.words import OUTCOMES, REASONS, TEXTS, said
 
     texts, outcome = TEXTS[language], verdict.outcome
-    headline, meaning = OUTCOMES[language][outcome]
-    _headline(_MARKS.get(outcome, "✗"), headline, meaning, _COLOURS.get(outcome, "red"))
+    words = said(outcome, verdict.reasons, language)
+    _headline(_MARKS.get(outcome, "✗"), words.headline, words.meaning, _COLOURS.get(outcome, "red"))
     _block([(row.label, row.value) for row in shown_facts(verdict, language)], label_style="dim")
     _block([("•", REASONS[language][reason]) for reason in verdict.reasons], gap=1)
     if Reason.RECORDS_UNAVAILABLE in verdict.reasons and verdict.subject is not Subject.RECORD:

@@ -134,7 +134,7 @@ def test_a_hold_counts_until_newer_evidence_lifts_it(pki: Pki) -> None:
     on_hold = pki.revocation.answer_for(held)
     at = pki.clock()
     assert check(pki, at=at, evidence=StatusEvidence((on_hold,), (root,)), leaf=leaf).status is (
-        PathStatus.REVOKED
+        PathStatus.ON_HOLD
     )
     pki.clock.advance(timedelta(hours=1))
     lifted = pki.revocation.answer_for(pki.revocation.release(record.serial))

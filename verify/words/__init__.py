@@ -6,6 +6,8 @@ that every catalogue has every key and the same placeholders.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal, get_args
 
@@ -21,9 +23,29 @@ OUTCOMES: dict[Language, dict[Outcome, tuple[str, str]]] = {"id": id.OUTCOMES, "
 """Per outcome: the headline, and one sentence that says what it means."""
 NEXT_STEPS: dict[Language, dict[Outcome, tuple[str, ...]]] = {"id": id.NEXT_STEPS, "en": en.NEXT_STEPS}
 REASONS: dict[Language, dict[Reason, str]] = {"id": id.REASONS, "en": en.REASONS}
+IN_DOUBT: dict[Language, dict[Reason, tuple[str, tuple[str, ...]]]] = {"id": id.IN_DOUBT, "en": en.IN_DOUBT}
+"""What to say instead of the outcome's own sentence and steps where a lost key is the first reason."""
 STATE_REASONS: dict[Language, dict[str, str]] = {"id": id.STATE_REASONS, "en": en.STATE_REASONS}
 """By the codes of :class:`signing.model.StateReason`."""
 TEXTS: dict[Language, dict[str, str]] = {"id": id.TEXTS, "en": en.TEXTS}
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The headline, one sentence that says what it means, and what to do."""
+
+    headline: str
+    meaning: str
+    steps: tuple[str, ...]
+
+
+def said(outcome: Outcome, reasons: Sequence[Reason], language: Language) -> Said:
+    """A verdict in words. The first of ``reasons`` is the one that decides."""
+    headline, meaning = OUTCOMES[language][outcome]
+    steps = NEXT_STEPS[language][outcome]
+    if reasons and reasons[0] in IN_DOUBT[language]:
+        meaning, steps = IN_DOUBT[language][reasons[0]]
+    return Said(headline, meaning, steps)
 
 
 def choose_language(asked: str | None, accept_language: str | None) -> Language:

@@ -67,6 +67,23 @@ NEXT_STEPS: dict[Outcome, tuple[str, ...]] = {
     ),
 }
 
+IN_DOUBT: dict[Reason, tuple[str, tuple[str, ...]]] = {
+    Reason.SEAL_KEY_LOST: (
+        "The key that sealed this document was lost. Nobody can tell it from a forgery any more.",
+        (
+            "Do not accept this document, although its content may be right.",
+            "Ask the holder or the issuer for the document as it was sealed anew.",
+        ),
+    ),
+    Reason.SEAL_KEY_ON_HOLD: (
+        "The key that sealed this document is suspended while it is found out whether it was lost.",
+        (
+            "Neither accept nor reject it now. Check again in a few hours.",
+            "If it cannot wait, ask the issuer by a telephone number that you know already.",
+        ),
+    ),
+}
+
 REASONS: dict[Reason, str] = {
     Reason.RECORD_ISSUED: "The issuer's register lists it as in force.",
     Reason.RECORD_SUPERSEDED: "The issuer's register says that it was replaced.",
@@ -90,6 +107,10 @@ REASONS: dict[Reason, str] = {
     Reason.SIGNATURE_MALFORMED: "The signature is damaged or not in a standard form.",
     Reason.ISSUER_NOT_TRUSTED: "The signer's certificate does not come from an issuer that we trust.",
     Reason.CERTIFICATE_REVOKED: "The signer's certificate was revoked.",
+    Reason.CERTIFICATE_ON_HOLD: "The signer's certificate is suspended while something is looked into.",
+    Reason.SEAL_KEY_LOST: "The key of its seal was lost, and nothing proves that it was sealed before.",
+    Reason.SEAL_KEY_ON_HOLD: "The key of its seal is suspended while it is found out whether it was lost.",
+    Reason.SEALED_BEFORE_LOSS: "It was sealed, provably, before the time from which its key is in doubt.",
     Reason.CERTIFICATE_OUT_OF_DATE: "The signer's certificate was not in force at that time.",
     Reason.CERTIFICATE_UNFIT: "The certificate may not be used for this purpose.",
     Reason.EVIDENCE_MISSING: "Evidence about the certificate's status is incomplete.",
@@ -199,4 +220,5 @@ STATE_REASONS: dict[str, str] = {
     "court_decision": "A court's decision",
     "no_longer_valid": "Its conditions are no longer met",
     "replaced": "Replaced by a new document",
+    "sealed_anew": "Sealed anew because a key was lost; the content is the same",
 }

@@ -67,6 +67,23 @@ NEXT_STEPS: dict[Outcome, tuple[str, ...]] = {
     ),
 }
 
+IN_DOUBT: dict[Reason, tuple[str, tuple[str, ...]]] = {
+    Reason.SEAL_KEY_LOST: (
+        "Kunci penyegel dokumen ini hilang. Dokumen ini tidak dapat lagi dibedakan dari yang palsu.",
+        (
+            "Jangan terima dokumen ini, meskipun isinya mungkin benar.",
+            "Minta dokumen yang sudah disegel ulang dari pemegang atau penerbit.",
+        ),
+    ),
+    Reason.SEAL_KEY_ON_HOLD: (
+        "Kunci penyegel dokumen ini ditangguhkan sampai jelas apakah kunci itu hilang.",
+        (
+            "Jangan menerima atau menolaknya sekarang. Periksa lagi dalam beberapa jam.",
+            "Bila mendesak, hubungi penerbit melalui nomor telepon yang sudah Anda kenal.",
+        ),
+    ),
+}
+
 REASONS: dict[Reason, str] = {
     Reason.RECORD_ISSUED: "Tercatat pada penerbit sebagai dokumen yang berlaku.",
     Reason.RECORD_SUPERSEDED: "Penerbit mencatat bahwa dokumen ini sudah diganti.",
@@ -90,6 +107,10 @@ REASONS: dict[Reason, str] = {
     Reason.SIGNATURE_MALFORMED: "Tanda tangannya rusak atau tidak menurut bentuk baku.",
     Reason.ISSUER_NOT_TRUSTED: "Sertifikat penanda tangan bukan dari penerbit yang kami percaya.",
     Reason.CERTIFICATE_REVOKED: "Sertifikat penanda tangan sudah dicabut.",
+    Reason.CERTIFICATE_ON_HOLD: "Sertifikat penanda tangan ditangguhkan selama pemeriksaan.",
+    Reason.SEAL_KEY_LOST: "Kunci segelnya hilang, dan tidak ada bukti bahwa dokumen disegel sebelumnya.",
+    Reason.SEAL_KEY_ON_HOLD: "Kunci segelnya ditangguhkan sampai jelas apakah kunci itu hilang.",
+    Reason.SEALED_BEFORE_LOSS: "Terbukti disegel sebelum saat kuncinya mulai diragukan.",
     Reason.CERTIFICATE_OUT_OF_DATE: "Sertifikat penanda tangan tidak berlaku pada saat itu.",
     Reason.CERTIFICATE_UNFIT: "Sertifikatnya tidak boleh dipakai untuk keperluan ini.",
     Reason.EVIDENCE_MISSING: "Bukti status sertifikat tidak lengkap.",
@@ -199,4 +220,5 @@ STATE_REASONS: dict[str, str] = {
     "court_decision": "Putusan pengadilan",
     "no_longer_valid": "Syaratnya tidak terpenuhi lagi",
     "replaced": "Diganti dengan dokumen baru",
+    "sealed_anew": "Disegel ulang karena kunci hilang; isinya sama",
 }

@@ -65,6 +65,29 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("key_id"),
     )
+    op.create_table(
+        "archive_stamps",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("token", sa.LargeBinary(), nullable=False),
+        sa.Column("stamped_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("unit_certificate", sa.LargeBinary(length=32), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "archived_documents",
+        sa.Column("status_index", sa.BigInteger(), nullable=False),
+        sa.Column("stamp_id", sa.String(length=32), nullable=False),
+        sa.Column("path", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["stamp_id"],
+            ["archive_stamps.id"],
+        ),
+        sa.ForeignKeyConstraint(
+            ["status_index"],
+            ["documents.status_index"],
+        ),
+        sa.PrimaryKeyConstraint("status_index", "stamp_id"),
+    )
     with op.batch_alter_table("certificates", schema=None) as batch_op:
         batch_op.add_column(sa.Column("profile_version", sa.Integer(), server_default="1", nullable=False))
         batch_op.add_column(sa.Column("partition", sa.Integer(), server_default="0", nullable=False))
@@ -74,6 +97,17 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("delta", sa.LargeBinary(), nullable=True))
         batch_op.add_column(sa.Column("base", sa.Integer(), nullable=True))
         batch_op.create_index("crls_by_end", ["issuer", "next_update"], unique=False)
+
+    with op.batch_alter_table("documents", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("seal_certificate", sa.LargeBinary(length=32), nullable=True))
+        batch_op.add_column(sa.Column("unit_certificate", sa.LargeBinary(length=32), nullable=True))
+        batch_op.add_column(sa.Column("stamped_at", sa.DateTime(timezone=True), nullable=True))
+        batch_op.create_index(
+            "ix_documents_seal_certificate_status_index", ["seal_certificate", "status_index"], unique=False
+        )
+        batch_op.create_index(
+            "ix_documents_unit_certificate_status_index", ["unit_certificate", "status_index"], unique=False
+        )
 
     # ### end Alembic commands ###
 
