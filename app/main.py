@@ -13,10 +13,11 @@ from app.guards import BearerGuard
 from app.holders import holder_fingerprint
 from app.key_uses import KeyUseCounters
 from app.logs import configure_logging
-from app.mail import readings
+from app.mail import readings as mail_readings
 from app.office import office_pages
 from app.pages import add_verification
 from app.portals import add_provider
+from app.readings import expiry_readings, request_readings
 from app.settings import Settings
 from app.shell import new_application, serve_with_short_turns
 from app.signatories import build_signatories
@@ -58,7 +59,12 @@ def build_app(core: Core, *, closing: ExitStack) -> FastAPI:
             "time": core.tsa.require_ready,
         },
         closing=closing,
-        readings=lambda: [*clock_readings(core.clock_watch), *readings(core.outbox, core.clock)],
+        readings=(
+            lambda: clock_readings(core.clock_watch),
+            lambda: mail_readings(core.outbox, core.clock),
+            lambda: expiry_readings(core.expiries, core.clock),
+            lambda: request_readings(core.dual_control.list),
+        ),
         has_accounts=True,
     )
     core.keys.watch(KeyUseCounters(application.state.metrics.registry))

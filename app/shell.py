@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from typing import Final
 
@@ -116,7 +116,7 @@ def new_application(
     title: str,
     probes: Mapping[str, Probe],
     closing: ExitStack,
-    readings: Readings = tuple,
+    readings: Sequence[Readings] = (),
     has_accounts: bool = False,
 ) -> FastAPI:
     """An application that refuses, measures and answers for itself. ``closing`` is unwound when it stops.

@@ -6,8 +6,8 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
@@ -34,15 +34,17 @@ class Reading:
     name: str
     meaning: str
     value: float
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 Readings = Callable[[], Iterable[Reading]]
+"""A source of readings. Those of one name have the same labels."""
 
 
 class Metrics:
     """The counters of one process, and the readings that any process can take."""
 
-    def __init__(self, readings: Readings = tuple) -> None:
+    def __init__(self, readings: Sequence[Readings] = ()) -> None:
         self.registry = CollectorRegistry()
         self._readings = _Readings(readings)
         self.registry.register(self._readings)
@@ -75,7 +77,7 @@ class Metrics:
 
 
 class _Readings(Collector):
-    def __init__(self, readings: Readings) -> None:
+    def __init__(self, readings: Sequence[Readings]) -> None:
         self._readings = readings
 
     def describe(self) -> Iterable[Metric]:
@@ -84,12 +86,20 @@ class _Readings(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """What cannot be read is left out: the counters beside it are needed most when things fail."""
-        try:
-            taken = list(self._readings())
-        except Exception as cause:  # noqa: BLE001 - whatever it is, the answer goes without
-            log.warning("reading_failed", error=type(cause).__name__)
-            return ()
-        return [GaugeMetricFamily(reading.name, reading.meaning, reading.value) for reading in taken]
+        families: dict[str, GaugeMetricFamily] = {}
+        for source in self._readings:
+            try:
+                taken = list(source())
+            except Exception as cause:  # noqa: BLE001 - whatever it is, the answer goes without
+                log.warning("reading_failed", error=type(cause).__name__)
+                continue
+            for reading in taken:
+                family = families.get(reading.name)
+                if family is None:
+                    family = GaugeMetricFamily(reading.name, reading.meaning, labels=list(reading.labels))
+                    families[reading.name] = family
+                family.add_metric(list(reading.labels.values()), reading.value)
+        return list(families.values())
 
 
 class TelemetryMiddleware:

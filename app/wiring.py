@@ -22,6 +22,7 @@ from app.custody import (
 from app.database import Database
 from app.errors import DatabaseNotReady, NotInitialised
 from app.evidence import RegisterEvidence
+from app.expiries import Expiries
 from app.holders import AgencyReads
 from app.office import Office, build_office
 from app.policies import policy_from
@@ -70,6 +71,7 @@ class Core:
     files: ObjectFiles
     keys: KeyService
     envelope: Envelope
+    expiries: Expiries
     custodians: Custodians
     dual_control: DualControl
     vault: CustodyVault
@@ -156,6 +158,13 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
     )
     closing.callback(_close_keys, keys)
     envelope = Envelope(keys=keys, begin=database.begin, read=database.read, clock=clock, audit=audit)
+    expiries = Expiries(
+        read=database.read,
+        keys=keys,
+        envelope=envelope,
+        clock=clock,
+        data_key_life=timedelta(days=settings.keys.data_key_days),
+    )
     # 3. Certification and time.
     config = certification_config(settings)
     hierarchy = Hierarchy(begin=database.begin, keys=keys, clock=clock, audit=audit, config=config)
@@ -279,6 +288,7 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         files=files,
         keys=keys,
         envelope=envelope,
+        expiries=expiries,
         custodians=custodians,
         dual_control=dual_control,
         vault=vault,

@@ -5,7 +5,7 @@ Used by the public process: must not reach ``keys``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -241,6 +241,11 @@ class Certificates:
         found = self._latest(certificates.c.profile == profile.value, certificates.c.owner == owner)
         return next(iter(found), None)
 
+    def of_keys(self, key_ids: Sequence[str]) -> list[CertificateRecord]:
+        """Every certificate of these keys whatever its status."""
+        query = select(certificates).where(certificates.c.key_id.in_(key_ids))
+        return [_certificate(row) for row in self._connection.execute(query)]
+
     def of_profile(self, profile: ProfileName) -> list[CertificateRecord]:
         """Every certificate of a profile whatever its status, oldest first."""
         query = (
@@ -409,6 +414,22 @@ class Crls:
         return (
             self._connection.scalar(select(func.max(crls.c.number)).where(crls.c.issuer == scope.name)) or 0
         )
+
+    def newest_period(self, scope: ListScope) -> tuple[datetime, datetime] | None:
+        """thisUpdate and nextUpdate of the latest list; the list itself is not read."""
+        query = select(crls.c.this_update, crls.c.next_update).where(crls.c.issuer == scope.name)
+        row = self._connection.execute(query.order_by(crls.c.number.desc()).limit(1)).one_or_none()
+        return None if row is None else (_aware(row.this_update), _aware(row.next_update))
+
+    def first_since(self, scope: ListScope, moment: datetime) -> datetime | None:
+        """thisUpdate of the first list from ``moment`` on."""
+        query = select(func.min(crls.c.this_update)).where(
+            crls.c.issuer == scope.name,
+            crls.c.next_update > moment,  # true of all of them, and what the index knows
+            crls.c.this_update >= moment,
+        )
+        found = self._connection.scalar(query)
+        return None if found is None else _aware(found)
 
     def _first(
         self, scope: ListScope, condition: ColumnElement[bool], *order: ColumnElement[Any]

@@ -38,6 +38,7 @@ PACKAGES: Final = {
     "pdftotext": "poppler-utils",
     "pkcs11-tool": "opensc",
     "postgres": "postgresql",
+    "promtool": "prometheus",
     "psql": "postgresql",
     "qpdf": "qpdf",
     "softhsm2-util": "softhsm2",
