@@ -26,7 +26,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.errors import AuthenticationInsufficient, CredentialsMissing
 from app.faults import FaultPages, wants_page
 from app.logs import places
-from app.problems import INTERNAL, METHOD, NOT_FOUND, PROBLEMS, UNREADABLE, VALIDATION, Problem, problem_of
+from app.problems import (
+    CUSTODY,
+    INTERNAL,
+    METHOD,
+    NOT_FOUND,
+    PROBLEMS,
+    UNREADABLE,
+    VALIDATION,
+    Problem,
+    problem_of,
+)
 from identity.agencies.errors import DpopNonceNeeded, ProofNonceNeeded, ProofNotAccepted
 from identity.errors import AccessTokenError, ClientNotAuthenticated, OAuthError, TooManyAttempts
 from identity.jwks import FAPI_ALGORITHMS
@@ -92,7 +102,7 @@ def install(application: FastAPI, *, public_url: str, has_accounts: bool) -> Non
 
     @application.get("/problems/{slug}", include_in_schema=False, response_class=PlainTextResponse)
     def describe_problem(slug: str) -> Response:
-        for problem in (*PROBLEMS.values(), METHOD, VALIDATION):
+        for problem in (*PROBLEMS.values(), *CUSTODY.values(), METHOD, VALIDATION):
             if problem.slug == slug:
                 return PlainTextResponse(f"{problem.judul}\n{problem.title}\n\nHTTP {problem.status}\n")
         raise HTTPException(404)
@@ -215,7 +225,7 @@ def _challenge(error: Exception) -> str | None:
         case ProofNotAccepted():
             challenge = f'{_DPOP}, error="invalid_dpop_proof", {_described(error)}'
         case TokenScopeMissing():
-            challenge = f'{bearer}, error="insufficient_scope", scope="openid", {_DPOP}'
+            challenge = f'{bearer}, error="insufficient_scope", scope="{error.scope}", {_DPOP}'
         case AuthenticationInsufficient():
             wanted = f'acr_values="{error.acr}", max_age="{int(error.max_age.total_seconds())}"'
             reason = f'error="insufficient_user_authentication", {_described(error)}, {wanted}'

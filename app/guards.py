@@ -12,7 +12,7 @@ from app.signatories import Signatories
 from identity.access import AccessClaims
 from signing.ports import Caller
 
-_SAFE: Final = frozenset({"GET", "HEAD"})
+SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
 
 PUBLIC_ROUTES: Final = frozenset(
     {
@@ -96,7 +96,7 @@ class BearerGuard:
             raise CredentialsMissing
         claims = self._callers.gate.accept(presented)
         if claims.authentication is not None and self._signatories is not None:
-            return self._signatories.caller(claims, acts=request.method not in _SAFE)
+            return self._signatories.caller(claims, acts=request.method not in SAFE_METHODS)
         principal = self._callers.agencies.principal(claims)
         return Caller(
             client_id=principal.client.id,

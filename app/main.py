@@ -11,6 +11,7 @@ from app.citizens import build_shell, citizen_pages
 from app.custody import token_store
 from app.guards import BearerGuard
 from app.holders import holder_fingerprint
+from app.key_callers import build_key_guard
 from app.key_uses import KeyUseCounters
 from app.logs import configure_logging
 from app.mail import readings as mail_readings
@@ -26,6 +27,7 @@ from app.wiring import Core, build_core
 from ca.routes import router as ca_routes
 from identity.provider.pages import flow_finder
 from identity.routes import router as identity_routes
+from keys.routes import router as key_routes
 from signing.routes import router as signing_routes
 
 
@@ -99,6 +101,14 @@ def build_app(core: Core, *, closing: ExitStack) -> FastAPI:
     )
     application.include_router(
         ca_routes(core.revocation, core.tsa, read=core.database.read, clock=core.clock)
+    )
+    application.include_router(
+        key_routes(
+            keys=core.keys,
+            control=core.dual_control,
+            custodians=core.custodians,
+            guard=build_key_guard(core),
+        )
     )
     application.include_router(citizen_pages(shell, core.citizens, clock=core.clock))
     for pages in office_pages(shell, core):

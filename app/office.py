@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
 
+from app.approving.pages import Approving
+from app.approving.pages import router as approving_pages
 from app.audit import Audit
 from app.citizens import Citizens
 from app.clock import Clock
@@ -145,4 +147,17 @@ def office_pages(shell: Shell, core: Core) -> Iterator[APIRouter]:
         administrators=duty(Role.AGENCY_ADMINISTRATOR),
         auditors=duty(Role.AUDITOR),
         clock=core.clock,
+    )
+    yield approving_pages(
+        shell,
+        Approving(
+            control=core.dual_control,
+            register=core.custodians,
+            keys=core.keys,
+            factors=citizens.factors,
+            people=citizens.people,
+            operators=office.operators,
+            custodians=duty(Role.KEY_CUSTODIAN),
+            auditors=duty(Role.AUDITOR),
+        ),
     )

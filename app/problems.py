@@ -385,7 +385,39 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
 
 # Named, not imported: the public process maps its errors with this table and must not load `keys`.
 CUSTODY_ROOT: Final = "keys.errors.KeyCustodyError"
-"""Whatever custody raises is on our side: nobody outside names a key."""
+"""Whatever custody raises is on our side, but for what custodians are refused."""
+
+_KEY_REQUEST = Problem(
+    409, "key-request-state", "The request does not allow this now", "Permintaan tidak mengizinkan ini"
+)
+_CUSTODIANS = Problem(
+    422, "custodian-invalid", "This cannot be a custodian's entry", "Data pemegang kunci tidak dapat dipakai"
+)
+CUSTODY: Final[Mapping[str, Problem]] = {
+    "RequestUnknown": Problem(
+        404, "key-request-unknown", "There is no such request", "Permintaan ini tidak ada"
+    ),
+    "RequestInvalid": Problem(
+        422, "key-request-invalid", "The request lacks or has too much", "Permintaan kurang atau berlebih"
+    ),
+    "RequestNotOpen": _KEY_REQUEST,
+    "RequestExpired": _KEY_REQUEST,
+    "NotApproved": _KEY_REQUEST,
+    "RequestAltered": Problem(
+        409, "key-request-void", "The request was altered and is void", "Permintaan diubah dan batal"
+    ),
+    "CustodianUnknown": Problem(
+        403, "custodian-unknown", "You are not in the register", "Anda tidak tercantum sebagai pemegang kunci"
+    ),
+    "RequesterDecides": _DUTIES,
+    "DecidedBefore": _KEY_REQUEST,
+    "ProofRefused": Problem(
+        422, "proof-refused", "The signature does not prove this", "Tanda tangan tidak membuktikan ini"
+    ),
+    "CustodiansChangeRefused": _CUSTODIANS,
+    "CustodianKeyRefused": _CUSTODIANS,
+}
+"""Leaves of ``keys.errors`` that people outside meet, by name."""
 
 
 def problem_of(error: Exception) -> Problem:
@@ -393,6 +425,8 @@ def problem_of(error: Exception) -> Problem:
     for kind in type(error).__mro__:
         if kind in PROBLEMS:
             return PROBLEMS[kind]
+        if kind.__module__ == "keys.errors" and kind.__name__ in CUSTODY:
+            return CUSTODY[kind.__name__]
         if f"{kind.__module__}.{kind.__qualname__}" == CUSTODY_ROOT:
             return UNAVAILABLE
     return INTERNAL

@@ -6,12 +6,12 @@ the portal acts with the person's token. A seal in somebody's name wants that so
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from app.clock import Clock
-from app.errors import AuthenticationInsufficient
-from identity.access import AccessClaims, Authentication
+from app.freshness import require_fresh
+from identity.access import AccessClaims
 from identity.agencies.model import covered
 from identity.agencies.service import Agencies
 from identity.login.model import Acr
@@ -70,7 +70,7 @@ class Signatories:
         self._operators.require(grant.person_id, Role.SIGNATORY, portal.agency_id)
         # 3. How strongly and how lately they proved who they are.
         if acts:
-            self._require_fresh(claims.authentication)
+            require_fresh(claims.authentication, acr=self._acr, max_age=self._max_age, now=self._clock())
         agency = self._agencies.agency(portal.agency_id)
         return Caller(
             client_id=portal.id,
@@ -79,19 +79,6 @@ class Signatories:
             scopes=covered(claims.scopes & grant.scopes, portal.scopes),
             authorised_by=grant.person_id,
         )
-
-    def _require_fresh(self, shown: Authentication | None) -> None:
-        if shown is not None and self._reaches(shown.acr):
-            age = self._clock() - datetime.fromtimestamp(shown.auth_time, UTC)
-            if age <= self._max_age:
-                return
-        raise AuthenticationInsufficient(acr=self._acr.value, max_age=self._max_age)
-
-    def _reaches(self, acr: str) -> bool:
-        try:
-            return Acr(acr).reaches(self._acr)
-        except ValueError:  # a value that an earlier release wrote
-            return False
 
 
 def build_signatories(core: Core) -> Signatories:

@@ -47,6 +47,7 @@ def run_once(core: Core) -> int:
             timedelta(days=core.settings.keys.data_key_days), actor=ACTOR
         ),
         "rewrap_data_keys": lambda: core.envelope.rewrap(actor=ACTOR),
+        "change_custodians": core.dual_control.change_custodians_due,
         "forget_mails": core.outbox.forget,
         "forget_lookups": core.office.lookups.discard_old,
         "forget_seen_tokens": core.callers.once.purge,

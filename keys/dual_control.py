@@ -7,6 +7,7 @@ else: the request in hand is the one that was signed.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
@@ -191,22 +192,13 @@ class DualControl:
         return register
 
     def change_custodians_due(self) -> int:
-        """Carry out every approved change of the register; how many. For upkeep, and right after a decision.
-
-        One that became impossible is noted as failed and raised last.
-        """
-        done, failure = 0, None
+        """Carry out every approved change of the register; how many. For upkeep, and after a decision."""
+        done = 0
         for request in self.ready(KeyAct.CUSTODIANS):
-            try:
+            # Another process was first, or it became impossible, which its outcome says.
+            with suppress(RequestNotOpen, CustodiansChangeRefused, CustodianKeyRefused):
                 self.change_custodians(request.id)
-            except RequestNotOpen:  # another process was first
-                continue
-            except (CustodiansChangeRefused, CustodianKeyRefused) as refused:
-                failure = refused
-            else:
                 done += 1
-        if failure is not None:
-            raise failure
         return done
 
     # --- looking -------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -100,6 +101,14 @@ class AuditTrail(Protocol):
     ) -> None:
         """Record that ``actor`` did ``action`` to ``subject``. ``facts`` hold no personal data."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class KeyCaller:
+    """A person behind a request to ``/v1/keys``; ``decides`` says whether they act as a custodian."""
+
+    person_id: str
+    decides: bool
 
 
 class RequestNews(Protocol):

@@ -107,4 +107,8 @@ class TokenGrantGone(AccessTokenError):
 
 
 class TokenScopeMissing(AccessTokenError):
-    """The access token lacks the scope ``openid`` that UserInfo asks for (OpenID Connect Core, 5.3)."""
+    """The access token lacks a ``scope``: ``openid`` for UserInfo (OpenID Connect Core, 5.3)."""
+
+    def __init__(self, words: str, *, scope: str = "openid") -> None:
+        super().__init__(words)
+        self.scope = scope

@@ -15,6 +15,8 @@ from identity.login.model import Acr
 
 OPENID: Final = "openid"
 OFFLINE: Final = "offline_access"
+KEYS: Final = "keys"
+"""Acts on keys, for custodians and auditors: it opens no claim, and their role decides what it is worth."""
 SCOPES: Final = {
     OPENID: frozenset({"sub", "ial"}),
     "profile": frozenset({"name", "locale"}),
@@ -22,6 +24,7 @@ SCOPES: Final = {
     "birthdate": frozenset({"birthdate"}),
     "nik": frozenset({"nik"}),
     OFFLINE: frozenset[str](),
+    KEYS: frozenset[str](),
 }
 """Each scope with the claims that it opens (OpenID Connect Core, 5.4). ``birthdate`` and ``nik`` are scopes
 of their own, because a portal that needs a name rarely needs them."""

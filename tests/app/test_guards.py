@@ -8,6 +8,7 @@ import pytest
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 
 from app.guards import PUBLIC_PREFIXES, PUBLIC_ROUTES, BearerGuard, TokenGuard
+from app.key_callers import KeyGuard
 from app.main import build_app
 from app.wiring import Core
 from tests.support.asgi import InProcess
@@ -24,7 +25,8 @@ def _is_guarded(context: RouteContext) -> bool:
     if getattr(context.endpoint, "demands_session", False):  # a page of identity.web
         return True
     return isinstance(route, APIRoute) and any(
-        isinstance(dependency.call, BearerGuard | TokenGuard) for dependency in route.dependant.dependencies
+        isinstance(dependency.call, BearerGuard | TokenGuard | KeyGuard)
+        for dependency in route.dependant.dependencies
     )
 
 

@@ -39,6 +39,7 @@ OFFICES = {
         "/agency/dinas/signatories",
         "/proposals",
     ),
+    Role.KEY_CUSTODIAN: ("/custody", "/custody/me"),
     Role.AUDITOR: ("/operators",),
 }
 KEY = (

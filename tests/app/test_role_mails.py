@@ -34,7 +34,7 @@ class Postman:
         self.letters.append(f"{message['Subject']}\n{message.get_body(('plain',)).get_content()}")
 
 
-def _holder(core: Core, language: str, postman: Postman) -> str:
+def holder_with_mailbox(core: Core, language: str, postman: Postman) -> str:
     """Somebody whose mailbox is known to be theirs: the code of the counter came by mail."""
     core.citizens.people.open_proofed(
         officer_id="cli:test",
@@ -69,7 +69,7 @@ def test_the_holder_of_a_role_reads_that_it_was_proposed_confirmed_and_ended(
     operators, postman = core.office.operators, Postman()
     auditor = person(core, api, clock, 1)
     appoint(core, auditor, Role.AUDITOR)
-    holder = _holder(core, language, postman)
+    holder = holder_with_mailbox(core, language, postman)
     grant = operators.propose(holder, Role.SIGNATORY, "dinas", actor="cli:test")
     clock.advance(A_MOMENT)
     operators.confirm(grant.id, confirmer_id=auditor.person_id)
@@ -89,7 +89,7 @@ def test_a_role_that_one_person_can_give_is_in_force_at_once_and_a_restored_acco
     operators, postman = core.office.operators, Postman()
     auditor = person(core, api, clock, 1)
     appoint(core, auditor, Role.AUDITOR)
-    holder = _holder(core, "id", postman)
+    holder = holder_with_mailbox(core, "id", postman)
     operators.propose(holder, Role.HELP_DESK, actor="cli:test")
     clock.advance(A_MOMENT)
     officer = operators.propose(holder, Role.OFFICER, actor="cli:test")

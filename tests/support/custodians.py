@@ -39,7 +39,10 @@ class KeyHolder:
         )
 
     def sign(self, statement: Statement) -> bytes:
-        return self.private.sign(statement.message(), ec.ECDSA(hashes.SHA256()))
+        return self.sign_text(statement.message().decode())
+
+    def sign_text(self, text: str) -> bytes:
+        return self.private.sign(text.encode(), ec.ECDSA(hashes.SHA256()))
 
     def approves(self, request: KeyRequest) -> Decision:
         return self.decides(request, Verdict.APPROVE)

@@ -13,6 +13,7 @@ TASKS: Final[dict[Role, tuple[str, str]]] = {
     Role.OFFICER: ("/counter", "task_counter"),
     Role.HELP_DESK: ("/help-desk", "task_help_desk"),
     Role.AGENCY_ADMINISTRATOR: ("/agency", "task_agency"),
+    Role.KEY_CUSTODIAN: ("/custody", "task_custody"),
     Role.AUDITOR: ("/operators", "task_operators"),
 }
 """Where an operator works. The other roles work in portals and on the command line."""

@@ -31,6 +31,8 @@ TEXTS: Final[dict[str, str]] = {
     "task_help_desk_text": "Suspend accounts, and open them again.",
     "task_agency": "My agency",
     "task_agency_text": "Its systems, their keys, and its signatories.",
+    "task_custody": "Keys",
+    "task_custody_text": "What is asked for, and what waits for your decision.",
     "task_operators": "Oversight of operators",
     "task_operators_text": "Who holds which role, and what waits for a confirmation.",
     "yours_heading": "About you",
@@ -143,6 +145,7 @@ TEXTS: Final[dict[str, str]] = {
     "shared_birthdate": "Date of birth",
     "shared_nik": "Resident number (NIK)",
     "shared_offline_access": "Also while you do not have the portal open",
+    "shared_keys": "Requests about the service's keys",
     "shared_documents": "Issuing documents with your authority",
     # My data
     "privacy_heading": "My data",

@@ -31,6 +31,8 @@ TEXTS: Final[dict[str, str]] = {
     "task_help_desk_text": "Membekukan akun, dan membukanya lagi.",
     "task_agency": "Instansi saya",
     "task_agency_text": "Sistem, kunci, dan penanda tangan instansi.",
+    "task_custody": "Kunci",
+    "task_custody_text": "Apa yang diminta, dan yang menunggu keputusan Anda.",
     "task_operators": "Pengawasan petugas",
     "task_operators_text": "Siapa memegang tugas apa, dan yang menunggu persetujuan.",
     "yours_heading": "Tentang Anda",
@@ -146,6 +148,7 @@ TEXTS: Final[dict[str, str]] = {
     "shared_birthdate": "Tanggal lahir",
     "shared_nik": "NIK",
     "shared_offline_access": "Juga saat Anda tidak membuka portal",
+    "shared_keys": "Permintaan tentang kunci layanan",
     "shared_documents": "Menerbitkan dokumen dengan wewenang Anda",
     # My data
     "privacy_heading": "Data saya",
