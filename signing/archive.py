@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from ca.cms import ID_SHA256, read_signed_data
 from ca.der import OCTET_STRING, SEQUENCE, expect, implicit, integer, octet_string, oid, read_whole, sequence
 from ca.errors import MalformedDer
-from signing.cms import ID_SHA256, read_signed_data
 
 _SIZE: Final = 32
 _SHA256: Final = sequence(oid(ID_SHA256))

@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
-from ca.der import read_oid, read_tlv, read_whole
-from ca.errors import MalformedDer
-from signing.cms import (
+from ca.cms import (
     HASHES,
     ID_CONTENT_TYPE,
     ID_DATA,
@@ -27,6 +25,8 @@ from signing.cms import (
     SignedDataRead,
     read_signed_data,
 )
+from ca.der import read_oid, read_tlv, read_whole
+from ca.errors import MalformedDer
 from signing.errors import SealNotReleased
 from signing.ports import Evidence
 from signing.qr import read_drawing

@@ -32,6 +32,7 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, BinaryIO, Final
 
+from ca.cms import stated_time
 from signing.check import Expected, check_sealed
 from signing.cms import (
     SCHEMES,
@@ -39,7 +40,6 @@ from signing.cms import (
     signed_attributes,
     signed_data,
     size_of_signed_data,
-    stated_time,
 )
 from signing.errors import SealNotReleased
 from signing.model import SealedBy, StampPlace

@@ -17,8 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from ca import tst
 from ca.algorithms import DIGESTS, SIGNATURES
-from ca.der import OCTET_STRING, SEQUENCE, expect, read_generalized_time, read_oid, read_tlv, read_whole
-from signing.cms import (
+from ca.cms import (
     HASHES,
     ID_CONTENT_TYPE,
     ID_DATA,
@@ -26,11 +25,11 @@ from signing.cms import (
     ID_SIGNING_CERTIFICATE_V2,
     ID_TIME_STAMP_TOKEN,
     ID_TST_INFO,
-    SCHEMES,
     SignedDataRead,
     read_signed_data,
-    signed_data,
 )
+from ca.der import OCTET_STRING, SEQUENCE, expect, read_generalized_time, read_oid, read_tlv, read_whole
+from signing.cms import SCHEMES, signed_data
 
 _DICTIONARY: Final = re.compile(
     rb"/Reference\[<</Type/SigRef/TransformMethod/DocMDP"

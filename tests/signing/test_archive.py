@@ -7,8 +7,8 @@ import hashlib
 import pytest
 from asn1crypto import tsp
 
+from ca.cms import stated_time
 from signing.archive import evidence_record, hash_tree, root_of, stamped_root
-from signing.cms import stated_time
 from tests.signing.pki import NOW, hierarchy
 
 

@@ -10,9 +10,10 @@ import pytest
 from asn1crypto import cms as asn1_cms
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from ca.cms import read_signed_data
 from ca.errors import MalformedDer
 from keys.model import SIGNATURE_ALGORITHMS, KeyAlgorithm
-from signing.cms import SCHEMES, read_signed_data, signed_attributes, signed_data, size_of_signed_data
+from signing.cms import SCHEMES, signed_attributes, signed_data, size_of_signed_data
 from tests.signing.pdfs import letter, seal, tool
 from tests.signing.pki import hierarchy
 
