@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +33,7 @@ from app.wiring import Core, build_core
 from ca.errors import TimeNotAvailable
 from ca.model import CertificateStatus, ProfileName
 from ca.tables import Certificates
+from ca.timestampers.remote import RemoteAuthority
 from identity.mail.errors import MailServerUnavailable
 from keys.errors import KeyCustodyError
 from keys.model import SIGNATURE_ALGORITHMS, KeyAlgorithm, KeyPurpose, KeyState
@@ -101,6 +103,9 @@ def examine() -> list[Finding]:
         if token is not None:
             findings.append(_guarded("keys in the token", lambda: _keys_in_token(core, token)))
         findings.extend(_certificates(core))
+        findings.extend(
+            _guarded("time", partial(_other_authority, one)) for one in core.time_stamping.foreign
+        )
         findings.append(_guarded("mail", lambda: _mail(core)))
         findings.append(_guarded("audit trail", lambda: _audit(core)))
     return findings
@@ -219,6 +224,17 @@ def _clock(settings: Settings, database: Database) -> Finding:
             Health.BROKEN, "clock", found, "Synchronise both machines (chrony, systemd-timesyncd)."
         )
     return Finding(Health.OK, "clock", found)
+
+
+def _other_authority(authority: RemoteAuthority) -> Finding:
+    """Asks it for a time-stamp over nothing in particular, as sealing does."""
+    name = authority.breaker.name
+    try:
+        next(authority.units())
+    except TimeNotAvailable as cause:
+        found, _, remedy = str(cause).partition(": ")
+        return Finding(Health.BROKEN, "time", f"{name}: {found}", f"{remedy or 'Ask its operator'}.")
+    return Finding(Health.OK, "time", f"{name} stamps, and its certificates are good")
 
 
 def _keys(core: Core) -> Finding:

@@ -1,4 +1,5 @@
-"""Revocation evidence for what is being sealed, from our own register: no network, a second old at most."""
+"""Revocation evidence for what is being sealed: from our own register, without a network and a second old at
+most, and for the time-stamps of others from those others."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from ca.model import CertificateRecord, CertificateStatus, ProfileName
 from ca.profiles import CA_PURPOSES
 from ca.revocation import Revocation
 from ca.tables import Certificates
+from ca.timestampers.evidence import ForeignEvidence
 from keys.errors import KeyCustodyError
 from keys.ports import Begin, Clock
 from signing.ports import Evidence
@@ -29,6 +31,28 @@ class _Gathered:
     certificates: dict[bytes, None] = field(default_factory=dict)
     answers: dict[bytes, None] = field(default_factory=dict)
     lists: dict[bytes, None] = field(default_factory=dict)
+
+
+class CombinedEvidence:
+    """Implements :class:`signing.ports.EvidenceSource` over chains of ours and of foreign time-stampers."""
+
+    def __init__(self, register: RegisterEvidence, foreign: ForeignEvidence) -> None:
+        self._register = register
+        self._foreign = foreign
+
+    def evidence_for(self, *chains: tuple[bytes, ...]) -> Evidence:
+        """Raises :class:`ca.errors.CertificateNotGood`, :class:`ca.errors.TimeStampNotBelieved`."""
+        ours = [chain for chain in chains if self._foreign.at_hand(chain) is None]
+        found = self._register.evidence_for(*ours)
+        for chain in chains:
+            if chain not in ours:
+                other = self._foreign.of(chain)
+                found = Evidence(
+                    (*found.certificates, *other.certificates),
+                    (*found.ocsp_responses, *other.status.ocsp_responses),
+                    (*found.crls, *other.status.crls),
+                )
+        return found
 
 
 class RegisterEvidence:

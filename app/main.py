@@ -22,7 +22,7 @@ from app.readings import expiry_readings, request_readings
 from app.settings import Settings
 from app.shell import new_application, serve_with_short_turns
 from app.signatories import build_signatories
-from app.timekeeping import clock_readings
+from app.timekeeping import clock_readings, stamper_readings
 from app.wiring import Core, build_core
 from ca.routes import router as ca_routes
 from identity.provider.pages import flow_finder
@@ -63,6 +63,7 @@ def build_app(core: Core, *, closing: ExitStack) -> FastAPI:
         closing=closing,
         readings=(
             lambda: clock_readings(core.clock_watch),
+            lambda: stamper_readings(core.time_stamping),
             lambda: mail_readings(core.outbox, core.clock),
             lambda: expiry_readings(core.expiries, core.clock),
             lambda: request_readings(core.dual_control.list),

@@ -381,6 +381,11 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     ca.ClockOutOfAccuracy: _NO_TIME,
     ca.ClockNotHeard: _NO_TIME,
     ca.TimeSourceSilent: _NO_TIME,
+    ca.TimeStamperUnreachable: _NO_TIME,
+    ca.TimeStamperPaused: _NO_TIME,
+    ca.TimeStampRejected: _NO_TIME,
+    ca.TimeStampNotBelieved: _NO_TIME,
+    ca.UnitChanged: _NO_TIME,
 }  # fmt: skip
 
 # Named, not imported: the public process maps its errors with this table and must not load `keys`.

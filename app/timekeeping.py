@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import netrc
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import timedelta
+from urllib.parse import urlsplit
+
+from cryptography.x509 import Certificate
 
 from app.clock import Clock
 from app.database import Database
+from app.errors import SettingsInvalid
+from app.remembered import Remembered
 from app.settings import Settings
 from app.telemetry import Reading
 from ca.clockwatch import ClockWatch, DatabaseClock, WatchRules
 from ca.sntp import SntpServer
+from ca.timestampers.breaker import Breaker, Circuit
+from ca.timestampers.evidence import ForeignEvidence
+from ca.timestampers.failover import FailOver
+from ca.timestampers.remote import Belief, Credentials, RemoteAuthority
+from ca.timestampers.web import Web
+from ca.timestamping import TimeStampingAuthority
+from verify.trust import read_foreign_anchors
 
 
 def build_clock_watch(settings: Settings, *, database: Database, clock: Clock) -> ClockWatch | None:
@@ -45,3 +61,70 @@ def clock_readings(watch: ClockWatch | None) -> Iterator[Reading]:
     yield Reading(
         "absah_clock_heard_seconds_ago", "Seconds since the second source was heard last.", state.age
     )
+
+
+@dataclass(frozen=True, slots=True)
+class TimeStamping:
+    """Who stamps what is sealed. ``foreign`` are the other authorities among them, ``evidence`` theirs."""
+
+    stampers: FailOver
+    foreign: tuple[RemoteAuthority, ...]
+    evidence: ForeignEvidence
+
+
+def build_time_stamping(
+    settings: Settings, *, tsa: TimeStampingAuthority, clock: Clock, closing: ExitStack
+) -> TimeStamping:
+    """Asks nobody yet. ``clock`` is the machine's own: another authority vouches for its time itself."""
+    rules = settings.tsa
+    web = Web(timeout=float(rules.timeout_seconds))
+    closing.callback(web.close)
+    evidence = ForeignEvidence(web, clock=clock)
+    anchors: Remembered[tuple[Certificate, ...]] = Remembered(time.monotonic)
+    belief = Belief(
+        trusted=lambda: anchors.get("", lambda: read_foreign_anchors(settings.trust_dir)),
+        policies=frozenset(rules.foreign_policies.split()),
+        tolerance=timedelta(seconds=rules.tolerance_seconds),
+    )
+    foreign = {
+        address: RemoteAuthority(
+            address,
+            web=web,
+            belief=belief,
+            evidence=evidence,
+            clock=clock,
+            breaker=Breaker(
+                f"time-stamping authority {urlsplit(address).hostname}",
+                failures=rules.failures,
+                pause=float(rules.pause_seconds),
+                monotonic=time.monotonic,
+            ),
+            credentials=_credentials(settings, address),
+        )
+        for address in rules.order.split()
+        if address != "own"
+    }
+    stampers = FailOver([foreign.get(name, tsa) for name in rules.order.split()])
+    return TimeStamping(stampers, tuple(foreign.values()), evidence)
+
+
+def _credentials(settings: Settings, address: str) -> Credentials | None:
+    path = settings.tsa.netrc_file
+    if path is None:
+        return None
+    try:
+        known = netrc.netrc(str(path)).authenticators(urlsplit(address).hostname or "")
+    except (OSError, netrc.NetrcParseError) as cause:
+        raise SettingsInvalid(
+            f"ABSAH_TSA_NETRC_FILE cannot be read ({type(cause).__name__}): check path, owner and form."
+        ) from None
+    return None if known is None else Credentials(known[0], known[2])
+
+
+def stamper_readings(stamping: TimeStamping) -> Iterator[Reading]:
+    """How many of the other authorities are passed over now, in this process."""
+    if stamping.foreign:
+        paused = sum(authority.breaker.circuit is not Circuit.CLOSED for authority in stamping.foreign)
+        yield Reading(
+            "absah_time_stampers_paused", "Other time-stamping authorities that are left alone now.", paused
+        )

@@ -21,7 +21,7 @@ from app.custody import (
 )
 from app.database import Database
 from app.errors import DatabaseNotReady, NotInitialised
-from app.evidence import RegisterEvidence
+from app.evidence import CombinedEvidence, RegisterEvidence
 from app.expiries import Expiries
 from app.holders import AgencyReads
 from app.office import Office, build_office
@@ -31,7 +31,7 @@ from app.register import RegisterTrust, ReleasedDocuments
 from app.rights import build_rights
 from app.settings import Settings
 from app.storage import ObjectFiles
-from app.timekeeping import build_clock_watch
+from app.timekeeping import TimeStamping, build_clock_watch, build_time_stamping
 from app.vault import CustodyVault
 from app.verification import verification_service
 from ca.clockwatch import ClockWatch
@@ -81,6 +81,7 @@ class Core:
     revocation: Revocation
     clock_watch: ClockWatch | None
     tsa: TimeStampingAuthority
+    time_stamping: TimeStamping
     identities: CertifiedIdentities
     agencies: Agencies
     callers: Callers
@@ -179,6 +180,7 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         config=config,
         order_file=settings.home / "order-of-time-stamps",
     )
+    time_stamping = build_time_stamping(settings, tsa=tsa, clock=clock, closing=closing)
     # 4. Who calls.
     vault = CustodyVault(envelope)
     token_keys = CustodyTokenKeys(keys, clock=clock, policy=token_key_policy(settings))
@@ -261,8 +263,10 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         files=files,
         register=register,
         identities=identities,
-        timestampers=tsa,
-        evidence=RegisterEvidence(read=database.read, revocation=revocation, clock=clock),
+        timestampers=time_stamping.stampers,
+        evidence=CombinedEvidence(
+            RegisterEvidence(read=database.read, revocation=revocation, clock=clock), time_stamping.evidence
+        ),
         policy=policy,
     )
     sealing = SealingService(
@@ -298,6 +302,7 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         revocation=revocation,
         clock_watch=clock_watch,
         tsa=tsa,
+        time_stamping=time_stamping,
         identities=identities,
         agencies=callers.agencies,
         callers=callers,

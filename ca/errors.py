@@ -2,6 +2,26 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
+
+class Doubt(StrEnum):
+    """Why a token of another authority is not believed."""
+
+    FORM = "form"  # not the one encoding, or not a token
+    SIGNATURE = "signature"
+    UNIT = "unit"  # the certificate is not one for time-stamping, or not the one that the token names
+    PATH = "path"  # nobody whom we trust stands above it
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+    STATUS = "status"  # nobody says whether it is revoked
+    IMPRINT = "imprint"
+    NONCE = "nonce"
+    POLICY = "policy"
+    TIME = "time"
+    ACCURACY = "accuracy"
+    EXTENSION = "extension"
+
 
 class CertificationError(Exception):
     """Root of everything the ca slice raises on purpose."""
@@ -53,6 +73,30 @@ class ClockOutOfAccuracy(TimeNotAvailable):
 
 class ClockNotHeard(TimeNotAvailable):
     """No second source of time was heard for too long, so that nobody vouches for the clock."""
+
+
+class TimeStamperUnreachable(TimeNotAvailable):
+    """Another authority, or who speaks for its certificates, gave no answer that could be read in time."""
+
+
+class TimeStamperPaused(TimeNotAvailable):
+    """Another authority failed so often that it is not asked for a while."""
+
+
+class TimeStampRejected(TimeNotAvailable):
+    """Another authority answered that it issues no token for this (RFC 3161 2.4.2)."""
+
+
+class TimeStampNotBelieved(TimeNotAvailable):
+    """Another authority issued a token that fails a check; ``doubt`` says which."""
+
+    def __init__(self, doubt: Doubt, text: str) -> None:
+        super().__init__(text)
+        self.doubt = doubt
+
+
+class UnitChanged(TimeNotAvailable):
+    """Another authority stamped by another of its units than the one whose evidence was at hand."""
 
 
 class TimeSourceSilent(CertificationError):

@@ -79,13 +79,11 @@ def _validate(file: BinaryIO, trust: TrustStore, now: datetime) -> PdfFindings |
     # 4. The signature value is the one part that no signature covers: it has to be the one encoding of
     # itself.
     certificates, evidence = _evidence(sealed.update, trust)
-    if not is_canonical(sealed, token, certificates + trust.certificates + trust.anchors):
+    if not is_canonical(sealed, token, certificates + trust.certificates + trust.every_anchor):
         return _altered(sealed, certificate, sealed_at)
     # 5. The paths of both, with the evidence in the file and at hand.
     own = tuple(_loaded(sealed.cms.certificates)) + tuple(_loaded(token.certificates)) + certificates
-    judged = _judge(
-        _Paths(own + trust.certificates, trust.anchors, evidence), certificate, unit, sealed_at, now
-    )
+    judged = _judge(_Paths(own + trust.certificates, trust, evidence), certificate, unit, sealed_at, now)
     if judged.paths[0].reason is Reason.ISSUER_NOT_TRUSTED and trust.foreign_anchors:
         return None
     # 6. The receipt in it, and the source that the receipt was made for.
@@ -165,17 +163,17 @@ def _loaded(encoded: tuple[bytes, ...]) -> Iterator[x509.Certificate]:
 
 @dataclass(frozen=True, slots=True)
 class _Paths:
-    """What paths are built from."""
+    """What paths are built from. Only we seal in this shape; whose time counts is the operator's choice."""
 
     certificates: tuple[x509.Certificate, ...]
-    anchors: tuple[x509.Certificate, ...]
+    trust: TrustStore
     evidence: StatusEvidence
 
     def check(self, name: str, leaf: x509.Certificate, use: CertifiedUse, at: datetime) -> _Path:
         verdict = check_path(
             leaf,
             intermediates=self.certificates,
-            anchors=self.anchors,
+            anchors=self.trust.every_anchor if use is CertifiedUse.TIMESTAMPING else self.trust.anchors,
             at=at,
             use=use,
             evidence=self.evidence,

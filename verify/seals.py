@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ca import tst
-from ca.algorithms import DIGESTS, SIGNATURES
+from ca.algorithms import DIGESTS, EC_SIGNATURES, RSA_SIGNATURES
 from ca.cms import (
     HASHES,
     ID_CONTENT_TYPE,
@@ -219,7 +219,8 @@ def is_canonical(sealed: Seal, token: SignedDataRead, known: tuple[x509.Certific
 
 def _is_canonical_token(token: SignedDataRead, encoded: bytes) -> bool:
     """Everything around a token's TSTInfo and signed attributes is framing that no signature covers."""
-    digest = DIGESTS.get(_DIGEST_NAMES.get(token.digest_oid, ""))
+    name = _DIGEST_NAMES.get(token.digest_oid, "")
+    digest = DIGESTS.get(name)
     if digest is None or token.content is None:
         return False
     return any(
@@ -233,7 +234,7 @@ def _is_canonical_token(token: SignedDataRead, encoded: bytes) -> bool:
             certificates=b"".join(sorted(token.certificates)),
         )
         == encoded
-        for algorithm in SIGNATURES.values()
+        for algorithm in (EC_SIGNATURES[name], RSA_SIGNATURES[name])
     )
 
 

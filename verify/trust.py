@@ -67,13 +67,21 @@ def read_trust_folder(folder: Path) -> TrustStore:
     anchors = tuple(entry for entry in certificates if _is_self_signed(entry))
     if not anchors:
         raise TrustFolderInvalid(f"{folder} holds no root certificate. Copy the operator's root into it.")
-    foreign = folder / "foreign"
     return TrustStore(
         anchors=anchors,
         certificates=tuple(entry for entry in certificates if not _is_self_signed(entry)),
-        foreign_anchors=_certificates_in(foreign) if foreign.is_dir() else (),
+        foreign_anchors=read_foreign_anchors(folder),
         crls=tuple(_crls_in(folder)),
     )
+
+
+def read_foreign_anchors(folder: Path) -> tuple[x509.Certificate, ...]:
+    """The anchors of others in the trust folder ``folder``: what lies in its ``foreign/``.
+
+    Raises :class:`verify.errors.TrustFolderInvalid` naming the file.
+    """
+    foreign = folder / "foreign"
+    return _certificates_in(foreign) if foreign.is_dir() else ()
 
 
 def _is_self_signed(certificate: x509.Certificate) -> bool:

@@ -14,6 +14,7 @@ from app.settings.values import (
     Origin,
     Section,
     TimeServers,
+    TimeStamperOrder,
     limits_by_purpose,
     stores_by_purpose,
 )
@@ -122,6 +123,28 @@ class TsaSettings(Section):
         default=False,
         description="State that time-stamps are ordered by their times alone. Only while one machine issues "
         "them all; EN 319 422 wants it false.",
+    )
+    order: TimeStamperOrder = Field(
+        default="own",
+        description="Who stamps what is sealed, in this order: own, and addresses of other authorities "
+        "(RFC 3161 over http or https). Their roots belong into the folder trust/foreign.",
+    )
+    foreign_policies: str = Field(
+        default="",
+        description="Policies of other authorities that are accepted, separated by spaces; any when empty.",
+    )
+    timeout_seconds: PositiveInt = Field(
+        default=5, description="How long another authority may take for an answer, in all."
+    )
+    tolerance_seconds: PositiveInt = Field(
+        default=10, description="By how much another authority's time may differ from this machine's."
+    )
+    failures: PositiveInt = Field(
+        default=3, description="After so many failures in a row another authority is left alone for a while."
+    )
+    pause_seconds: PositiveInt = Field(default=30, description="How long that is.")
+    netrc_file: Path | None = Field(
+        default=None, description="File in netrc form with users and passwords of other authorities."
     )
     key_days: PositiveInt = Field(
         default=365, le=3650, description="Days for which a unit's private key is used before the next one's."

@@ -120,9 +120,24 @@ def _time_servers(value: str) -> str:
     return " ".join(value.split())
 
 
+def _order(value: str) -> str:
+    named = value.split()
+    if not named or len(set(named)) != len(named):
+        raise ValueError("must name at least one, and none twice")
+    for one in named:
+        parts = urlsplit(one)
+        is_address = parts.scheme in {"http", "https"} and parts.hostname and not parts.fragment
+        if one != "own" and not is_address:
+            raise ValueError(f"holds {one!r}; name own, or an address such as https://tsa.example/tsr")
+        if parts.username is not None:
+            raise ValueError("must not hold a password; put it into the file of ABSAH_TSA_NETRC_FILE")
+    return " ".join(named)
+
+
 Networks = Annotated[str, AfterValidator(_networks)]
 Origin = Annotated[str, AfterValidator(_origin)]
 KeyLimits = Annotated[str, AfterValidator(_key_limits)]
+TimeStamperOrder = Annotated[str, AfterValidator(_order)]
 TimeServers = Annotated[str, AfterValidator(_time_servers)]
 KeyStores = Annotated[str, AfterValidator(_key_stores)]
 PlainOrigin = Annotated[Origin, AfterValidator(_plain_http)]

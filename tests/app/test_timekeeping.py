@@ -5,15 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from app.demo import sample_documents
 from app.main import build_app
 from app.settings import Settings
 from app.wiring import Core, build_core
-from ca.errors import ClockOutOfAccuracy
+from ca.errors import ClockOutOfAccuracy, Doubt, TimeStampNotBelieved
+from ca.timestampers.breaker import Circuit
+from keys.model import KeyPurpose
 from signing.model import DocumentState
 from tests.app.test_sealing_jobs import _by_key, _seal
 from tests.ca.test_timestamping import failure, granted
@@ -21,7 +28,10 @@ from tests.ca.test_timestamping import request as time_stamp_request
 from tests.support.asgi import InProcess
 from tests.support.clock import FrozenClock
 from tests.support.ntp import Says, time_server
+from tests.support.stamping import ForeignPki, LyingTsa, Manners, served
 from tests.support.tokens import bearer_token
+from verify.seals import check_timestamp, read_seal
+from verify.verdict import Outcome, Verdict
 
 pytestmark = pytest.mark.network
 
@@ -130,3 +140,95 @@ def test_a_document_that_no_time_could_be_had_for_waits_and_is_finished_by_upkee
     watched.clock_watch.measure()
     watched.sealing.finish_abandoned()
     assert _by_key(watched, "once").state is DocumentState.ISSUED
+
+
+# --- other people's time ---------------------------------------------------------------------------------
+
+
+@dataclass
+class Abroad:
+    """The service, with another authority before or behind its own."""
+
+    core: Core
+    pki: ForeignPki
+    stamper: LyingTsa
+    manners: Manners
+
+    def seal(self, number: str) -> tuple[Verdict, x509.Certificate]:
+        """Seal, and judge the file as anybody would; returns the unit that stamped it, too."""
+        document = _seal(self.core, number)
+        with self.core.files.open(document.sealed_key) as file:
+            sealed = read_seal(file)
+            unit, _, _ = check_timestamp(sealed)
+            file.seek(0)
+            return self.core.verification.by_file(file, thorough=True), unit
+
+
+@cache
+def _large_key(_: str) -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(65537, 4096)
+
+
+@pytest.fixture
+def abroad(settings: Settings, clock: FrozenClock, request: pytest.FixtureRequest) -> Iterator[Abroad]:
+    manners = Manners()
+    with ExitStack() as closing:
+        made: list[LyingTsa] = []
+        origin = closing.enter_context(served(lambda *question: made[0](*question), manners))  # noqa: PLW0108 - it is made below
+        pki = ForeignPki(origin, key=_large_key("authority"), now=clock)
+        key = _large_key("unit")
+        made.append(LyingTsa(pki, pki.unit(key), key))
+        folder = settings.trust_dir / "foreign"
+        folder.mkdir(parents=True)
+        (folder / "root.pem").write_bytes(pki.root.public_bytes(Encoding.PEM))
+        order = request.param.replace("abroad", f"{origin}/tsa")
+        section = settings.tsa.model_copy(update={"order": order, "pause_seconds": 3600})
+        changed = settings.model_copy(update={"tsa": section})
+        yield Abroad(build_core(changed, closing=closing, clock=clock), pki, made[0], manners)
+
+
+@pytest.mark.parametrize("abroad", ["abroad own"], indirect=True)
+def test_what_another_authority_stamped_verifies_with_its_evidence_and_larger_token(abroad: Abroad) -> None:
+    verdict, unit = abroad.seal("1/2026")
+    assert unit == abroad.stamper.unit
+    assert verdict.outcome is Outcome.VALID
+
+
+@pytest.mark.parametrize("abroad", ["abroad own"], indirect=True)
+def test_when_the_other_authority_fails_lies_or_is_away_our_own_stamps(abroad: Abroad) -> None:
+    abroad.seal("1/2026")
+    for number, fault in enumerate(({"status": 503}, {"status": 200, "nonce": 1}, {"status": 503}, {}), 2):
+        for name, value in fault.items():
+            setattr(abroad.manners if name == "status" else abroad.stamper, name, value)
+        verdict, unit = abroad.seal(f"{number}/2026")
+        assert unit != abroad.stamper.unit
+        assert verdict.outcome is Outcome.VALID
+    asked = len(abroad.manners.asked)
+    abroad.seal("9/2026")
+    assert len(abroad.manners.asked) == asked, "after three failures it is left alone"
+    (authority,) = abroad.core.time_stamping.foreign
+    assert authority.breaker.circuit is Circuit.OPEN
+
+
+@pytest.mark.parametrize("abroad", ["own abroad"], indirect=True)
+def test_when_our_own_unit_cannot_stamp_another_authority_does(abroad: Abroad) -> None:
+    core = abroad.core
+    _, unit = abroad.seal("1/2026")
+    assert unit != abroad.stamper.unit
+    assert abroad.manners.asked == [], "nobody else is asked while ours works"
+    for key in core.keys.list():
+        if key.purpose is KeyPurpose.TIMESTAMPING:
+            core.keys.suspend(key.id)
+    time.sleep(1.1)  # for so long a state is remembered
+    verdict, unit = abroad.seal("2/2026")
+    assert unit == abroad.stamper.unit
+    assert verdict.outcome is Outcome.VALID
+
+
+@pytest.mark.parametrize("abroad", ["abroad"], indirect=True)
+def test_without_anybody_who_can_stamp_the_document_waits_and_says_why(abroad: Abroad) -> None:
+    abroad.stamper.digest = bytes(32)
+    with pytest.raises(TimeStampNotBelieved) as refused:
+        _seal(abroad.core, key="once")
+    assert refused.value.doubt is Doubt.IMPRINT
+    assert _by_key(abroad.core, "once").state is DocumentState.PENDING
