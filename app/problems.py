@@ -369,6 +369,8 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     ca.IssuanceRefused: INTERNAL,
     ca.HierarchyIncomplete: UNAVAILABLE,
     ca.KeyHeldElsewhere: UNAVAILABLE,
+    ca.CeremonyRefused: INTERNAL,
+    ca.TranscriptInvalid: INTERNAL,
     ca.InstallationRefused: Problem(
         422, "installation-refused", "What was brought does not fit", "Yang dibawa tidak cocok"
     ),

@@ -51,6 +51,14 @@ class InstallationRefused(CertificationError):
     """Certificates or lists from elsewhere do not fit: the key, the path, the names, or the time."""
 
 
+class CeremonyRefused(CertificationError):
+    """The script of a ceremony is incomplete or contradicts itself, its inputs, or what was done before."""
+
+
+class TranscriptInvalid(CertificationError):
+    """A transcript was altered, or is none."""
+
+
 class CertificateUnknown(CertificationError):
     """No certificate with this serial number or name was ever issued here."""
 

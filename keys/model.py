@@ -23,6 +23,7 @@ class KeyPurpose(StrEnum):
     RECEIPT = "receipt"
     TOKEN = "token"  # noqa: S105 - the name of a purpose
     WRAPPING = "wrapping"
+    CEREMONY = "ceremony"  # signs transcripts, on the machine of the ceremonies only
 
 
 class KeyAlgorithm(StrEnum):

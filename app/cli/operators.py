@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import approving, custodians, revoking, superiors
+from app.cli import approving, ceremony, custodians, revoking, superiors
 from app.cli.context import actor, opened_core, out, print_listing
 from app.vault import PURPOSES
 
@@ -24,6 +24,7 @@ def register(cli: typer.Typer) -> None:
     custodians.register(keys)
     revoking.register(ca)
     superiors.register(ca)
+    ceremony.register(ca)
     cli.add_typer(keys, name="keys", rich_help_panel="Administration")
     cli.add_typer(ca, name="ca", rich_help_panel="Administration")
     cli.add_typer(audit, name="audit", rich_help_panel="Administration")
