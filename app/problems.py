@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from app import errors as app
+from app.rotation import errors as rotation
 from ca import errors as ca
 from identity import errors as identity
 from identity.agencies import errors as agencies
@@ -100,6 +101,9 @@ _ACCOUNT = Problem(
 _PRIVACY = Problem(
     409, "privacy-request-state", "The request is open or closed already", "Permintaan sudah ada atau selesai"
 )
+_ROTATION = Problem(
+    409, "rotation-refused", "The key cannot be changed that way now", "Kunci belum dapat diganti begitu"
+)
 
 PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     # app
@@ -109,6 +113,13 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     app.DatabaseNotReady: UNAVAILABLE,
     app.StorageNotReady: UNAVAILABLE,
     app.AuditChainBroken: INTERNAL,
+    rotation.NothingToRotate: _ROTATION,
+    rotation.RotationUnderWay: _ROTATION,
+    rotation.CanaryFailed: _ROTATION,
+    rotation.DestructionRefused: _ROTATION,
+    rotation.RotationUnknown: Problem(
+        404, "rotation-unknown", "There is no such rotation", "Penggantian kunci ini tidak ada"
+    ),
     app.BodyTooLarge: Problem(
         413, "body-too-large", "The request's body is too large", "Isi permintaan terlalu besar"
     ),

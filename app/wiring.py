@@ -29,6 +29,9 @@ from app.policies import policy_from
 from app.portals import Provider, build_provider, build_sharing
 from app.register import RegisterTrust, ReleasedDocuments
 from app.rights import build_rights
+from app.rotation.canary import Canaries
+from app.rotation.endings import KeyEndings, StillPublished
+from app.rotation.service import Rotations, RotationTimes
 from app.settings import Settings
 from app.storage import ObjectFiles
 from app.timekeeping import TimeStamping, build_clock_watch, build_time_stamping
@@ -74,6 +77,8 @@ class Core:
     expiries: Expiries
     custodians: Custodians
     dual_control: DualControl
+    rotations: Rotations
+    key_endings: KeyEndings
     vault: CustodyVault
     outbox: MailOutbox
     hierarchy: Hierarchy
@@ -256,6 +261,8 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         lease=timedelta(seconds=settings.signing.lease_seconds),
         pdf_limits=PdfLimits(max_bytes=settings.signing.max_bytes, max_pages=settings.signing.max_pages),
     )
+    own_evidence = RegisterEvidence(read=database.read, revocation=revocation, clock=clock)
+    evidence = CombinedEvidence(own_evidence, time_stamping.evidence)
     jobs = SealingJobs(
         begin=database.begin,
         clock=clock,
@@ -264,9 +271,7 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         register=register,
         identities=identities,
         timestampers=time_stamping.stampers,
-        evidence=CombinedEvidence(
-            RegisterEvidence(read=database.read, revocation=revocation, clock=clock), time_stamping.evidence
-        ),
+        evidence=evidence,
         policy=policy,
     )
     sealing = SealingService(
@@ -284,6 +289,43 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
     verification = verification_service(
         settings, released=released, trust=trust, clock=clock, closing=closing
     )
+    # 7. What changes the keys of all this.
+    rotations = Rotations(
+        begin=database.begin,
+        read=database.read,
+        exclusively=database.exclusively,
+        clock=clock,
+        audit=audit,
+        keys=keys,
+        envelope=envelope,
+        hierarchy=hierarchy,
+        revocation=revocation,
+        dual_control=dual_control,
+        canary=Canaries(
+            read=database.read,
+            clock=clock,
+            keys=keys,
+            tsa=tsa,
+            evidence=own_evidence,
+            receipt_signer=identities.receipt_signer,
+            trust=RegisterTrust(database.read, settings.trust_dir, max_staleness=0.0),
+            public_url=settings.public_url,
+        ),
+        times=RotationTimes(
+            overlap=timedelta(minutes=settings.keys.overlap_minutes),
+            publish=timedelta(minutes=settings.identity.key_publish_minutes),
+        ),
+    )
+    key_endings = KeyEndings(
+        begin=database.begin,
+        read=database.read,
+        clock=clock,
+        audit=audit,
+        keys=keys,
+        hierarchy=hierarchy,
+        dual_control=dual_control,
+        tokens=StillPublished(timedelta(minutes=settings.identity.key_keep_minutes)),
+    )
     return Core(
         settings=settings,
         clock=clock,
@@ -295,6 +337,8 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         expiries=expiries,
         custodians=custodians,
         dual_control=dual_control,
+        rotations=rotations,
+        key_endings=key_endings,
         vault=vault,
         outbox=outbox,
         hierarchy=hierarchy,

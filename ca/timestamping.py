@@ -118,6 +118,12 @@ class TimeStampingAuthority:
         if successor.record.serial != unit.record.serial:
             yield self._bound(successor)
 
+    def unit_of(self, record: CertificateRecord, key: KeyHandle) -> OwnUnit:
+        """A unit that is not in use yet, for the token that proves that it works."""
+        with self._begin() as tx:
+            chain = chain_of(tx, record)
+        return self._bound(_unit(record, key, chain))
+
     def _bound(self, unit: _Unit) -> OwnUnit:
         return OwnUnit(unit.chain, partial(self._token, unit=unit))
 

@@ -125,6 +125,15 @@ class Requests:
         )
         return [_kept(row) for row in self._tx.execute(query)]
 
+    def in_state(self, state: RequestState, act: KeyAct) -> list[KeptRequest]:
+        """Oldest first."""
+        query = (
+            select(key_requests)
+            .where(key_requests.c.state == state.value, key_requests.c.act == act.value)
+            .order_by(key_requests.c.requested_at, key_requests.c.id)
+        )
+        return [_kept(row) for row in self._tx.execute(query)]
+
     def waiting_by(self, requester: str, now: datetime) -> int:
         """How many this requester has waiting."""
         query = (

@@ -161,6 +161,23 @@ class DualControl:
         with self._begin() as tx:
             return self._claim(tx, request_id)
 
+    def resume(self, request_id: str) -> KeyRequest:
+        """:meth:`claim`, for acts of many steps that go on after a crash: a request that was started before,
+        by the same work, is handed out again, every proof checked again.
+
+        Only whoever carries out this kind of act may call it, one at a time.
+        """
+        with self._begin() as tx:
+            requests = Requests(tx)
+            kept = _existing(requests, request_id, hold=True)
+            if kept.state is not RequestState.STARTED:
+                return self._claim(tx, request_id)
+            self._require_whole(kept)
+            standing = self._standing(requests, kept.request, self._custodians.current(tx))
+            if standing.missing:
+                raise NotApproved(request_id, standing.missing)
+            return kept.request
+
     def finish(self, request_id: str, outcome: Outcome, *, detail: str = "") -> None:
         """Note how a started act ended; ``detail`` is a line for people, without personal data.
 
@@ -214,6 +231,11 @@ class DualControl:
             for one in seen
             if one.state is RequestState.READY and not one.is_void and act in (None, one.request.act)
         ]
+
+    def under_way(self, act: KeyAct) -> list[KeyRequest]:
+        """Started and not ended, oldest first: what a crash may have interrupted."""
+        with self._read() as tx:
+            return [kept.request for kept in Requests(tx).in_state(RequestState.STARTED, act)]
 
     def standing(self, request_id: str) -> Standing:
         """Where a request stands; one that was altered is void. Raises ``RequestUnknown``."""

@@ -78,6 +78,13 @@ class KeyStore(Protocol):
         """Make the private key unrecoverable in this store."""
         ...
 
+    def holds(self, key_id: str) -> bool:
+        """Whether anything of this key is in the store's inventory, asked anew.
+
+        Raises :class:`keys.errors.KeyUnavailable`.
+        """
+        ...
+
 
 class UseObserver(Protocol):
     """Is told of uses of keys as they happen, in the thread that makes them. Must be quick and raise

@@ -98,15 +98,24 @@ class KeyService:
         *,
         actor: str = SERVICE,
         not_after: datetime | None = None,
+        key_id: str | None = None,
     ) -> KeyRecord:
         """Create a key in state PRE_ACTIVATION. ``not_after`` ends its cryptoperiod.
 
         1. The store makes the key pair durable. A crash after this leaves a private key that no record
            names: it can never sign, and a retry simply generates another.
         2. The record and its audit entry are committed together.
+
+        Whoever must be able to repeat the call names the key by ``key_id``. A key of that id on record is the
+        answer then, and what a crash left under it in the store is removed before it is made anew.
         """
-        key_id = f"{purpose}-{secrets.token_hex(10)}"
         store = self._stores[self._store_for[purpose]]
+        if key_id is not None:
+            known = self._known(key_id, purpose, algorithm, owner)
+            if known is not None:
+                return known
+            store.destroy(self._unrecorded(key_id, purpose, algorithm, owner, store.name))
+        key_id = key_id or f"{purpose}-{secrets.token_hex(10)}"
         public_key = store.generate(key_id, algorithm)
         record = KeyRecord(
             id=key_id,
@@ -129,6 +138,26 @@ class KeyService:
                 facts={"purpose": purpose.value, "algorithm": algorithm.value, "owner": owner},
             )
         return record
+
+    def _known(
+        self, key_id: str, purpose: KeyPurpose, algorithm: KeyAlgorithm, owner: str
+    ) -> KeyRecord | None:
+        with self._read() as tx:
+            record = KeyRecords(tx).get(key_id)
+        if record is not None and (record.purpose, record.algorithm, record.owner) != (
+            purpose,
+            algorithm,
+            owner,
+        ):
+            raise WrongPurpose(f"key {key_id} is another key already: name the new one otherwise")
+        return record
+
+    def _unrecorded(
+        self, key_id: str, purpose: KeyPurpose, algorithm: KeyAlgorithm, owner: str, store: str
+    ) -> KeyRecord:
+        return KeyRecord(
+            key_id, purpose, algorithm, owner, store, KeyState.PRE_ACTIVATION, b"", self._clock()
+        )
 
     def limit(self, key_id: str, not_after: datetime, *, actor: str = SERVICE) -> KeyRecord:
         """Let the key's cryptoperiod end at ``not_after``, unless it ends earlier already.
@@ -257,6 +286,43 @@ class KeyService:
             raise KeyNotUsable(f"this is no request for key {key_id}: it does not hold its public key")
         self._spend(record)
         return self._store_of(record).open(record).sign(request)
+
+    def rehearse(self, key_id: str, *, actor: str = SERVICE) -> KeyHandle:
+        """A key that waits, for the signatures that prove it works: possession and key confirmation are what
+        SP 800-57 part 1, 7.1, allows before activation. Whatever is signed must not be released.
+
+        Raises as :meth:`handle`, ``KeyNotActive`` for a key that neither waits nor is active.
+        """
+        record = self._confirmable(key_id)
+        with self._begin() as tx:
+            self._audit.append(tx, action="key.rehearsed", actor=actor, subject=key_id)
+
+        def confirm() -> None:
+            self.usage.spend(self._confirmable(key_id))
+
+        return KeyHandle(record, self._store_of(record).open(record), confirm)
+
+    def rehearse_wrapping(self, key_id: str, *, actor: str = SERVICE) -> bool:
+        """Whether a wrapping key that waits wraps and unwraps: 32 random bytes, there and back."""
+        record = self._confirmable(key_id)
+        self._require_purpose(record, KeyPurpose.WRAPPING)
+        with self._begin() as tx:
+            self._audit.append(tx, action="key.rehearsed", actor=actor, subject=key_id)
+        self.usage.spend(record)
+        wrapper, secret = self._wrapper(record), secrets.token_bytes(32)
+        return wrapper.unwrap(wrapper.wrap(secret, b"absah rehearsal"), b"absah rehearsal") == secret
+
+    def _confirmable(self, key_id: str) -> KeyRecord:
+        record = self._fetch(key_id)
+        if record.state not in {KeyState.PRE_ACTIVATION, KeyState.ACTIVE}:
+            raise KeyNotActive(f"key {key_id} is {record.state}: there is nothing to confirm about it")
+        self._require_current(record)
+        return record
+
+    def holds(self, key_id: str) -> bool:
+        """Whether the store itself says that it has the private key. Raises ``KeyUnavailable``."""
+        record = self._fetch(key_id)
+        return self._store_of(record).holds(key_id)
 
     def wrap(self, key: bytes, *, associated_data: bytes) -> tuple[str, bytes]:
         """Encrypt ``key`` under the newest active wrapping key: that key's id, and the wrapped bytes.

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from app.cli import approving, ceremony, custodians, revoking, superiors
-from app.cli.context import actor, opened_core, out, print_listing
-from app.vault import PURPOSES
+from app.cli import approving, ceremony, custodians, revoking, rotating, superiors
+from app.cli.context import opened_core, out, print_listing
 
 keys = typer.Typer(help="Keys in custody.", no_args_is_help=True)
 ca = typer.Typer(help="Certificates and revocation lists.", no_args_is_help=True)
@@ -22,6 +20,7 @@ audit = typer.Typer(help="The audit trail.", no_args_is_help=True)
 def register(cli: typer.Typer) -> None:
     approving.register(keys)
     custodians.register(keys)
+    rotating.register(keys)
     revoking.register(ca)
     superiors.register(ca)
     ceremony.register(ca)
@@ -45,40 +44,6 @@ def list_keys() -> None:
                 for key in core.keys.list()
             ],
         )
-
-
-class Rotatable(StrEnum):
-    TOKEN = "token"  # noqa: S105 - the name of a purpose
-    WRAPPING = "wrapping"
-    DATA = "data"
-
-
-@keys.command("rotate")
-def rotate(
-    purpose: Annotated[Rotatable, typer.Argument(help="token, wrapping, or data.")],
-) -> None:
-    """Replace keys without a pause.
-
-    token: successors are published now and sign after ABSAH_IDENTITY_KEY_PUBLISH_MINUTES. wrapping: data
-    keys move under a new key at once. data: new keys seal from now on, and what is sealed opens as before.
-    """
-    from app import custody
-    from keys.rotation import takes_over_at
-
-    with opened_core() as core, core.database.exclusively():
-        match purpose:
-            case Rotatable.TOKEN:
-                policy = custody.token_key_policy(core.settings)
-                for key in custody.request_token_rotation(core.keys, actor=actor()):
-                    when = takes_over_at(key, policy)
-                    out.print(f"{key.id} ({key.algorithm}) signs from {when:%Y-%m-%d %H:%M} UTC")
-            case Rotatable.WRAPPING:
-                key = custody.rotate_wrapping_key(core.keys, core.envelope, actor=actor())
-                out.print(f"{key.id} wraps {len(core.envelope.list())} data keys now")
-            case Rotatable.DATA:
-                for data_key in PURPOSES:
-                    version = core.envelope.rotate(data_key, actor=actor())
-                    out.print(f"{data_key} is sealed by version {version} now")
 
 
 @ca.command("show")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from sqlalchemy import MetaData
 
 from app import audit
+from app.rotation import destruction_tables as destructions
+from app.rotation import tables as rotation
 from ca import tables as ca
 from identity import tables as identity
 from identity.agencies import proposal_tables as proposals
@@ -41,8 +43,16 @@ _PARTS_OF_IDENTITY = (
 """They hang their tables on the metadata of their slice by being imported."""
 
 _PARTS_OF_KEYS = (approvals, key_usage)
+_PARTS_OF_ROTATION = (destructions,)
 
 
 def all_metadata() -> list[MetaData]:
     """In an order in which they can be created."""
-    return [audit.metadata, keys.metadata, ca.metadata, identity.metadata, signing.metadata]
+    return [
+        audit.metadata,
+        keys.metadata,
+        ca.metadata,
+        identity.metadata,
+        signing.metadata,
+        rotation.metadata,
+    ]

@@ -55,6 +55,11 @@ class KeysSettings(Section):
         description="Custodians who have to agree before a key is rotated, retired, destroyed, reinstated or "
         "given up, and before the register of custodians changes. Two or more in production.",
     )
+    overlap_minutes: NonNegativeInt = Field(
+        default=60,
+        description="How long a replaced key may still sign beside its successor, for what was begun with "
+        "it; longer than the lease of a document.",
+    )
     approval_hours: PositiveInt = Field(
         default=72, description="Hours that a request waits for approvals before it lapses."
     )

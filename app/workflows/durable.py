@@ -204,9 +204,9 @@ class Engine:
             try:
                 with self._counted():
                     return act() or ""
-            except workflow.refusals:
-                raise
-            except Exception as cause:  # noqa: BLE001 - an HSM that is away comes back; a defect gets repaired
+            except Exception as cause:  # an HSM that is away comes back; a defect gets repaired
+                if isinstance(cause, workflow.refusals) and not isinstance(cause, workflow.passing):
+                    raise
                 log.warning(
                     "workflow_step_failed",
                     workflow=workflow.name,

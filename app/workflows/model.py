@@ -44,10 +44,12 @@ class Workflow:
     ``name`` stands for the sequence of its steps: runs that began before an upgrade go on after it, so
     whoever changes the sequence changes the name. ``unfinished`` returns the ids of what is to be worked on
     now, cheap enough to be asked every few seconds. ``run`` carries out one of them; when a step is refused,
-    it is ``run`` that records the end and the reason where ``unfinished`` looks.
+    it is ``run`` that records the end and the reason where ``unfinished`` looks. ``passing`` are those among
+    the refusals that pass, such as a token that is away.
     """
 
     name: str
     unfinished: Callable[[], Iterable[str]]
     run: Callable[[Steps, str], None]
     refusals: tuple[type[Exception], ...] = ()
+    passing: tuple[type[Exception], ...] = ()

@@ -49,6 +49,23 @@ def run_until_idle(
     return _work(database, workflows, goes_on=goes_on)
 
 
+def run_while(
+    database: Database, workflows: Sequence[Workflow], goes_on: Callable[[], bool], *, poll: float
+) -> bool:
+    """Work while ``goes_on``, asked every ``poll`` seconds; False when another process works, or nothing is
+    unfinished any more. Raises :class:`app.errors.DatabaseNotReady`."""
+    worked = False
+
+    def after_a_pause() -> bool:
+        nonlocal worked
+        worked = True
+        time.sleep(poll)
+        return goes_on()
+
+    _work(database, workflows, goes_on=after_a_pause)
+    return worked
+
+
 def _work(database: Database, workflows: Sequence[Workflow], *, goes_on: Callable[[], bool]) -> bool:
     """Whether nothing is unfinished. The engine is loaded and launched only while there is something: most of
     the year there is nothing."""

@@ -106,6 +106,9 @@ class SoftwareKeyStore:
     def destroy(self, record: KeyRecord) -> None:
         self._encrypted_keys.delete(record.id)
 
+    def holds(self, key_id: str) -> bool:
+        return self._encrypted_keys.get(key_id) is not None
+
     def _decrypt(self, record: KeyRecord) -> bytes:
         stored = self._encrypted_keys.get(record.id)
         if stored is None:

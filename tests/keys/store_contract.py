@@ -101,6 +101,13 @@ class KeyStoreContract:
         with pytest.raises(KeyUnavailable, match="stranger"):
             store.open(stranger)
 
+    def test_the_store_says_itself_whether_it_has_a_key(self, store: KeyStore) -> None:
+        record = made(store, "held")
+        assert store.holds(record.id)
+        assert not store.holds(f"{record.id}-not")
+        store.destroy(record)
+        assert not store.holds(record.id)
+
     def test_a_destroyed_key_is_gone_and_destroying_again_is_harmless(self, store: KeyStore) -> None:
         record = made(store, "doomed")
         store.destroy(record)

@@ -88,6 +88,43 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("status_index", "stamp_id"),
     )
+    op.create_table(
+        "key_destructions",
+        sa.Column("request_id", sa.String(length=40), nullable=False),
+        sa.Column("key_id", sa.String(length=64), nullable=False),
+        sa.Column("store", sa.String(length=32), nullable=False),
+        sa.Column("requester", sa.String(length=128), nullable=False),
+        sa.Column("approved_by", sa.String(length=2000), nullable=False),
+        sa.Column("began_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("destroyed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("proof", sa.String(length=500), nullable=False),
+        sa.Column("attested_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("attested_by", sa.String(length=128), nullable=False),
+        sa.Column("attestation", sa.String(length=500), nullable=False),
+        sa.PrimaryKeyConstraint("request_id"),
+    )
+    with op.batch_alter_table("key_destructions", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_key_destructions_key_id"), ["key_id"], unique=False)
+
+    op.create_table(
+        "key_rotations",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("purpose", sa.String(length=32), nullable=False),
+        sa.Column("owner", sa.String(length=128), nullable=False),
+        sa.Column("phase", sa.String(length=12), nullable=False),
+        sa.Column("requester", sa.String(length=128), nullable=False),
+        sa.Column("began_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("keys", sa.String(length=200), nullable=False),
+        sa.Column("switched_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("retire_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("detail", sa.String(length=500), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("key_rotations", schema=None) as batch_op:
+        batch_op.create_index("key_rotations_by_phase", ["phase", "retire_at"], unique=False)
+        batch_op.create_index("key_rotations_by_time", ["began_at"], unique=False)
+
     with op.batch_alter_table("certificates", schema=None) as batch_op:
         batch_op.add_column(sa.Column("profile_version", sa.Integer(), server_default="1", nullable=False))
         batch_op.add_column(sa.Column("partition", sa.Integer(), server_default="0", nullable=False))

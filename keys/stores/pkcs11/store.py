@@ -84,6 +84,10 @@ class Pkcs11KeyStore:
         with _translated(f"key {record.id} cannot be destroyed"):
             self._token.run_once(lambda session: _remove(session, record.id))
 
+    def holds(self, key_id: str) -> bool:
+        whole, halves = self.inventory()
+        return key_id in whole | halves
+
     def watch(self, failed: Callable[[str], object]) -> None:
         """From now on call ``failed`` with the name of each error of the token, for metrics."""
         self._token.watch(failed)

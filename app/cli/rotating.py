@@ -1,0 +1,216 @@
+"""``absah keys rotate``, ``retire``, ``destroy`` and what belongs to them: keys change, and end.
+
+Who asks does not decide: where custodians have to agree, these commands ask, and the work begins when enough
+agreed. The worker does it then; without one, ``absah worker --once`` or asking again with ``--wait``.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.cli.approving import print_request
+from app.cli.context import actor, err, opened_core, out, print_listing
+
+if TYPE_CHECKING:
+    from app.rotation.model import Rotation
+    from app.wiring import Core
+    from keys.approvals import KeyAct, KeyRequest
+
+Key = Annotated[str, typer.Argument(help="Its id, as `absah keys list` shows it.")]
+Why = Annotated[str, typer.Option("--reason", help="Why, for those who have to agree.")]
+
+_PATIENCE = 120.0
+_LOOK = 0.5
+
+
+class Rotatable(StrEnum):
+    SEAL = "seal"
+    ISSUING_CA = "issuing-ca"
+    TIMESTAMPING = "timestamping"
+    OCSP = "ocsp"
+    RECEIPT = "receipt"
+    TOKEN = "token"  # noqa: S105 - the name of a purpose
+    WRAPPING = "wrapping"
+    DATA = "data"
+
+
+def register(keys: typer.Typer) -> None:
+    keys.command("rotate")(rotate)
+    keys.command("rotations")(rotations)
+    keys.command("retire")(retire)
+    keys.command("reinstate")(reinstate)
+    keys.command("destroy")(destroy)
+    keys.command("evidence")(evidence)
+    keys.command("attest")(attest)
+
+
+def rotate(
+    purpose: Annotated[Rotatable, typer.Argument(help="What the key is for.")],
+    *,
+    owner: Annotated[
+        str,
+        typer.Option(help="The agency, for seals; the CA, for OCSP responders (default: the one in use)."),
+    ] = "",
+    reason: Why = "",
+) -> None:
+    """Replace a key without a pause: made, certified, tried, switched; its predecessor retires later.
+
+    token: successors are published now and sign after ABSAH_IDENTITY_KEY_PUBLISH_MINUTES. data: new data keys
+    seal from now on, and what is sealed opens as before; nobody has to agree to that.
+    """
+    from keys.model import KeyPurpose
+
+    if purpose is Rotatable.DATA:
+        _rotate_data_keys()
+        return
+    with opened_core() as core:
+        request = core.rotations.request(KeyPurpose(purpose), owner, requester=actor(), reason=reason)
+        if not _is_ready(core, request):
+            print_request(request)
+            return
+        _carried_out(core, request)
+        _tell(core, core.rotations.get(request.id))
+
+
+def rotations() -> None:
+    """Rotations, how far they have come, and what comes next."""
+    with opened_core() as core:
+        listed = core.rotations.newest()
+        print_listing(
+            ("Rotation", "Began", "Phase"),
+            [(one.id, _words(one), (f"{one.began_at:%Y-%m-%d %H:%M}", one.phase.value)) for one in listed],
+        )
+
+
+def retire(key: Key, *, reason: Why = "") -> None:
+    """Let a key sign no more, without a successor. What it signed stays valid."""
+    from keys.approvals import KeyAct
+
+    _asked(KeyAct.RETIRE, key, reason, "signs no more")
+
+
+def reinstate(key: Key, *, reason: Why = "") -> None:
+    """Let a suspended key sign again."""
+    from keys.approvals import KeyAct
+
+    _asked(KeyAct.REINSTATE, key, reason, "signs again")
+
+
+def destroy(key: Key, *, reason: Why = "") -> None:
+    """Make a retired key unrecoverable, and record the evidence. This cannot be undone."""
+    from app.rotation.endings import BACKUPS
+    from keys.approvals import KeyAct
+
+    if _asked(KeyAct.DESTROY, key, reason, "is destroyed; `absah keys evidence` tells how"):
+        out.print(BACKUPS, soft_wrap=True)
+
+
+def evidence(key: Key) -> None:
+    """What is on record about the destruction of a key, as JSON."""
+    with opened_core() as core:
+        found = core.key_endings.destruction_of(key)
+    typer.echo(json.dumps(asdict(found), indent=2, default=str))
+
+
+def attest(
+    key: Key, words: Annotated[str, typer.Argument(help="What was done with which backups, on one line.")]
+) -> None:
+    """Record that a destroyed key was removed from the backups, too, in your name."""
+    with opened_core() as core:
+        found = core.key_endings.attest(key, words, actor=actor())
+    out.print(f"{key}: attested by {found.attested_by} on {found.attested_at:%Y-%m-%d %H:%M} UTC")
+
+
+def _asked(act: KeyAct, key: str, reason: str, done: str) -> bool:
+    """Ask for an act and, where nobody has to agree, wait for it; whether it was carried out."""
+    from keys.approvals import RequestState
+
+    with opened_core() as core:
+        request = core.key_endings.request(act, key, requester=actor(), reason=reason)
+        if not _is_ready(core, request):
+            print_request(request)
+            return False
+        _carried_out(core, request)
+        kept, _ = core.dual_control.history(request.id)
+        if kept.state is not RequestState.DONE:
+            err.print(f"[red]{kept.state}:[/red] {kept.detail or 'it goes on in the worker'}")
+            raise typer.Exit(1)
+    out.print(f"{key} {done}")
+    return True
+
+
+def _is_ready(core: Core, request: KeyRequest) -> bool:
+    from keys.approvals import RequestState
+
+    return core.dual_control.standing(request.id).state is not RequestState.WAITING
+
+
+def _carried_out(core: Core, request: KeyRequest) -> None:
+    """Work on it here, or watch the worker that does."""
+    from app.workflows import runner
+    from app.workflows.known import known_workflows
+    from keys.approvals import RequestState
+
+    ended = {RequestState.DONE, RequestState.FAILED}
+    end, told = time.monotonic() + _PATIENCE, 0
+    with out.status(f"{request.act} …") as status:
+
+        def goes_on() -> bool:
+            nonlocal told
+            for words in _phases(core, request)[told:]:
+                told += 1
+                out.print(f"  {words}")
+                status.update(f"{words} …")
+            return core.dual_control.standing(request.id).state not in ended
+
+        while goes_on() and time.monotonic() < end:
+            if not runner.run_while(core.database, known_workflows(core), goes_on, poll=_LOOK):
+                time.sleep(_LOOK)  # another process works on it
+
+
+def _phases(core: Core, request: KeyRequest) -> tuple[str, ...]:
+    """What a rotation has come through; nothing for other acts."""
+    from app.rotation.errors import RotationUnknown
+    from app.rotation.model import BEFORE_SWITCH, Phase
+
+    try:
+        phase = core.rotations.get(request.id).phase
+    except RotationUnknown:
+        return ()
+    if phase in BEFORE_SWITCH:
+        return tuple(one.value for one in BEFORE_SWITCH[: BEFORE_SWITCH.index(phase) + 1])
+    return (phase.value,) if phase is Phase.FAILED else (*(one.value for one in BEFORE_SWITCH), phase.value)
+
+
+def _tell(core: Core, rotation: Rotation) -> None:
+    from app.rotation.model import Phase
+
+    if rotation.phase is Phase.FAILED:
+        err.print(f"[red]failed:[/red] {rotation.detail} The key before it stays in use.", soft_wrap=True)
+        raise typer.Exit(1)
+    for key_id in rotation.keys:
+        key = core.keys.get(key_id)
+        out.print(f"{key.id} ({key.algorithm}) {_words(rotation)}", soft_wrap=True)
+
+
+def _words(rotation: Rotation) -> str:
+    from app.rotation.model import Phase
+
+    if rotation.phase is Phase.SWITCHED:
+        return f"{rotation.use} is in use; its predecessor retires {rotation.retire_at:%Y-%m-%d %H:%M} UTC"
+    return f"{rotation.use} {rotation.detail}".strip()
+
+
+def _rotate_data_keys() -> None:
+    from app.vault import PURPOSES
+
+    with opened_core() as core, core.database.exclusively():
+        for data_key in PURPOSES:
+            version = core.envelope.rotate(data_key, actor=actor())
+            out.print(f"{data_key} is sealed by version {version} now")

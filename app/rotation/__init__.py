@@ -1,0 +1,1 @@
+"""Keys change: asked for, approved, made, certified, tried, switched, retired, and in the end destroyed."""

@@ -1,0 +1,233 @@
+"""How a key's life ends outside a rotation: retired by decision, and in the end destroyed with evidence.
+
+Destroying is an act of its own, approved by itself: retiring can be undone by a new key, this cannot. What
+is recorded says what was destroyed, when, at whose request and by whose approval, and what the store answers
+when it is asked for the key afterwards. Copies of the key on backups are beyond this service's reach; who
+removed them says so by name, and that is recorded, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from app.rotation.destruction_tables import Destruction, DestructionTable
+from app.rotation.errors import DestructionRefused, RotationError, RotationUnderWay
+from ca.hierarchy import Hierarchy
+from ca.model import ProfileName
+from ca.tables import Certificates
+from keys.approvals import KeyAct, KeyRequest, Outcome, RequestState
+from keys.dual_control import DualControl
+from keys.errors import DualControlError, TransitionForbidden
+from keys.model import KeyPurpose, KeyRecord, KeyState, may_move
+from keys.ports import AuditTrail, Begin, Clock
+from keys.service import KeyService
+
+BACKUPS = (
+    "Copies in backups: delete or overwrite every backup of the database, of the token and of the "
+    "key-encryption key that is older than this, or let it lapse; then `absah keys attest` says that you did."
+)
+_OPEN_STATES = frozenset({RequestState.WAITING, RequestState.READY, RequestState.STARTED})
+
+
+@dataclass(frozen=True, slots=True)
+class StillPublished:
+    """How long others honour what a token key signed after it was retired."""
+
+    keep: timedelta
+
+
+class KeyEndings:
+    """Safe to use from several threads and processes. Steps may be repeated at any time."""
+
+    def __init__(
+        self,
+        *,
+        begin: Begin,
+        read: Begin,
+        clock: Clock,
+        audit: AuditTrail,
+        keys: KeyService,
+        hierarchy: Hierarchy,
+        dual_control: DualControl,
+        tokens: StillPublished,
+    ) -> None:
+        self._begin = begin
+        self._read = read
+        self._clock = clock
+        self._audit = audit
+        self._keys = keys
+        self._hierarchy = hierarchy
+        self._dual_control = dual_control
+        self._tokens = tokens
+
+    # --- asking --------------------------------------------------------------------------------------
+
+    def request(self, act: KeyAct, key_id: str, *, requester: str, reason: str = "") -> KeyRequest:
+        """Ask to RETIRE, REINSTATE or DESTROY a key.
+
+        Raises :class:`RotationError` leaves, ``KeyUnknown``, or what dual control refuses.
+        """
+        self._require_possible(act, self._keys.get(key_id))
+        for standing in self._dual_control.list():
+            same = standing.request.act is act and standing.request.parameters.get("key") == key_id
+            if same and standing.state in _OPEN_STATES:
+                raise RotationUnderWay(f"To {act} {key_id} was asked for: it", standing.request.id)
+        parameters = {"key": key_id} | ({"reason": reason} if reason else {})
+        return self._dual_control.request(act, parameters, requester=requester)
+
+    def unfinished(self, act: KeyAct) -> list[str]:
+        """Ids of requests that were approved or started, looked for in the order of their states."""
+        asked = [*self._dual_control.ready(act), *self._dual_control.under_way(act)]
+        return list(dict.fromkeys(request.id for request in asked))
+
+    def destructions(self) -> list[Destruction]:
+        """Newest first."""
+        with self._read() as tx:
+            return DestructionTable(tx).all()
+
+    def destruction_of(self, key_id: str) -> Destruction:
+        """Raises :class:`DestructionRefused` when the key was never destroyed here."""
+        with self._read() as tx:
+            found = DestructionTable(tx).of_key(key_id)
+        if found is None:
+            raise DestructionRefused(f"{key_id} was not destroyed by an approved request.")
+        return found
+
+    def attest(self, key_id: str, words: str, *, actor: str) -> Destruction:
+        """Record that somebody removed the key from the backups, and how. Once."""
+        found = self.destruction_of(key_id)
+        with self._begin() as tx:
+            if DestructionTable(tx).attest(found.request_id, words, by=actor, at=self._clock()):
+                facts = {"request": found.request_id, "words": " ".join(words.split())[:500]}
+                self._audit.append(
+                    tx, action="key.backups_attested", actor=actor, subject=key_id, facts=facts
+                )
+        return self.destruction_of(key_id)
+
+    # --- the steps -----------------------------------------------------------------------------------
+
+    def move(self, request_id: str) -> None:
+        """Carry out an approved RETIRE or REINSTATE: one row."""
+        request = self._dual_control.resume(request_id)
+        key_id, act = request.parameters["key"], request.act
+        target = KeyState.DEACTIVATED if act is KeyAct.RETIRE else KeyState.ACTIVE
+        if self._keys.get(key_id).state is target:
+            return
+        self._require_possible(act, self._keys.get(key_id))
+        change: Callable[..., KeyRecord] = self._keys.activate
+        if act is KeyAct.RETIRE:
+            change = self._keys.deactivate
+        try:
+            change(key_id, actor=request.id)
+        except TransitionForbidden:
+            if self._keys.get(key_id).state is not target:
+                raise
+
+    def note_destruction(self, request_id: str) -> None:
+        """Put on record what is about to be destroyed, before it is."""
+        request = self._dual_control.resume(request_id)
+        key = self._keys.get(request.parameters["key"])
+        if key.state is not KeyState.DESTROYED:
+            self._require_possible(KeyAct.DESTROY, key)
+        approved_by = self._dual_control.standing(request_id).approved_by
+        with self._begin() as tx:
+            if DestructionTable(tx).get(request_id) is None:
+                DestructionTable(tx).add(
+                    Destruction(
+                        request_id=request_id,
+                        key_id=key.id,
+                        store=key.store,
+                        requester=request.requester,
+                        approved_by=approved_by,
+                        began_at=self._clock(),
+                    )
+                )
+
+    def destroy(self, request_id: str) -> None:
+        """Make the private key unrecoverable in its store."""
+        key_id = self._of(request_id).key_id
+        if self._keys.get(key_id).state is not KeyState.DESTROYED:
+            self._keys.destroy(key_id, actor=request_id, reason="approved destruction")
+
+    def prove(self, request_id: str) -> None:
+        """Ask the store for what was destroyed, and record what it says."""
+        found = self._of(request_id)
+        if found.destroyed_at is not None:
+            return
+        key = self._keys.get(found.key_id)
+        if self._keys.holds(key.id):
+            raise DestructionRefused(
+                f"store {key.store!r} still lists {key.id} after destroying it: keep the token, and ask its "
+                "maker."
+            )
+        proof = f"store {key.store!r} was asked for its inventory and holds nothing called {key.id}"
+        now = self._clock()
+        with self._begin() as tx:
+            if DestructionTable(tx).complete(request_id, proof, at=now):
+                self._note_evidence(tx, found, key, proof)
+
+    def finish(self, request_id: str, failure: str = "") -> None:
+        with suppress(DualControlError):  # it never started: its own state says why
+            self._dual_control.finish(
+                request_id, Outcome.FAILED if failure else Outcome.DONE, detail=failure or BACKUPS
+            )
+
+    # --- inside --------------------------------------------------------------------------------------
+
+    def _of(self, request_id: str) -> Destruction:
+        with self._read() as tx:
+            found = DestructionTable(tx).get(request_id)
+        assert found is not None, "noted by the step before"
+        return found
+
+    def _require_possible(self, act: KeyAct, key: KeyRecord) -> None:
+        target = {
+            KeyAct.RETIRE: KeyState.DEACTIVATED,
+            KeyAct.REINSTATE: KeyState.ACTIVE,
+            KeyAct.DESTROY: KeyState.DESTROYED,
+        }[act]
+        wrong_start = act is KeyAct.REINSTATE and key.state is not KeyState.SUSPENDED
+        if wrong_start or not may_move(key.state, target):
+            raise (
+                DestructionRefused(
+                    f"{key.id} is {key.state}: it cannot be made {target}. "
+                    "`absah keys rotate` and `absah keys retire` come before destroying."
+                )
+                if act is KeyAct.DESTROY
+                else RotationError(f"{key.id} is {key.state}: it cannot be made {target}.")
+            )
+        if act is not KeyAct.DESTROY:
+            return
+        if (until := self._needed_until(key)) is not None and until > self._clock():
+            raise DestructionRefused(f"{key.id} is needed until {until:%Y-%m-%d %H:%M} UTC: ask again then.")
+
+    def _needed_until(self, key: KeyRecord) -> datetime | None:
+        """Tokens that a retired key signed are honoured for a while; a CA owes lists about what it issued."""
+        if key.purpose is KeyPurpose.TOKEN:
+            return key.since + self._tokens.keep
+        if key.purpose in {KeyPurpose.ISSUING_CA, KeyPurpose.ROOT_CA}:
+            profile = ProfileName.ROOT if key.purpose is KeyPurpose.ROOT_CA else ProfileName.ISSUING
+            with self._read() as tx:
+                authority = Certificates(tx).of_key(key.id, profile)
+            return None if authority is None else self._hierarchy.owed_until(authority.name)
+        return None
+
+    def _note_evidence(self, tx: Connection, found: Destruction, key: KeyRecord, proof: str) -> None:
+        self._audit.append(
+            tx,
+            action="key.destruction_proved",
+            actor=found.request_id,
+            subject=key.id,
+            facts={
+                "request": found.request_id,
+                "purpose": key.purpose.value,
+                "requester": found.requester,
+                "approved_by": " ".join(found.approved_by),
+                "proof": proof,
+            },
+        )

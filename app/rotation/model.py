@@ -1,0 +1,104 @@
+"""A rotation as a fact, and the rules of how each purpose changes its key. No I/O."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from ca.model import ProfileName
+from keys.model import KeyAlgorithm, KeyPurpose
+
+
+class Phase(StrEnum):
+    """How far a rotation has come. Values are stored and shown."""
+
+    BEGUN = "begun"
+    GENERATED = "generated"
+    CERTIFIED = "certified"
+    PROVED = "proved"
+    SWITCHED = "switched"
+    DONE = "done"
+    FAILED = "failed"
+
+
+ORDER: Final = tuple(Phase)
+"""A rotation only moves on; from wherever it is, it may fail."""
+
+BEFORE_SWITCH: Final = (Phase.BEGUN, Phase.GENERATED, Phase.CERTIFIED, Phase.PROVED)
+UNFINISHED: Final = (*BEFORE_SWITCH, Phase.SWITCHED)
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """``id`` is that of the approved request. ``keys`` are the new ones: one, or one for each algorithm.
+
+    ``retire_at`` is when the predecessors stop signing; ``detail`` says in a line how it ended.
+    """
+
+    id: str
+    purpose: KeyPurpose
+    owner: str
+    phase: Phase
+    requester: str
+    began_at: datetime
+    keys: tuple[str, ...] = ()
+    switched_at: datetime | None = None
+    retire_at: datetime | None = None
+    ended_at: datetime | None = None
+    detail: str = ""
+
+    @property
+    def use(self) -> str:
+        """For messages: what the key is for and whose it is."""
+        return named_use(self.purpose, self.owner)
+
+
+def named_use(purpose: KeyPurpose, owner: str) -> str:
+    return f"{purpose} of {owner}" if owner else f"{purpose}"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How keys of one purpose change.
+
+    ``profile`` is that of their certificates, None for keys that have none. ``takes_over_later``: the new key
+    is published first and used when everybody had time to learn it (:mod:`keys.rotation`).
+    """
+
+    purpose: KeyPurpose
+    profile: ProfileName | None = None
+    algorithms: tuple[KeyAlgorithm, ...] = ()
+    takes_over_later: bool = False
+
+
+RECIPES: Final[Mapping[KeyPurpose, Recipe]] = MappingProxyType(
+    {
+        recipe.purpose: recipe
+        for recipe in (
+            Recipe(KeyPurpose.SEAL, ProfileName.SEAL),
+            Recipe(KeyPurpose.ISSUING_CA, ProfileName.ISSUING),
+            Recipe(KeyPurpose.TIMESTAMPING, ProfileName.TIMESTAMPING),
+            Recipe(KeyPurpose.OCSP, ProfileName.OCSP),
+            Recipe(KeyPurpose.RECEIPT, ProfileName.RECEIPT),
+            Recipe(
+                KeyPurpose.TOKEN,
+                algorithms=(KeyAlgorithm.EC_P256, KeyAlgorithm.RSA_3072),
+                takes_over_later=True,
+            ),
+            Recipe(KeyPurpose.WRAPPING, algorithms=(KeyAlgorithm.AES_256,)),
+        )
+    }
+)
+"""Every purpose but the root's, whose key changes in a ceremony. Without ``algorithms`` the successor has its
+predecessor's."""
+
+
+def key_id_for(rotation_id: str, purpose: KeyPurpose, algorithm: KeyAlgorithm) -> str:
+    """The new key's id, known before it is made: a step that is repeated finds it and makes no second."""
+    digest = hashlib.sha256(f"{rotation_id}/{algorithm}".encode()).hexdigest()
+    return f"{purpose}-{digest[:20]}"

@@ -1,0 +1,81 @@
+"""Rotations as durable workflows: whichever process runs them, and however often it dies, they go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from app.rotation.endings import KeyEndings
+from app.rotation.errors import RotationError
+from app.rotation.service import Rotations
+from app.workflows.model import StepRefused, Steps, Workflow
+from ca.errors import CertificationError, TimeNotAvailable
+from keys.approvals import KeyAct
+from keys.errors import KeyCustodyError, KeyUnavailable
+
+_REFUSALS = (RotationError, CertificationError, KeyCustodyError)
+_PASSING = (KeyUnavailable, TimeNotAvailable)
+
+
+def rotation_workflows(rotations: Rotations, *, publish: Callable[[], object]) -> tuple[Workflow, ...]:
+    """``publish`` writes lists and the trust folder anew; it may be repeated."""
+
+    def rotate(step: Steps, rotation_id: str) -> None:
+        try:
+            step("begin", lambda: rotations.begin(rotation_id))
+            step("generate", lambda: rotations.generate(rotation_id))
+            step("certify", lambda: rotations.certify(rotation_id))
+            step("publish", lambda: _done(publish()))
+            step("canary", lambda: rotations.canary(rotation_id))
+            step("switch", lambda: rotations.switch(rotation_id))
+        except StepRefused as refused:
+            reason = refused.reason
+            step("abandon", lambda: rotations.abandon(rotation_id, reason))
+            return
+        step("settle", lambda: rotations.settle(rotation_id))
+        step("publish again", lambda: _done(publish()))
+        step("finish", lambda: rotations.finish(rotation_id))
+
+    def retire(step: Steps, rotation_id: str) -> None:
+        step("retire", lambda: rotations.retire(rotation_id))
+
+    return (
+        Workflow("rotation", rotations.to_switch, rotate, _REFUSALS, _PASSING),
+        Workflow("retirement", rotations.to_retire, retire),
+    )
+
+
+def ending_workflows(endings: KeyEndings) -> tuple[Workflow, ...]:
+    """Keys that are retired, reinstated or destroyed by a request of their own."""
+
+    def move(step: Steps, request_id: str) -> None:
+        try:
+            step("move", lambda: endings.move(request_id))
+        except StepRefused as refused:
+            reason = refused.reason
+            step("fail", lambda: endings.finish(request_id, reason))
+            return
+        step("finish", lambda: endings.finish(request_id))
+
+    def destroy(step: Steps, request_id: str) -> None:
+        try:
+            step("note", lambda: endings.note_destruction(request_id))
+            step("destroy", lambda: endings.destroy(request_id))
+            step("prove", lambda: endings.prove(request_id))
+        except StepRefused as refused:
+            reason = refused.reason
+            step("fail", lambda: endings.finish(request_id, reason))
+            return
+        step("finish", lambda: endings.finish(request_id))
+
+    def of(act: KeyAct) -> Callable[[], list[str]]:
+        return lambda: endings.unfinished(act)
+
+    return (
+        Workflow("retire-key", of(KeyAct.RETIRE), move, _REFUSALS, _PASSING),
+        Workflow("reinstate-key", of(KeyAct.REINSTATE), move, _REFUSALS, _PASSING),
+        Workflow("destroy-key", of(KeyAct.DESTROY), destroy, _REFUSALS, _PASSING),
+    )
+
+
+def _done(_result: object) -> None:
+    """The engine keeps what a step returns, and this is nothing to keep."""
