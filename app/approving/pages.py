@@ -145,29 +145,28 @@ def _add_request(section: Section, approving: Approving) -> None:
     def request_page(visit: Visit) -> Response:
         return _show(visit, approving, approving.wanted(visit))
 
-    def add(verdict: Verdict) -> None:
-        path = f"/custody/{{request}}/{verdict}"
+    @section.form("/custody/{request}")
+    def decided(visit: Visit, form: Form) -> Response:
+        """One address for both verdicts; ``act`` tells which."""
+        return _decide(visit, approving, _verdict(form.text("act")), form)
 
-        @section.page(path)
-        def lead_back(visit: Visit) -> Response:
-            """Where a step-up comes back to that was asked of a form."""
-            return visit.go(f"/custody/{approving.wanted(visit).request.id}")
+    @section.form("/custody/{request}/options/{verdict}")
+    def options(visit: Visit, form: Form) -> Response:
+        """What the passkey is to sign: this verdict on this request, by whoever looks."""
+        own, standing = approving.custodian(visit), approving.wanted(visit)
+        if own is None or standing.is_void:
+            raise PageUnknown
+        verdict = _verdict(visit.parameter("verdict"))
+        challenge = Statement(standing.request.digest, verdict, own.name).challenge()
+        asked = approving.factors.statement_options(visit.session.person_id, challenge)
+        return options_answer(PasskeyChallenge(standing.request.digest, asked.options_json))
 
-        @section.form(f"{path}/options")
-        def options(visit: Visit, form: Form) -> Response:
-            own, standing = approving.custodian(visit), approving.wanted(visit)
-            if own is None or standing.is_void:
-                raise PageUnknown
-            challenge = Statement(standing.request.digest, verdict, own.name).challenge()
-            asked = approving.factors.statement_options(visit.session.person_id, challenge)
-            return options_answer(PasskeyChallenge(standing.request.digest, asked.options_json))
 
-        @section.form(path)
-        def posted(visit: Visit, form: Form) -> Response:
-            return _decide(visit, approving, verdict, form)
-
-    for verdict in Verdict:
-        add(verdict)
+def _verdict(text: str) -> Verdict:
+    try:
+        return Verdict(text)
+    except ValueError:
+        raise PageUnknown from None
 
 
 def _decide(visit: Visit, approving: Approving, verdict: Verdict, form: Form) -> Response:

@@ -50,12 +50,12 @@ class Room:
         """As the page's script does it."""
         keeper = self.keepers[who]
         keeper.walker.get("/account/language")  # for the token of a form, wherever the page shows none
-        path = f"/custody/{request.id}/{verdict}"
-        asked = keeper.walker.post(f"{path}/options")
+        path = f"/custody/{request.id}"
+        asked = keeper.walker.post(f"{path}/options/{verdict}")
         if asked.status_code != 200:
             return asked
         answer = (phone or keeper.phone).get(json.dumps(asked.json()["options"]))
-        return keeper.walker.post(path, challenge=asked.json()["challenge"], response=answer)
+        return keeper.walker.post(path, act=verdict, challenge=asked.json()["challenge"], response=answer)
 
     def state(self, request: KeyRequest) -> RequestState:
         return self.core.dual_control.standing(request.id).state
@@ -126,7 +126,7 @@ def test_a_stolen_session_decides_nothing_without_the_passkey(room: Room) -> Non
     request, ani = ask(room.core), room.keepers["ani"]
     ani.walker.get(f"/custody/{request.id}")
     for fields in ({}, {"response": "{}"}, {"response": "x" * 40_000}, {"response": "[" * 9_000}):
-        answer = ani.walker.post(f"/custody/{request.id}/approve", **fields)
+        answer = ani.walker.post(f"/custody/{request.id}", act="approve", **fields)
         assert answer.status_code == 422, fields
     assert room.core.dual_control.standing(request.id).approved_by == ()
 
@@ -134,13 +134,17 @@ def test_a_stolen_session_decides_nothing_without_the_passkey(room: Room) -> Non
 def test_an_answer_for_one_verdict_or_request_is_none_for_another(room: Room) -> None:
     request, other, ani = ask(room.core), ask(room.core), room.keepers["ani"]
     ani.walker.get(f"/custody/{request.id}")
-    asked = ani.walker.post(f"/custody/{request.id}/reject/options")
+    asked = ani.walker.post(f"/custody/{request.id}/options/reject")
     rejection = ani.phone.get(json.dumps(asked.json()["options"]))
-    for path in (f"/custody/{request.id}/approve", f"/custody/{other.id}/reject"):
-        answer = ani.walker.post(path, response=rejection)
-        assert answer.status_code == 422, path
+    for named, verdict in ((request, "approve"), (other, "reject")):
+        answer = ani.walker.post(f"/custody/{named.id}", act=verdict, response=rejection)
+        assert answer.status_code == 422, verdict
         assert "tidak diterima" in text_of(answer)
-    assert ani.walker.post(f"/custody/{request.id}/reject", response=rejection).status_code == 303
+    for nonsense in ("", "Approve", "withdraw"):
+        assert ani.walker.post(f"/custody/{request.id}", act=nonsense).status_code == 404
+        assert ani.walker.post(f"/custody/{request.id}/options/x{nonsense}").status_code == 404
+    taken = ani.walker.post(f"/custody/{request.id}", act="reject", response=rejection)
+    assert taken.status_code == 303
 
 
 def test_whoever_asked_is_not_offered_to_decide_and_cannot(room: Room) -> None:
@@ -198,9 +202,9 @@ def test_an_auditor_sees_everything_and_decides_nothing(room: Room) -> None:
     assert "tidak memutuskan apa pun" in text_of(page)
     assert room.auditor.get("/custody/me").status_code == 403
     room.auditor.get("/account/language")
-    for path in ("approve", "reject"):
-        assert room.auditor.post(f"/custody/{request.id}/{path}/options").status_code == 404
-        answer = room.auditor.post(f"/custody/{request.id}/{path}", response="{}")
+    for verdict in ("approve", "reject"):
+        assert room.auditor.post(f"/custody/{request.id}/options/{verdict}").status_code == 404
+        answer = room.auditor.post(f"/custody/{request.id}", act=verdict, response="{}")
         assert "tidak memutuskan apa pun" in text_of(answer)
     assert room.auditor.post("/custody/me", name="x").status_code == 403
     assert room.core.dual_control.standing(request.id).approved_by == ("ani",)
@@ -210,7 +214,7 @@ def test_nobody_else_gets_in(core: Core, room: Room, clock: FrozenClock) -> None
     request = ask(core)
     citizen = person(core, room.api, clock, 9)
     log_in(core, citizen, (FactorKind.PASSKEY,))
-    for path in ("/custody", "/custody/me", f"/custody/{request.id}", f"/custody/{request.id}/approve"):
+    for path in ("/custody", "/custody/me", f"/custody/{request.id}"):
         assert citizen.get(path).status_code == 403, path
         assert room.api.get(path).status_code == 303, path
 
@@ -230,15 +234,21 @@ def test_a_shift_that_is_over_is_asked_for_the_passkey_and_led_back(room: Room, 
     request, ani = ask(room.core), room.keepers["ani"].walker
     ani.get(f"/custody/{request.id}")
     clock.advance(room.core.office.operators.policy.shift + timedelta(minutes=1))
-    answer = ani.post(f"/custody/{request.id}/approve", response="{}")
+    answer = ani.post(f"/custody/{request.id}", act="approve", response="{}")
     location = answer.headers["location"]
     assert location.startswith(("/step-up?", "/login?"))
-    assert f"%2Fcustody%2F{request.id}%2Fapprove" in location
-    log_in(room.core, ani, (FactorKind.PASSKEY,))
-    assert ani.get(f"/custody/{request.id}/approve").headers["location"] == f"/custody/{request.id}"
+    assert f"%2Fcustody%2F{request.id}" in location
 
 
-@pytest.mark.parametrize("path", ["/custody/key-request-none", "/custody/x%00y", "/custody/%F0%9F%94%91"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/custody/key-request-none",
+        "/custody/x%00y",
+        "/custody/key-request-1/approve",
+        "/custody/%F0%9F%94%91",
+    ],
+)
 def test_what_names_no_request_is_not_there(path: str, room: Room) -> None:
     assert room.keepers["ani"].walker.get(path).status_code == 404
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.demo import sample_documents
-from tests.journeys.conftest import House, _add_agency
+from tests.journeys.conftest import House, add_agency
 from tests.support.server import RunningServer, absah, free_port
 from tests.verify.documents import plain_pdf, sealed
 
@@ -71,7 +71,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
         server = RunningServer(settings, (), folder / "serve.log", port)
         closing.callback(server.close)
         server.start()
-        house = House(settings, server, _add_agency(settings, server, "dpmptsp"), folder)
+        house = House(settings, server, add_agency(settings, server, "dpmptsp"), folder)
         filled = Library(house)
         _issue_everything(filled)
         yield filled

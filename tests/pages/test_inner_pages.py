@@ -17,7 +17,9 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
+from sqlalchemy import update
 
+from app.custodians import passkey_of_custodian
 from app.demo import sample_documents
 from app.main import build_app
 from app.provisioning import certify_agency
@@ -25,6 +27,9 @@ from app.wiring import Core
 from identity.factors.model import FactorKind
 from identity.operators.model import Role
 from identity.web.words import Language
+from keys.approval_tables import key_requests
+from keys.approvals import KeyAct
+from keys.custodians import Change, parameters_of
 from tests.app.test_office_pages import ACCOUNT, KEY, OFFICES, WITH_PASSKEY
 from tests.app.walker import Walker, appoint, log_in, person
 from tests.pages.faults import faults_of
@@ -33,6 +38,7 @@ from tests.pages.town import Town, axe_script, served_town
 from tests.support.asgi import InProcess
 from tests.support.browser import keep_picture
 from tests.support.clock import FrozenClock
+from tests.support.custodians import KeyHolder
 from tests.support.needs import requires
 from tests.support.tokens import bearer_token
 
@@ -44,7 +50,7 @@ NEW_KEY = (
 )
 """A point of P-256."""
 
-SECTIONS = ("/account", "/counter", "/help-desk", "/agency", "/operators", "/proposals")
+SECTIONS = ("/account", "/counter", "/help-desk", "/agency", "/operators", "/proposals", "/custody")
 
 
 @dataclass(frozen=True)
@@ -199,6 +205,7 @@ def _settle(made: Inhabited) -> None:
         citizen.person_id, Role.SIGNATORY, "dinas", actor=administrator.person_id
     )
     proposed = _propose(core, system.id, administrator.person_id)
+    asked = _ask(core, people[Role.KEY_CUSTODIAN].person_id)
     made.visits = [
         (citizen, ACCOUNT),
         (
@@ -227,10 +234,52 @@ def _settle(made: Inhabited) -> None:
                 f"/operators/{waiting.id}",
                 "/proposals",
                 *(f"/proposals/{proposal}" for proposal in proposed[1:]),
+                "/custody",
+                f"/custody/{asked[0]}",
             ),
+        ),
+        (
+            people[Role.KEY_CUSTODIAN],
+            (*OFFICES[Role.KEY_CUSTODIAN], *(f"/custody/{request}" for request in asked)),
         ),
     ]
     _send(made, people, request.id)
+
+
+def _ask(core: Core, person_id: str) -> list[str]:
+    """Requests in every state that a page shows: waiting, approved, one's own, rejected, altered."""
+    holders = [KeyHolder("ani"), KeyHolder("budi")]
+    for holder in holders:
+        core.custodians.change_freely(holder.joining, actor="test")
+    (passkey,) = core.citizens.factors.passkeys_of(person_id)
+    joining = parameters_of(
+        Change.ADD,
+        "citra",
+        key=passkey_of_custodian(passkey),
+        person_id=person_id,
+        reason="menggantikan Dewi",
+    )
+    control, named = core.dual_control, core.keys.list()[0].id
+    joined = control.request(KeyAct.CUSTODIANS, joining, requester="cli:root")
+    asked = [
+        control.request(act, parameters, requester=requester)
+        for act, parameters, requester in (
+            (KeyAct.RETIRE, {"key": named, "reason": "pindah ke HSM baru"}, "cli:root"),
+            (KeyAct.ROTATE, {"purpose": "seal", "owner": "dinas"}, person_id),
+            (KeyAct.DESTROY, {"key": named}, "upkeep"),
+            (KeyAct.COMPROMISE, {"key": named, "since": "2026-11-20T01:00:00Z"}, "cli:root"),
+        )
+    ]
+    for request in (joined, asked[2]):
+        for holder in holders:
+            control.decide(request.id, holder.approves(request))
+    control.change_custodians_due()
+    for holder in holders:
+        control.decide(asked[3].id, holder.rejects(asked[3]))
+    altered = control.request(KeyAct.REINSTATE, {"key": named}, requester="cli:root")
+    with core.database.begin() as tx:
+        tx.execute(update(key_requests).where(key_requests.c.id == altered.id).values(required=1))
+    return [request.id for request in (*asked, joined, altered)]
 
 
 def _propose(core: Core, client_id: str, person_id: str) -> list[str]:
@@ -303,6 +352,7 @@ def _send(made: Inhabited, people: dict[Role | None, Walker], request_id: str) -
                 Sending("signatory-nobody", "/agency/dinas/signatories", {"identifier": unknown}, form=1),
             ),
         ),
+        (people[Role.KEY_CUSTODIAN], (Sending("passkey-unchosen", "/custody/me"),)),
     ]  # fmt: skip
 
 

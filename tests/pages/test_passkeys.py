@@ -5,15 +5,25 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 
+from app.custodians import passkey_of_custodian
+from identity.factors.model import FactorKind
+from identity.operators.model import Role
+from keys.approvals import KeyAct
+from keys.custodians import Change, parameters_of
+from tests.app.walker import Walker, appoint, log_in, person
 from tests.pages.faults import faults_of
 from tests.pages.test_citizen_pages import violations
 from tests.pages.town import PASSWORD, Town, axe_script, served_town
+from tests.support.asgi import InProcess
 from tests.support.browser import keep_picture
+from tests.support.clock import FrozenClock
 from tests.support.needs import requires
 
 pytestmark = [pytest.mark.network, requires("chromium")]
@@ -103,6 +113,58 @@ def account(phone: Phone, town: Town) -> str:
     phone.page.click("form[data-passkey] button")
     finish(phone)
     return email
+
+
+def keeper(phone: Phone, town: Town) -> Walker:
+    """A key custodian whose passkey is in this browser and in the register."""
+    core, clock = town.core, FrozenClock(datetime.now(UTC))
+    auditor, made = (
+        person(core, InProcess(FastAPI()), clock, serial, name=name)
+        for serial, name in ((1, "Pengawas"), (2, "Ani"))
+    )
+    appoint(core, auditor, Role.AUDITOR)
+    enter(phone, town, made)
+    phone.page.goto(f"{town.url}/account/factors/passkey")
+    with phone.page.expect_navigation():
+        phone.page.click("form[data-passkey] button")
+    (passkey,) = core.citizens.factors.passkeys_of(made.person_id)
+    grant = core.office.operators.propose(made.person_id, Role.KEY_CUSTODIAN, actor="cli:test")
+    core.office.operators.confirm(grant.id, confirmer_id=auditor.person_id)
+    joining = parameters_of(Change.ADD, "ani", key=passkey_of_custodian(passkey), person_id=made.person_id)
+    core.custodians.change_freely(joining, actor="cli:test")
+    enter(phone, town, made, FactorKind.PASSKEY)
+    return made
+
+
+def enter(phone: Phone, town: Town, walker: Walker, *used: FactorKind) -> None:
+    """Logged in, by password and app unless something else is named."""
+    log_in(town.core, walker, used or (FactorKind.PASSWORD, FactorKind.TOTP))
+    phone.page.context.add_cookies([{"name": "absah", "value": walker.cookies["absah"], "url": town.url}])
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_custodian_approves_a_request_with_the_passkey(
+    width: int, phone: Phone, tmp_path: Path, screenshots: Path
+) -> None:
+    with served_town(tmp_path) as town:
+        keeper(phone, town)
+        key = town.core.keys.list()[0].id
+        request = town.core.dual_control.request(
+            KeyAct.RETIRE, {"key": key, "reason": "pindah ke HSM baru"}, requester="cli:root"
+        )
+        page = phone.page
+        page.set_viewport_size({"width": width, "height": 740})
+        page.goto(f"{town.url}/custody")
+        keep_picture(page, screenshots / f"{width}-list.png")
+        page.goto(f"{town.url}/custody/{request.id}")
+        keep_picture(page, screenshots / f"{width}-request.png")
+        assert faults_of(page) == []
+        assert violations(page, axe_script()) == []
+        with page.expect_navigation(url=f"**/custody/{request.id}"):
+            page.click("form[data-options$='/options/approve'] button")
+        assert town.core.dual_control.standing(request.id).approved_by == ("ani",)
+        assert "Anda sudah memutuskan" in page.content()
+        keep_picture(page, screenshots / f"{width}-decided.png")
 
 
 def is_logged_in(phone: Phone) -> bool:

@@ -142,6 +142,7 @@ def served_town(folder: Path) -> Iterator[Town]:
             "ABSAH_DATA_DIR": str(folder / "data"),
             "ABSAH_DATABASE_URL": f"sqlite:///{folder / 'absah.db'}",
             "ABSAH_PUBLIC_URL": f"http://localhost:{port}",
+            "ABSAH_KEYS_APPROVALS": "2",
             "ABSAH_SERVER_UPKEEP": "false",  # mails wait for the test's postman
         }
         absah("init", settings=values)
@@ -152,5 +153,6 @@ def served_town(folder: Path) -> Iterator[Town]:
             data_dir=folder / "data",
             database={"url": values["ABSAH_DATABASE_URL"]},  # type: ignore[arg-type]
             public_url=values["ABSAH_PUBLIC_URL"],
+            keys={"approvals": 2},  # type: ignore[arg-type]
         )
         yield Town(server, build_core(settings, closing=closing))
