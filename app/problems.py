@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from app import errors as app
+from app.compromise import errors as compromise
 from app.rotation import errors as rotation
 from ca import errors as ca
 from identity import errors as identity
@@ -105,6 +106,10 @@ _ROTATION = Problem(
     409, "rotation-refused", "The key cannot be changed that way now", "Kunci belum dapat diganti begitu"
 )
 
+_CASE = Problem(
+    409, "compromise-case-state", "The case of a lost key forbids this", "Status kasus kunci melarang ini"
+)
+
 PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     # app
     app.SettingsInvalid: INTERNAL,
@@ -132,6 +137,14 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     app.AuthenticationInsufficient: Problem(
         401, "authentication-insufficient", "A fresh login is needed", "Perlu masuk ulang"
     ),
+    # app, the loss of a key
+    compromise.CaseUnknown: NOT_FOUND,
+    compromise.CaseInvalid: _CASE,
+    compromise.CaseNotOpen: _CASE,
+    compromise.CaseDecided: _CASE,
+    compromise.DecisionMissing: _CASE,
+    compromise.DocumentsWait: _CASE,
+    compromise.NoIndependentTime: UNAVAILABLE,
     # identity
     identity.TokenRequestInvalid: _OAUTH,
     identity.GrantNotSupported: _OAUTH,

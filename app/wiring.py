@@ -58,6 +58,7 @@ from keys.model import KeyPurpose
 from keys.service import KeyService
 from signing.jobs import SealingJobs, SealingPolicy
 from signing.register import DocumentRegister
+from signing.resealing import Resealing
 from signing.service import SealingService
 from signing.source import PdfLimits
 from verify.service import VerificationService
@@ -96,6 +97,7 @@ class Core:
     office: Office
     rights: Rights
     sealing: SealingService
+    resealing: Resealing
     register: DocumentRegister
     released: ReleasedDocuments
     trust: RegisterTrust
@@ -283,6 +285,7 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         jobs=jobs,
         policy=policy,
     )
+    resealing = Resealing(begin=database.begin, files=files, jobs=jobs, policy=policy)
     # 6. Verification.
     released = ReleasedDocuments(database.read)
     trust = RegisterTrust(database.read, settings.trust_dir)
@@ -356,6 +359,7 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         office=office,
         rights=rights,
         sealing=sealing,
+        resealing=resealing,
         register=register,
         released=released,
         trust=trust,

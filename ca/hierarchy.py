@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from sqlalchemy import Connection
 
-from ca.chains import chain_of
+from ca.chains import chain_of, records_above
 from ca.cross import SHORTEST, Link, links, next_name
 from ca.errors import HierarchyIncomplete, IssuanceRefused, KeyHeldElsewhere
 from ca.in_use import certificate_in_use
@@ -185,9 +186,10 @@ class Hierarchy:
         in_use = certificate_in_use(self._begin, self._keys, profile, owner)
         with self._begin() as tx:
             newest = Certificates(tx).newest_good(profile, owner)
-        for record in (in_use, newest):
-            if record is None:
-                continue
+            if self._profiles[profile].is_ca and newest is None:
+                newest = self._on_hold(tx, profile)
+            standing = [record for record in (in_use, newest) if record and not _is_orphan(tx, record)]
+        for record in standing:
             if self._profiles[profile].is_ca:
                 return record  # a new CA is a ceremony of its own, never a side effect
             if self._ends_soon(record):
@@ -197,6 +199,15 @@ class Hierarchy:
             if self._keys.get(record.key_id).state in {KeyState.PRE_ACTIVATION, KeyState.ACTIVE}:
                 return record
         return None
+
+    def _on_hold(self, tx: Connection, profile: ProfileName) -> CertificateRecord | None:
+        """A CA that is on hold may come back: it is not replaced as a side effect either."""
+        held = [
+            record
+            for record in Certificates(tx).of_profile(profile)
+            if record.status is CertificateStatus.ON_HOLD
+        ]
+        return held[-1] if held else None
 
     def _ends_soon(self, record: CertificateRecord) -> bool:
         """Certificate or private key, whichever ends first; a short life is renewed in its last quarter."""
@@ -439,3 +450,9 @@ def _ending_with(issuer: Issuer, rules: Profile, now: datetime) -> Profile:
     if left >= rules.validity or left < _SHORTEST_CUT:
         return rules  # long enough, or refused when it is issued
     return replace(rules, validity=left, key_life=rules.key_life and min(rules.key_life, left))
+
+
+def _is_orphan(tx: Connection, record: CertificateRecord) -> bool:
+    """Whether a CA above was revoked: the certificate is as it was, and nobody believes it."""
+    _, *above = records_above(tx, record)
+    return any(link.status is CertificateStatus.REVOKED for link in above)

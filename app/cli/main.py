@@ -7,7 +7,7 @@ import sys
 import typer
 
 from app import __version__
-from app.cli import agencies, diagnosis, documents, mail, operators, portals, roles, running
+from app.cli import agencies, cases, diagnosis, documents, mail, operators, portals, roles, running
 from app.cli.context import err
 
 cli = typer.Typer(
@@ -25,6 +25,7 @@ diagnosis.register(cli)
 agencies.register(cli)
 portals.register(cli)
 operators.register(cli)
+cases.register(cli)
 roles.register(cli)
 mail.register(cli)
 

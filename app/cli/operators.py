@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import approving, ceremony, custodians, revoking, rotating, superiors
+from app.cli import approving, ceremony, compromising, custodians, revoking, rotating, superiors
 from app.cli.context import opened_core, out, print_listing
 
 keys = typer.Typer(help="Keys in custody.", no_args_is_help=True)
@@ -19,6 +19,7 @@ audit = typer.Typer(help="The audit trail.", no_args_is_help=True)
 
 def register(cli: typer.Typer) -> None:
     approving.register(keys)
+    compromising.register(keys)
     custodians.register(keys)
     rotating.register(keys)
     revoking.register(ca)

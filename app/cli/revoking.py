@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from app.cli.context import actor, err, opened_core, out
+from app.cli.moments import moment
 
 if TYPE_CHECKING:
     from app.wiring import Core
@@ -53,7 +53,7 @@ def revoke(
     """Revoke a certificate for good."""
     from ca.model import RevocationReason
 
-    lost_at = None if since is None else _moment(since)
+    lost_at = None if since is None else moment(since, option="--since")
     with opened_core() as core:
         record = _found(core, certificate)
         _describe(record)
@@ -124,15 +124,3 @@ def _ask(question: str, yes: bool) -> None:
     if not yes and not typer.confirm(f"{question}.", default=False):
         err.print("Nothing was changed.")
         raise typer.Exit(1)
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise typer.BadParameter(
-            "write date, time and zone, such as 2026-11-20T08:00+07:00", param_hint="--since"
-        )
-    return moment.astimezone(UTC)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import MetaData
 
 from app import audit
+from app.compromise import tables as compromise
 from app.rotation import destruction_tables as destructions
 from app.rotation import tables as rotation
 from ca import tables as ca
@@ -54,5 +55,6 @@ def all_metadata() -> list[MetaData]:
         ca.metadata,
         identity.metadata,
         signing.metadata,
+        compromise.metadata,
         rotation.metadata,
     ]

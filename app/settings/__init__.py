@@ -45,6 +45,7 @@ from app.settings.reference import (
 from app.settings.sections import (
     CaSettings,
     ClockSettings,
+    CompromiseSettings,
     DatabaseSettings,
     KeysSettings,
     LimitsSettings,
@@ -108,6 +109,7 @@ class Settings(BaseSettings):
     limits: LimitsSettings = LimitsSettings()
     log: LogSettings = LogSettings()
     worker: WorkerSettings = WorkerSettings()
+    compromise: CompromiseSettings = CompromiseSettings()
     keys: KeysSettings = KeysSettings()
     ca: CaSettings = CaSettings()
     tsa: TsaSettings = TsaSettings()

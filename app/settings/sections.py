@@ -273,6 +273,15 @@ class StorageSettings(Section):
     )
 
 
+class CompromiseSettings(Section):
+    """Answering the loss of a key."""
+
+    documents_per_second: PositiveInt = Field(
+        default=20,
+        description="Documents sealed anew in a second at most, so that the day's sealing is not held up.",
+    )
+
+
 class WorkerSettings(Section):
     """Upkeep: abandoned documents, revocation lists, service certificates."""
 

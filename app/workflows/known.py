@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from app.compromise.building import build_compromise
+from app.compromise.workflow import answer_to
 from app.provisioning import publish_trust
 from app.rotation.workflow import ending_workflows, rotation_workflows
 from app.workflows.model import Workflow
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 def known_workflows(core: Core) -> tuple[Workflow, ...]:
     """In the order in which what is unfinished is looked for."""
     return (
+        answer_to(build_compromise(core)),
         *rotation_workflows(core.rotations, publish=lambda: publish_trust(core)),
         *ending_workflows(core.key_endings),
     )

@@ -110,6 +110,10 @@ LETTERS: Final[Mapping[str, Letter]] = MappingProxyType(
         ),
         "key_request_approved": _letter("/custody/{request}", request=Kind.CODE, act=Kind.TEXT),
         "key_request_rejected": _letter("/custody/{request}", request=Kind.CODE, act=Kind.TEXT),
+        # A key that sealed documents was lost
+        "seal_lost": _letter("/agency", agency=Kind.TEXT, count=Kind.NUMBER, since=Kind.MOMENT),
+        "seal_renewed": _letter("/agency", agency=Kind.TEXT, count=Kind.NUMBER, when=Kind.MOMENT),
+        "document_sealed_anew": _letter("/account/documents", issuer=Kind.TEXT),
         "trial": _letter(),
     }
 )

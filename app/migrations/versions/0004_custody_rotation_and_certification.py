@@ -89,6 +89,34 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("status_index", "stamp_id"),
     )
     op.create_table(
+        "compromise_cases",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("key_id", sa.String(length=64), nullable=False),
+        sa.Column("purpose", sa.String(length=32), nullable=False),
+        sa.Column("owner", sa.String(length=128), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("opened_by", sa.String(length=128), nullable=False),
+        sa.Column("step", sa.String(length=16), nullable=False),
+        sa.Column("reseals", sa.Boolean(), nullable=False),
+        sa.Column("request_id", sa.String(length=40), nullable=False),
+        sa.Column("moved_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("done", sa.Integer(), nullable=False),
+        sa.Column("failed", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("compromise_cases", schema=None) as batch_op:
+        batch_op.create_index("compromise_cases_by_key", ["key_id"], unique=False)
+        batch_op.create_index("compromise_cases_by_step", ["step"], unique=False)
+
+    op.create_table(
+        "compromise_notices",
+        sa.Column("case_id", sa.String(length=32), nullable=False),
+        sa.Column("template", sa.String(length=40), nullable=False),
+        sa.Column("person_id", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("case_id", "template", "person_id"),
+    )
+    op.create_table(
         "key_destructions",
         sa.Column("request_id", sa.String(length=40), nullable=False),
         sa.Column("key_id", sa.String(length=64), nullable=False),

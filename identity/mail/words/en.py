@@ -328,6 +328,38 @@ WORDINGS: Final[dict[str, Wording]] = {
         ("What was asked for: {act}.", "So many custodians rejected it that it will not be carried out."),
         "See the request",
     ),
+    "seal_lost": Wording(
+        "A key that seals your agency's documents was lost",
+        (
+            "Agency: {agency}. Documents to be replaced: {count}.",
+            "Somebody else may have had the key since {since}. It is stopped and revoked.",
+            "What was sealed before, provably, stays valid. The service seals the others anew by itself, "
+            "with the same content; the old seal ID leads to the new document.",
+        ),
+        "Open your agency's page",
+        (
+            "Look through what was issued since then. Revoke at once what your agency did not issue.",
+            "Tell people to check documents on the verification page, and not to throw away what they hold.",
+        ),
+    ),
+    "seal_renewed": Wording(
+        "Your agency's documents are sealed anew",
+        (
+            "Agency: {agency}. Documents sealed anew: {count}.",
+            "Finished: {when}. Whoever checks an old one is led to the new one.",
+        ),
+        "Open your agency's page",
+        ("Fetch the new files if your systems keep copies, and hand them to those who ask.",),
+    ),
+    "document_sealed_anew": Wording(
+        "A document of yours was sealed anew",
+        (
+            "Issuer: {issuer}. The key of the old seal was lost, so the document got a new one.",
+            "Its content is the same. You need not go anywhere and there is nothing to pay.",
+        ),
+        "See my documents",
+        ("The QR code on the old paper still works: it leads to the new document.",),
+    ),
     "trial": Wording(
         "An email to try things out",
         ("This email proves that the mail settings work. There is nothing to do.",),

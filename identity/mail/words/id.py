@@ -326,6 +326,38 @@ WORDINGS: Final[dict[str, Wording]] = {
         ("Yang diminta: {act}.", "Begitu banyak yang menolak sehingga permintaan tidak akan dilaksanakan."),
         "Lihat permintaan",
     ),
+    "seal_lost": Wording(
+        "Kunci penyegel dokumen instansi Anda hilang",
+        (
+            "Instansi: {agency}. Dokumen yang perlu diganti: {count}.",
+            "Kunci itu mungkin di tangan orang lain sejak {since}. Kunci sudah dihentikan dan dicabut.",
+            "Dokumen yang terbukti disegel sebelumnya tetap sah. Dokumen lainnya disegel ulang oleh layanan "
+            "dengan isi yang sama; nomor segel lama menunjuk ke dokumen baru.",
+        ),
+        "Buka halaman instansi",
+        (
+            "Periksa dokumen yang terbit sejak saat itu. Segera cabut yang bukan terbitan instansi Anda.",
+            "Sampaikan kepada masyarakat: periksa dokumen di halaman verifikasi, jangan buang dokumen lama.",
+        ),
+    ),
+    "seal_renewed": Wording(
+        "Dokumen instansi Anda selesai disegel ulang",
+        (
+            "Instansi: {agency}. Dokumen yang disegel ulang: {count}.",
+            "Selesai: {when}. Siapa pun yang memeriksa dokumen lama diarahkan ke yang baru.",
+        ),
+        "Buka halaman instansi",
+        ("Ambil berkas barunya bila sistem Anda menyimpan salinan, dan berikan kepada yang memerlukan.",),
+    ),
+    "document_sealed_anew": Wording(
+        "Dokumen Anda disegel ulang",
+        (
+            "Penerbit: {issuer}. Kunci segel lamanya hilang, sehingga dokumen mendapat segel baru.",
+            "Isinya tetap sama. Anda tidak perlu datang ke mana pun dan tidak dikenai biaya.",
+        ),
+        "Lihat dokumen saya",
+        ("Kode QR pada kertas lama tetap bekerja: kode itu menunjuk ke dokumen baru.",),
+    ),
     "trial": Wording(
         "Email percobaan",
         ("Email ini membuktikan bahwa pengaturan email bekerja. Tidak ada yang perlu dilakukan.",),
