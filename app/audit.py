@@ -1,16 +1,13 @@
 """The audit trail: append-only rows, each holding the hash of the one before it.
 
 Issuance must leave a trail that the operator cannot edit in silence. Triggers refuse changes; whoever removes
-the triggers still has to recompute every later hash, and then differs from any head hash that was written
-down elsewhere (``absah audit verify --since``). Facts hold no personal data.
+the triggers still has to recompute every later hash, and then differs from the heads that were time-stamped
+(:mod:`app.trail.anchors`) or written down elsewhere. Facts hold no personal data.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
@@ -31,7 +28,9 @@ from sqlalchemy import (
     text,
 )
 
-from app.errors import AuditChainBroken
+from app.trail.chain import BEGINNING, GENESIS, AuditEntry, ChainHead, canonical, follow, hash_of
+
+__all__ = ["GENESIS", "Audit", "AuditEntry", "ChainHead", "entries", "metadata"]
 
 metadata = MetaData()
 
@@ -69,37 +68,8 @@ for _dialect, _statements in (("sqlite", APPEND_ONLY_SQLITE), ("postgresql", APP
     for _statement in _statements:
         event.listen(entries, "after_create", DDL(_statement).execute_if(dialect=_dialect))  # type: ignore[no-untyped-call]
 
-GENESIS: Final = bytes(32)
 _CHAIN_LOCK: Final = 0x41554449  # pg_advisory_xact_lock key: "AUDI"
 _PAGE: Final = 2_000
-
-
-@dataclass(frozen=True, slots=True)
-class AuditEntry:
-    """One line of the trail. ``at`` is ISO 8601 UTC with microseconds, as it was hashed."""
-
-    sequence: int
-    at: str
-    actor: str
-    action: str
-    subject: str
-    facts: str
-    previous: bytes
-    hash: bytes
-
-    def computed_hash(self) -> bytes:
-        """SHA-256 over the canonical JSON of everything but the hash itself."""
-        return _hash(
-            self.sequence, self.at, self.actor, self.action, self.subject, self.facts, self.previous.hex()
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class ChainHead:
-    """Where the chain ends: write it down outside the system to be able to prove the past later."""
-
-    sequence: int
-    hash: bytes
 
 
 class Audit:
@@ -120,7 +90,7 @@ class Audit:
             tx.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CHAIN_LOCK})
         head = self.head(tx)
         at = self._clock().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        canonical = _canonical(dict(facts or {}))
+        spelled = canonical(dict(facts or {}))
         sequence = head.sequence + 1
         tx.execute(
             insert(entries).values(
@@ -129,9 +99,9 @@ class Audit:
                 actor=actor,
                 action=action,
                 subject=subject,
-                facts=canonical,
+                facts=spelled,
                 previous=head.hash,
-                hash=_hash(sequence, at, actor, action, subject, canonical, head.hash.hex()),
+                hash=hash_of(sequence, at, actor, action, subject, spelled, head.hash.hex()),
             )
         )
 
@@ -140,7 +110,7 @@ class Audit:
         row = tx.execute(
             select(entries.c.sequence, entries.c.hash).order_by(entries.c.sequence.desc()).limit(1)
         ).one_or_none()
-        return ChainHead(row.sequence, bytes(row.hash)) if row else ChainHead(0, GENESIS)
+        return ChainHead(row.sequence, bytes(row.hash)) if row else BEGINNING
 
     def entries(self, tx: Connection, *, after: int = 0) -> Iterator[AuditEntry]:
         """All entries behind ``after``, in order, in bounded memory."""
@@ -158,34 +128,5 @@ class Audit:
             after = page[-1].sequence
 
     def verify(self, tx: Connection, *, since: ChainHead | None = None) -> ChainHead:
-        """Recompute the whole chain and return its head. Raises :class:`app.errors.AuditChainBroken`.
-
-        ``since`` is a head that was written down earlier: the chain must still contain it, which also
-        reveals a trail that was cut short or rewritten as a whole.
-        """
-        head = ChainHead(0, GENESIS)
-        met = since is None or since.sequence == 0
-        for entry in self.entries(tx):
-            if entry.sequence != head.sequence + 1:
-                raise AuditChainBroken(head.sequence + 1, "the entry is missing")
-            if entry.previous != head.hash:
-                raise AuditChainBroken(entry.sequence, "it does not continue from the entry before it")
-            if entry.computed_hash() != entry.hash:
-                raise AuditChainBroken(entry.sequence, "its content does not match its hash")
-            head = ChainHead(entry.sequence, entry.hash)
-            if since is not None and entry.sequence == since.sequence:
-                if entry.hash != since.hash:
-                    raise AuditChainBroken(entry.sequence, "its hash is not the one that was written down")
-                met = True
-        if not met:
-            raise AuditChainBroken(head.sequence + 1, "the trail ends before the head that was written down")
-        return head
-
-
-def _hash(*fields: int | str) -> bytes:
-    return hashlib.sha256(_canonical(fields).encode()).digest()
-
-
-def _canonical(value: object) -> str:
-    """One spelling per value: sorted keys, no spaces, ASCII only."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        """As :func:`app.trail.chain.follow`; ``since`` is a head that was written down earlier."""
+        return follow(self.entries(tx), () if since is None else (since,))

@@ -7,6 +7,8 @@ ApplicationError
 ├── DatabaseNotReady        cannot be reached, or its schema is not the one this release knows
 ├── StorageNotReady         the store of documents does not answer or cannot be written
 ├── AuditChainBroken        the audit trail was changed after the fact
+│   └── AnchorInvalid        a time-stamp that is kept for it does not vouch for it
+├── AuditFileInvalid        an exported trail is cut off, or not in its form
 ├── BodyTooLarge            a request's body is above the limit of its path
 ├── BodyTooSlow             a request's body did not arrive in time
 ├── CredentialsMissing      a guarded route was called without a bearer token
@@ -56,6 +58,20 @@ class AuditChainBroken(ApplicationError):
             "Keep the database as it is, and compare it with the last backup whose chain verified."
         )
         self.sequence = sequence
+
+
+class AnchorInvalid(AuditChainBroken):
+    """A time-stamp over a head of the trail is over another head, altered, or by nobody whom we trust."""
+
+
+class AuditFileInvalid(ApplicationError):
+    """Not an export of the audit trail, or one that was cut off or changed in form."""
+
+    def __init__(self, name: str, line: int, reason: str) -> None:
+        super().__init__(
+            f"{name} is no whole export of an audit trail; line {line} {reason}. Export it again with "
+            "`absah audit export`, or get another copy of the file."
+        )
 
 
 class BodyTooLarge(ApplicationError):

@@ -67,6 +67,7 @@ def build_app(core: Core, *, closing: ExitStack) -> FastAPI:
             lambda: mail_readings(core.outbox, core.clock),
             lambda: expiry_readings(core.expiries, core.clock),
             lambda: request_readings(core.dual_control.list),
+            core.anchors.readings,
         ),
         has_accounts=True,
     )

@@ -65,6 +65,7 @@ def run_once(core: Core) -> int:
         "forget_delays": core.citizens.throttle.forget_over,
         "discard_factor_setups": core.citizens.factors.discard_expired,
         "publish_trust": lambda: publish_trust(core),
+        "anchor_audit": core.anchors.make_due,  # last, so that it vouches for what the others did
     }
     failed = 0
     for name, job in jobs.items():

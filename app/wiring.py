@@ -35,6 +35,7 @@ from app.rotation.service import Rotations, RotationTimes
 from app.settings import Settings
 from app.storage import ObjectFiles
 from app.timekeeping import TimeStamping, build_clock_watch, build_time_stamping
+from app.trail.anchors import Anchors
 from app.vault import CustodyVault
 from app.verification import verification_service
 from ca.clockwatch import ClockWatch
@@ -72,6 +73,7 @@ class Core:
     clock: Clock
     database: Database
     audit: Audit
+    anchors: Anchors
     files: ObjectFiles
     keys: KeyService
     envelope: Envelope
@@ -188,6 +190,15 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         order_file=settings.home / "order-of-time-stamps",
     )
     time_stamping = build_time_stamping(settings, tsa=tsa, clock=clock, closing=closing)
+    anchors = Anchors(
+        begin=database.begin,
+        read=database.read,
+        audit=audit,
+        timestampers=tsa,
+        clock=clock,
+        interval=timedelta(minutes=settings.audit.anchor_minutes),
+    )
+    keys.witnessed_by(anchors.witness)
     # 4. Who calls.
     vault = CustodyVault(envelope)
     token_keys = CustodyTokenKeys(keys, clock=clock, policy=token_key_policy(settings))
@@ -334,6 +345,7 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         clock=clock,
         database=database,
         audit=audit,
+        anchors=anchors,
         files=files,
         keys=keys,
         envelope=envelope,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 from threading import Lock
+
+from sqlalchemy import Connection
 
 from keys.errors import (
     KeyExpired,
@@ -74,6 +77,7 @@ class KeyService:
         self._monotonic = monotonic
         self.usage = KeyUsage(begin=begin, read=read, limits=limits)
         self._observers: tuple[UseObserver, ...] = ()
+        self._witness: Callable[[], None] = lambda: None
         self._opening = Lock()
         self._handles: dict[str, KeyHandle] = {}
         self._wrappers: dict[str, KeyWrapper] = {}
@@ -83,6 +87,11 @@ class KeyService:
     def watch(self, observer: UseObserver) -> None:
         """Tell ``observer`` of every use from now on, and of every one that is refused."""
         self._observers += (observer,)
+
+    def witnessed_by(self, witness: Callable[[], None]) -> None:
+        """Call ``witness`` before and after every act on a key, outside its transaction. It raises
+        nothing."""
+        self._witness = witness
 
     def close(self) -> None:
         """Give back what was reserved for signatures that this process will not make."""
@@ -128,7 +137,7 @@ class KeyService:
             created_at=self._clock(),
             not_after=not_after,
         )
-        with self._begin() as tx:
+        with self._acting() as tx:
             KeyRecords(tx).add(record)
             self._audit.append(
                 tx,
@@ -164,7 +173,7 @@ class KeyService:
 
         A period is only ever shortened: what was printed into a certificate must stay true.
         """
-        with self._begin() as tx:
+        with self._acting() as tx:
             records = KeyRecords(tx)
             if records.limit(key_id, not_after):
                 facts = {"not_after": not_after.isoformat()}
@@ -210,7 +219,7 @@ class KeyService:
         return self._move(key_id, KeyState.DESTROYED, "key.destroyed", actor, reason)
 
     def _move(self, key_id: str, target: KeyState, action: str, actor: str, reason: str = "") -> KeyRecord:
-        with self._begin() as tx:
+        with self._acting() as tx:
             records = KeyRecords(tx)
             record = records.get(key_id)
             if record is None:
@@ -231,6 +240,14 @@ class KeyService:
             self._handles.pop(key_id, None)
             self._wrappers.pop(key_id, None)
         return moved
+
+    @contextmanager
+    def _acting(self) -> Iterator[Connection]:
+        """The transaction of an act on a key, between two looks of the witness."""
+        self._witness()
+        with self._begin() as tx:
+            yield tx
+        self._witness()
 
     # --- the use of a key ----------------------------------------------------------------------------
 

@@ -154,7 +154,15 @@ def check_seal(sealed: Seal) -> x509.Certificate:
 
 
 def check_timestamp(sealed: Seal) -> tuple[x509.Certificate, datetime, SignedDataRead]:
-    token = read_signed_data(sealed.cms.unsigned.get(ID_TIME_STAMP_TOKEN, b""))
+    return check_token(sealed.cms.unsigned.get(ID_TIME_STAMP_TOKEN, b""), sealed.cms.signature)
+
+
+def check_token(encoded: bytes, stamped: bytes) -> tuple[x509.Certificate, datetime, SignedDataRead]:
+    """The unit, its time and the token that was read, for an intact token over ``stamped``.
+
+    Raises :class:`NotOurs` or what reading strangers' DER raises.
+    """
+    token = read_signed_data(encoded)
     name = _DIGEST_NAMES.get(token.digest_oid)
     if token.content_type != ID_TST_INFO or token.content is None or name is None:
         raise NotOurs
@@ -169,7 +177,7 @@ def check_timestamp(sealed: Seal) -> tuple[x509.Certificate, datetime, SignedDat
     imprint_name = _DIGEST_NAMES.get(read_oid(next(expect(algorithm, SEQUENCE).children())))
     if imprint_name is None:
         raise NotOurs
-    if expect(imprint, OCTET_STRING).content != hashlib.new(imprint_name, sealed.cms.signature).digest():
+    if expect(imprint, OCTET_STRING).content != hashlib.new(imprint_name, stamped).digest():
         raise NotOurs
     return _signer(token, ID_TST_INFO), read_generalized_time(info[4]), token
 

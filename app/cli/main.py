@@ -7,7 +7,7 @@ import sys
 import typer
 
 from app import __version__
-from app.cli import agencies, cases, diagnosis, documents, mail, operators, portals, roles, running
+from app.cli import agencies, cases, diagnosis, documents, mail, operators, portals, roles, running, trail
 from app.cli.context import err
 
 cli = typer.Typer(
@@ -26,6 +26,7 @@ agencies.register(cli)
 portals.register(cli)
 operators.register(cli)
 cases.register(cli)
+trail.register(cli)
 roles.register(cli)
 mail.register(cli)
 

@@ -1,8 +1,7 @@
-"""``absah keys``, ``absah ca`` and ``absah audit``: what security teams look at."""
+"""``absah keys`` and ``absah ca``: what security teams look at."""
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +13,6 @@ from app.cli.context import opened_core, out, print_listing
 
 keys = typer.Typer(help="Keys in custody.", no_args_is_help=True)
 ca = typer.Typer(help="Certificates and revocation lists.", no_args_is_help=True)
-audit = typer.Typer(help="The audit trail.", no_args_is_help=True)
 
 
 def register(cli: typer.Typer) -> None:
@@ -27,7 +25,6 @@ def register(cli: typer.Typer) -> None:
     ceremony.register(ca)
     cli.add_typer(keys, name="keys", rich_help_panel="Administration")
     cli.add_typer(ca, name="ca", rich_help_panel="Administration")
-    cli.add_typer(audit, name="audit", rich_help_panel="Administration")
 
 
 @keys.command("list")
@@ -80,39 +77,3 @@ def crl(
         f"{found.issuer}  number {found.number}  {found.this_update:%Y-%m-%d %H:%M} UTC to "
         f"{found.next_update:%Y-%m-%d %H:%M} UTC  {len(found.der)} bytes"
     )
-
-
-@audit.command("verify")
-def verify(
-    *,
-    since: Annotated[
-        str | None, typer.Option(help="A head that was written down earlier, as SEQUENCE:HASH.")
-    ] = None,
-) -> None:
-    """Recompute the chain of the audit trail and print its head. Write the head down outside this system."""
-    from app.audit import ChainHead
-
-    noted = None
-    if since is not None:
-        sequence, _, digest = since.partition(":")
-        try:
-            noted = ChainHead(int(sequence), bytes.fromhex(digest))
-        except ValueError:
-            raise typer.BadParameter("write it as SEQUENCE:HASH", param_hint="--since") from None
-    with opened_core() as core, core.database.read() as tx:
-        head = core.audit.verify(tx, since=noted)
-    out.print(f"The audit trail is whole: {head.sequence} entries.")
-    out.print(f"Head          {head.sequence}:{head.hash.hex()}", soft_wrap=True)
-
-
-@audit.command("show")
-def entries(
-    *,
-    after: Annotated[int, typer.Option(help="Show entries behind this sequence number.")] = 0,
-) -> None:
-    """Print entries, one line each."""
-    with opened_core() as core, core.database.read() as tx:
-        for entry in core.audit.entries(tx, after=after):
-            sys.stdout.write(
-                f"{entry.sequence}\t{entry.at}\t{entry.actor}\t{entry.action}\t{entry.subject}\t{entry.facts}\n"
-            )

@@ -8,6 +8,7 @@ from app import audit
 from app.compromise import tables as compromise
 from app.rotation import destruction_tables as destructions
 from app.rotation import tables as rotation
+from app.trail import anchors
 from ca import tables as ca
 from identity import tables as identity
 from identity.agencies import proposal_tables as proposals
@@ -43,6 +44,7 @@ _PARTS_OF_IDENTITY = (
 )
 """They hang their tables on the metadata of their slice by being imported."""
 
+_PARTS_OF_THE_TRAIL = (anchors,)
 _PARTS_OF_KEYS = (approvals, key_usage)
 _PARTS_OF_ROTATION = (destructions,)
 

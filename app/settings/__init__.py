@@ -43,6 +43,7 @@ from app.settings.reference import (
     variable_name,
 )
 from app.settings.sections import (
+    AuditSettings,
     CaSettings,
     ClockSettings,
     CompromiseSettings,
@@ -110,6 +111,7 @@ class Settings(BaseSettings):
     log: LogSettings = LogSettings()
     worker: WorkerSettings = WorkerSettings()
     compromise: CompromiseSettings = CompromiseSettings()
+    audit: AuditSettings = AuditSettings()
     keys: KeysSettings = KeysSettings()
     ca: CaSettings = CaSettings()
     tsa: TsaSettings = TsaSettings()

@@ -291,6 +291,17 @@ class WorkerSettings(Section):
     )
 
 
+class AuditSettings(Section):
+    """The audit trail."""
+
+    anchor_minutes: int = Field(
+        default=60,
+        ge=1,
+        le=1_440,
+        description="Minutes at most between two time-stamps over the head of the trail, while it grows.",
+    )
+
+
 class LogSettings(Section):
     """Structured logs on standard error."""
 
