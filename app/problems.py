@@ -125,6 +125,8 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     rotation.RotationUnknown: Problem(
         404, "rotation-unknown", "There is no such rotation", "Penggantian kunci ini tidak ada"
     ),
+    app.AnchorInvalid: INTERNAL,
+    app.AuditFileInvalid: INTERNAL,
     app.BodyTooLarge: Problem(
         413, "body-too-large", "The request's body is too large", "Isi permintaan terlalu besar"
     ),

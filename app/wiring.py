@@ -194,7 +194,7 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         begin=database.begin,
         read=database.read,
         audit=audit,
-        timestampers=tsa,
+        timestampers=time_stamping.stampers,
         clock=clock,
         interval=timedelta(minutes=settings.audit.anchor_minutes),
     )

@@ -108,11 +108,11 @@ def _record(values: dict[str, Any]) -> AuditEntry | Anchor | ChainHead:
         previous, own = _hash(values["previous"]), _hash(values["hash"])
         return AuditEntry(_number(values["sequence"]), at, actor, action, subject, facts, previous, own)
     if names == _ANCHOR:
-        at = datetime.fromisoformat(values["at"])
-        if at.tzinfo is None:
+        moment = datetime.fromisoformat(values["at"])
+        if moment.tzinfo is None:
             raise ValueError
         token = base64.b64decode(values["token"], validate=True)
-        return Anchor(ChainHead(_number(values["anchored"]), _hash(values["hash"])), at, token)
+        return Anchor(ChainHead(_number(values["anchored"]), _hash(values["hash"])), moment, token)
     if names == _HEAD:
         return ChainHead(_number(values["head"]), _hash(values["hash"]))
     raise ValueError
