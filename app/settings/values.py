@@ -59,7 +59,7 @@ def _networks(value: str) -> str:
 
 STORES: Final = ("software", "pkcs11")
 KEY_PURPOSES: Final = (
-    "root-ca", "issuing-ca", "seal", "timestamping", "ocsp", "receipt", "token", "wrapping",
+    "root-ca", "issuing-ca", "seal", "timestamping", "ocsp", "receipt", "token", "wrapping", "ceremony",
 )  # fmt: skip
 """Spelt out, not imported: the public process reads these settings and must not load `keys`."""
 
