@@ -77,6 +77,9 @@ def build_app(core: Core, *, closing: ExitStack) -> FastAPI:
         token.watch(lambda error: errors.labels(error).inc())
     callers = core.callers
     # Routes are tried in this order: what programs ask for thousands of times comes before people's pages.
+    application.include_router(
+        ca_routes(core.revocation, core.tsa, read=core.database.read, clock=core.clock)
+    )
     application.include_router(identity_routes(callers.reader, callers.grants, jwks=callers.tokens.jwks))
     find_flow = flow_finder(core.provider.authorizing)
     shell = build_shell(core.settings, core.citizens, find_flow=find_flow)
@@ -100,9 +103,6 @@ def build_app(core: Core, *, closing: ExitStack) -> FastAPI:
     guard = BearerGuard(callers, build_signatories(core))
     application.include_router(
         signing_routes(core.sealing, core.register, guard=guard, fingerprint=fingerprint)
-    )
-    application.include_router(
-        ca_routes(core.revocation, core.tsa, read=core.database.read, clock=core.clock)
     )
     application.include_router(
         key_routes(

@@ -1,7 +1,7 @@
 """``make bench``: every figure beside its peer, as a table and as ``benchmarks/latest.json``.
 
 ``python -m benchmarks NAME …`` runs only the groups named: sealing, custody, validation, memory, http,
-identity, certification.
+identity, certification, time.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from benchmarks import (
     bench_identity,
     bench_memory,
     bench_sealing,
+    bench_tsa,
     bench_validation,
 )
 from benchmarks.harness import Figure
@@ -43,7 +44,7 @@ def _in_process(scratch: Path, groups: set[str]) -> Iterator[Figure]:
 def main() -> None:
     """Run, print, and keep the whole run; a partial run replaces only its own rows."""
     logging.disable(logging.WARNING)  # the peer warns about each document
-    every = ("sealing", "custody", "validation", "memory", "http", "identity", "certification")
+    every = ("sealing", "custody", "validation", "memory", "http", "identity", "certification", "time")
     groups = set(sys.argv[1:]) or set(every)
     if unknown := groups.difference(every):
         raise SystemExit(f"no such group: {', '.join(sorted(unknown))}; there are {', '.join(every)}")
@@ -51,7 +52,7 @@ def main() -> None:
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="absah-bench-") as folder:
         scratch = Path(folder)
-        for name in ("house", "custody", "memory", "http", "identity", "certification"):
+        for name in ("house", "custody", "memory", "http", "identity", "certification", "time"):
             (scratch / name).mkdir()
         if groups & {"sealing", "validation"}:
             figures += _in_process(scratch / "house", groups)
@@ -65,6 +66,8 @@ def main() -> None:
             figures += bench_identity.run(scratch / "identity")
         if "certification" in groups:
             figures += bench_ca.run(scratch / "certification")
+        if "time" in groups:
+            figures += bench_tsa.run(scratch / "time")
     table = Table("figure", "ours", "unit", "peer", "peer's", "ratio")
     for figure in figures:
         table.add_row(

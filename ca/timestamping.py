@@ -141,7 +141,9 @@ class TimeStampingAuthority:
         if known is None or self._monotonic() - known[0] >= self._max_staleness or self._rising is not None:
             return None
         unit = known[1]
-        if unit.key.record.store != SoftwareKeyStore.name:
+        if unit.key.record.store != SoftwareKeyStore.name or not self._keys.usage.is_at_hand(
+            unit.record.key_id
+        ):
             return None
         return self._respond(request, lambda: unit)
 

@@ -65,6 +65,11 @@ class KeyUsage:
                 return
         self._reserve(key)
 
+    def is_at_hand(self, key_id: str) -> bool:
+        """Whether the next :meth:`spend` will most likely not go to the database."""
+        block = self._blocks.get(key_id)
+        return block is not None and block.left > 0
+
     def _reserve(self, key: KeyRecord) -> None:
         with self._reserving:
             with self._lock:

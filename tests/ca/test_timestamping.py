@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, timedelta
 from pathlib import Path
@@ -14,19 +16,21 @@ import pytest
 import rfc3161_client
 from asn1crypto import cms, core, tsp, x509
 from cryptography import x509 as c509
+from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyhanko.sign.validation.generic_cms import validate_tst_signed_data
 from pyhanko_certvalidator import ValidationContext
 from sqlalchemy import select
 
-from ca import der, tst
+from ca import der, routes, tst
 from ca.errors import ProfileInvalid, TimeNotAvailable
 from ca.model import ProfileName, TimeStampingRules
 from ca.timestamping import TimeStampingAuthority
 from keys.model import KeyAlgorithm, KeyPurpose, KeyRecord
 from tests.ca.conftest import CONFIG, Pki, run
 from tests.keys.conftest import audit_entries
+from tests.support.asgi import InProcess
 from tests.support.needs import requires
 
 DIGEST = hashlib.sha256(b"surat keputusan").digest()
@@ -487,3 +491,55 @@ def test_rfc3161_client_verifies_our_answers_and_refuses_them_for_other_data(
     assert verifier.verify_message(response, data)
     with pytest.raises(rfc3161_client.VerificationError):
         verifier.verify_message(response, b"isi lain")
+
+
+# --- without waiting ------------------------------------------------------------------------------------
+
+
+def test_an_answer_at_once_is_the_same_and_is_given_only_while_nobody_has_to_be_asked(pki: Pki) -> None:
+    asked = request(nonce=7, cert_req=True)
+    assert pki.tsa.respond_at_once(asked) is None, "nothing is known of the unit yet"
+    pki.tsa.respond(asked)
+    at_once = pki.tsa.respond_at_once(asked)
+    assert at_once is not None
+    assert granted(at_once)["encap_content_info"]["content"].parsed["nonce"].native == 7
+    rejected = pki.tsa.respond_at_once(b"0")
+    assert rejected is not None
+    assert failure(rejected) == "bad_data_format"
+    pki.ticks.value += 1
+    assert pki.tsa.respond_at_once(asked) is None, "the register is to be asked anew"
+
+
+def test_an_answer_at_once_never_reads_or_writes_the_database(pki: Pki) -> None:
+    """Whatever the counters of uses and the memory of keys do: who answers at once holds up everybody."""
+    pki.tsa.respond(request())
+    opened = 0
+    real = pki.begin
+
+    @contextmanager
+    def counted() -> Iterator[Any]:
+        nonlocal opened
+        opened += 1
+        with real() as tx:
+            yield tx
+
+    pki.keys._begin = pki.keys._read = pki.keys.usage._begin = pki.tsa._begin = counted
+    answered = 0
+    for _ in range(300):
+        if pki.tsa.respond_at_once(request()) is None:
+            assert opened == answered
+            pki.tsa.respond(request())
+            answered = opened
+    assert opened == answered > 0
+
+
+def test_who_asks_over_http_gets_the_same_answers_from_memory_and_from_a_thread(pki: Pki) -> None:
+    application = FastAPI()
+    application.include_router(routes.router(pki.revocation, pki.tsa, read=pki.begin, clock=pki.clock))
+    web = InProcess(application)
+    for _ in range(3):
+        answer = web.post("/tsa", content=request(nonce=3))
+        assert answer.headers["content-type"] == "application/timestamp-reply"
+        assert answer.headers["cache-control"] == "no-store"
+        granted(answer.content)
+    assert failure(web.post("/tsa", content=bytes(10_000)).content) == "bad_request"
