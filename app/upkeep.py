@@ -48,6 +48,7 @@ def run_once(core: Core) -> int:
         ),
         "rewrap_data_keys": lambda: core.envelope.rewrap(actor=ACTOR),
         "change_custodians": core.dual_control.change_custodians_due,
+        "request_rotations": core.schedule.raise_requests,
         "forget_mails": core.outbox.forget,
         "forget_lookups": core.office.lookups.discard_old,
         "forget_seen_tokens": core.callers.once.purge,

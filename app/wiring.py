@@ -31,6 +31,7 @@ from app.register import RegisterTrust, ReleasedDocuments
 from app.rights import build_rights
 from app.rotation.canary import Canaries
 from app.rotation.endings import KeyEndings, StillPublished
+from app.rotation.schedule import Schedule, schedule_policy
 from app.rotation.service import Rotations, RotationTimes
 from app.settings import Settings
 from app.storage import ObjectFiles
@@ -82,6 +83,7 @@ class Core:
     dual_control: DualControl
     rotations: Rotations
     key_endings: KeyEndings
+    schedule: Schedule
     vault: CustodyVault
     outbox: MailOutbox
     hierarchy: Hierarchy
@@ -330,6 +332,14 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
             publish=timedelta(minutes=settings.identity.key_publish_minutes),
         ),
     )
+    schedule = Schedule(
+        read=database.read,
+        clock=clock,
+        keys=keys,
+        rotations=rotations,
+        dual_control=dual_control,
+        policy=schedule_policy(settings, keys.usage.limits),
+    )
     key_endings = KeyEndings(
         begin=database.begin,
         read=database.read,
@@ -354,6 +364,7 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         dual_control=dual_control,
         rotations=rotations,
         key_endings=key_endings,
+        schedule=schedule,
         vault=vault,
         outbox=outbox,
         hierarchy=hierarchy,

@@ -367,8 +367,13 @@ class Rotations:
             for key in self._keys.list()
             if (key.purpose, key.owner, key.algorithm) == (rotation.purpose, rotation.owner, algorithm)
         ]
-        newest = max(mine, key=lambda key: key.created_at, default=None)
-        return newest if newest is not None and newest.state is KeyState.PRE_ACTIVATION else None
+        in_use = max((key.created_at for key in mine if key.state is KeyState.ACTIVE), default=None)
+        waiting = [
+            key
+            for key in mine
+            if key.state is KeyState.PRE_ACTIVATION and (in_use is None or key.created_at >= in_use)
+        ]
+        return max(waiting, key=lambda key: key.created_at, default=None)
 
     def _certificate(self, rotation: Rotation, key_id: str) -> CertificateRecord | None:
         profile = RECIPES[rotation.purpose].profile

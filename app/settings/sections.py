@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from app.settings.values import (
+    AlgorithmSunsets,
+    KeyDays,
     KeyLimits,
     KeyStores,
     LogFormat,
@@ -15,6 +18,8 @@ from app.settings.values import (
     Section,
     TimeServers,
     TimeStamperOrder,
+    days_by_algorithm,
+    days_by_purpose,
     limits_by_purpose,
     stores_by_purpose,
 )
@@ -55,6 +60,20 @@ class KeysSettings(Section):
         description="Custodians who have to agree before a key is rotated, retired, destroyed, reinstated or "
         "given up, and before the register of custodians changes. Two or more in production.",
     )
+    rotate_days: KeyDays = Field(
+        default="issuing-ca=1825 seal=365 receipt=730 wrapping=365",
+        description="Age in days at which a key is due to be replaced, by purpose; a request is made then. "
+        "Keys of tokens: ABSAH_IDENTITY_KEY_DAYS. Keys of time-stamping units: ABSAH_TSA_KEY_DAYS.",
+    )
+    notice_days: PositiveInt = Field(
+        default=90,
+        description="Days before the end of a key, a certificate or an algorithm at which a request for a "
+        "successor is made. Custodians need time to meet.",
+    )
+    sunsets: AlgorithmSunsets = Field(
+        default="ec-p256=2036-01-01 ec-p384=2036-01-01 rsa-3072=2036-01-01",
+        description="The first day on which an algorithm is not to be used (NIST IR 8547: not after 2035).",
+    )
     overlap_minutes: NonNegativeInt = Field(
         default=60,
         description="How long a replaced key may still sign beside its successor, for what was begun with "
@@ -68,6 +87,16 @@ class KeysSettings(Section):
         description="How often one key may sign or wrap, by purpose, such as 'seal=10000000 token=50000000'; "
         "past that it refuses. Unset, wrapping keys stop at 2^32 and others at nothing.",
     )
+
+    @property
+    def rotate_days_of(self) -> dict[str, int]:
+        """Purpose to age in days."""
+        return days_by_purpose(self.rotate_days)
+
+    @property
+    def sunset_of(self) -> dict[str, date]:
+        """Algorithm to the first day without it."""
+        return days_by_algorithm(self.sunsets)
 
     @property
     def limit_of(self) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from enum import StrEnum
 from ipaddress import ip_network
 from typing import Annotated, Final
@@ -64,6 +65,10 @@ KEY_PURPOSES: Final = (
 """Spelt out, not imported: the public process reads these settings and must not load `keys`."""
 
 
+KEY_ALGORITHMS: Final = ("ec-p256", "ec-p384", "rsa-3072", "aes-256")
+"""Spelt out for the same reason."""
+
+MOST_DAYS: Final = 36_500
 MOST_USES: Final = 2**62
 """Fits the database's column whatever is added to it."""
 
@@ -109,6 +114,47 @@ def limits_by_purpose(value: str) -> dict[str, int]:
     return limits
 
 
+def _key_days(value: str) -> str:
+    days_by_purpose(value)
+    return value
+
+
+def days_by_purpose(value: str) -> dict[str, int]:
+    """``seal=365 receipt=730``: days, by purpose. Raises ``ValueError``."""
+    found = {}
+    for entry in value.split():
+        purpose, _, days = entry.partition("=")
+        if purpose not in KEY_PURPOSES or not days.isdecimal() or not 1 <= int(days) <= MOST_DAYS:
+            raise ValueError(
+                f"holds {entry!r}; an entry is PURPOSE=DAYS, the purpose one of {', '.join(KEY_PURPOSES)}, "
+                f"the days a number from 1 to {MOST_DAYS}"
+            )
+        found[purpose] = int(days)
+    return found
+
+
+def _sunsets(value: str) -> str:
+    days_by_algorithm(value)
+    return value
+
+
+def days_by_algorithm(value: str) -> dict[str, date]:
+    """``ec-p256=2036-01-01``: the first day without it, by algorithm. Raises ``ValueError``."""
+    found = {}
+    for entry in value.split():
+        algorithm, _, day = entry.partition("=")
+        try:
+            if algorithm not in KEY_ALGORITHMS:
+                raise ValueError
+            found[algorithm] = date.fromisoformat(day)
+        except ValueError:
+            raise ValueError(
+                f"holds {entry!r}; an entry is ALGORITHM=YYYY-MM-DD, the algorithm one of "
+                f"{', '.join(KEY_ALGORITHMS)}"
+            ) from None
+    return found
+
+
 _HOST: Final = re.compile(r"[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]")
 
 
@@ -136,6 +182,8 @@ def _order(value: str) -> str:
 
 Networks = Annotated[str, AfterValidator(_networks)]
 Origin = Annotated[str, AfterValidator(_origin)]
+KeyDays = Annotated[str, AfterValidator(_key_days)]
+AlgorithmSunsets = Annotated[str, AfterValidator(_sunsets)]
 KeyLimits = Annotated[str, AfterValidator(_key_limits)]
 TimeStamperOrder = Annotated[str, AfterValidator(_order)]
 TimeServers = Annotated[str, AfterValidator(_time_servers)]
