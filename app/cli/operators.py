@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import approving, ceremony, compromising, custodians, revoking, rotating, superiors
+from app.cli import approving, ceremony, compromising, custodians, keyring, revoking, rotating, superiors
 from app.cli.context import opened_core, out, print_listing
 
 keys = typer.Typer(help="Keys in custody.", no_args_is_help=True)
@@ -16,6 +16,7 @@ ca = typer.Typer(help="Certificates and revocation lists.", no_args_is_help=True
 
 
 def register(cli: typer.Typer) -> None:
+    keyring.register(keys)
     approving.register(keys)
     compromising.register(keys)
     custodians.register(keys)
@@ -25,23 +26,6 @@ def register(cli: typer.Typer) -> None:
     ceremony.register(ca)
     cli.add_typer(keys, name="keys", rich_help_panel="Administration")
     cli.add_typer(ca, name="ca", rich_help_panel="Administration")
-
-
-@keys.command("list")
-def list_keys() -> None:
-    """Every key ever generated, with purpose, owner and state."""
-    with opened_core() as core:
-        print_listing(
-            ("Key", "Algorithm", "Store", "State"),
-            [
-                (
-                    key.id,
-                    f"{key.owner} since {key.created_at:%Y-%m-%d}".strip(),
-                    (key.algorithm, key.store, key.state),
-                )
-                for key in core.keys.list()
-            ],
-        )
 
 
 @ca.command("show")
