@@ -21,7 +21,7 @@ from ca.tables import Certificates, Crls
 from identity.ports import Begin
 from signing.model import Release
 from signing.tables import DocumentTable
-from verify.trust import TrustStore, read_trust_folder
+from verify.trust import TrustStore, read_time_anchors, read_trust_folder
 
 
 class ReleasedDocuments:
@@ -96,7 +96,8 @@ def read_published_trust(read: Begin) -> PublishedTrust:
 class RegisterTrust:
     """The trust store as the register has it, at most ``max_staleness`` seconds old.
 
-    Call it for the store. ``folder`` may hold ``foreign/``: anchors of others that the operator accepts.
+    Call it for the store. ``folder`` may hold ``foreign/`` and ``time/``: anchors of others that the operator
+    accepts, for everything and for time-stamps.
     """
 
     def __init__(
@@ -134,6 +135,7 @@ class RegisterTrust:
             anchors=tuple(parsed[serial] for serial in roots),
             certificates=tuple(entry for serial, entry in parsed.items() if serial not in roots),
             foreign_anchors=self._foreign_anchors(),
+            time_anchors=read_time_anchors(self._folder),
             crls=tuple(entry.der for entry in published.crls),
         )
 

@@ -26,7 +26,7 @@ from ca.timestampers.failover import FailOver
 from ca.timestampers.remote import Belief, Credentials, RemoteAuthority
 from ca.timestampers.web import Web
 from ca.timestamping import TimeStampingAuthority
-from verify.trust import read_foreign_anchors
+from verify.trust import read_time_anchors
 
 
 def build_clock_watch(settings: Settings, *, database: Database, clock: Clock) -> ClockWatch | None:
@@ -82,7 +82,7 @@ def build_time_stamping(
     evidence = ForeignEvidence(web, clock=clock)
     anchors: Remembered[tuple[Certificate, ...]] = Remembered(time.monotonic)
     belief = Belief(
-        trusted=lambda: anchors.get("", lambda: read_foreign_anchors(settings.trust_dir)),
+        trusted=lambda: anchors.get("", lambda: read_time_anchors(settings.trust_dir)),
         policies=frozenset(rules.foreign_policies.split()),
         tolerance=timedelta(seconds=rules.tolerance_seconds),
     )
@@ -118,7 +118,14 @@ def _credentials(settings: Settings, address: str) -> Credentials | None:
         raise SettingsInvalid(
             f"ABSAH_TSA_NETRC_FILE cannot be read ({type(cause).__name__}): check path, owner and form."
         ) from None
-    return None if known is None else Credentials(known[0], known[2])
+    if known is None:
+        return None
+    if not address.startswith("https://"):
+        raise SettingsInvalid(
+            "ABSAH_TSA_NETRC_FILE holds a password for an authority that ABSAH_TSA_ORDER names with http://, "
+            "and it would travel in the clear. Name it with https://."
+        )
+    return Credentials(known[0], known[2])
 
 
 def stamper_readings(stamping: TimeStamping) -> Iterator[Reading]:

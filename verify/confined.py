@@ -37,6 +37,7 @@ class Question:
 
     anchors: tuple[bytes, ...]
     foreign_anchors: tuple[bytes, ...]
+    time_anchors: tuple[bytes, ...]
     certificates: tuple[bytes, ...]
     crls: tuple[bytes, ...]
     now: datetime
@@ -50,6 +51,7 @@ class Question:
             anchors=loaded(self.anchors),
             certificates=loaded(self.certificates),
             foreign_anchors=loaded(self.foreign_anchors),
+            time_anchors=loaded(self.time_anchors),
             crls=self.crls,
         )
 
@@ -71,6 +73,7 @@ class ConfinedValidator:
         question = Question(
             anchors=_encoded(trust.anchors),
             foreign_anchors=_encoded(trust.foreign_anchors),
+            time_anchors=_encoded(trust.time_anchors),
             certificates=_encoded(trust.certificates),
             crls=trust.crls,
             now=now,

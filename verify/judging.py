@@ -81,16 +81,19 @@ EVIDENCE_ONLY = StandardDiffPolicy(
 def specification_for(knowledge: LocalKnowledge, trust: TrustStore) -> PdfSignatureValidationSpec:
     """How pyHanko is to judge: offline, no weak algorithms, revocation evidence required, our diff policy."""
     algorithms = DisallowWeakAlgorithmsPolicy()  # type: ignore[no-untyped-call]
-    anchors = [_asn1(entry) for entry in trust.every_anchor]
-    certificates = CertValidationPolicySpec(
-        trust_manager=SimpleTrustManager.build(trust_roots=anchors),
-        # Evidence collected after signing, such as a fresh CRL, speaks for the time of signing too.
-        revinfo_policy=CertRevTrustPolicy(REQUIRE_REVINFO, retroactive_revinfo=True),
-        algorithm_usage_policy=algorithms,
-    )
+
+    def certificates_under(anchors: tuple[x509.Certificate, ...]) -> CertValidationPolicySpec:
+        return CertValidationPolicySpec(
+            trust_manager=SimpleTrustManager.build(trust_roots=[_asn1(entry) for entry in anchors]),
+            # Evidence collected after signing, such as a fresh CRL, speaks for the time of signing too.
+            revinfo_policy=CertRevTrustPolicy(REQUIRE_REVINFO, retroactive_revinfo=True),
+            algorithm_usage_policy=algorithms,
+        )
+
     return PdfSignatureValidationSpec(
         SignatureValidationSpec(
-            cert_validation_policy=certificates,
+            cert_validation_policy=certificates_under(trust.every_anchor),
+            ts_cert_validation_policy=certificates_under(trust.every_time_anchor),
             revinfo_gathering_policy=RevocationInfoGatheringSpec(
                 online_fetching_rule=RevinfoOnlineFetchingRule.LOCAL_ONLY,
                 certificate_fetching_rule=CertificateFetchingRule.NEVER_FETCH,

@@ -79,7 +79,7 @@ def _validate(file: BinaryIO, trust: TrustStore, now: datetime) -> PdfFindings |
     # 4. The signature value is the one part that no signature covers: it has to be the one encoding of
     # itself.
     certificates, evidence = _evidence(sealed.update, trust)
-    if not is_canonical(sealed, token, certificates + trust.certificates + trust.every_anchor):
+    if not is_canonical(sealed, token, certificates + trust.certificates + trust.every_time_anchor):
         return _altered(sealed, certificate, sealed_at)
     # 5. The paths of both, with the evidence in the file and at hand.
     own = tuple(_loaded(sealed.cms.certificates)) + tuple(_loaded(token.certificates)) + certificates
@@ -169,11 +169,14 @@ class _Paths:
     trust: TrustStore
     evidence: StatusEvidence
 
+    def anchors(self, use: CertifiedUse) -> tuple[x509.Certificate, ...]:
+        return self.trust.every_time_anchor if use is CertifiedUse.TIMESTAMPING else self.trust.anchors
+
     def check(self, name: str, leaf: x509.Certificate, use: CertifiedUse, at: datetime) -> _Path:
         verdict = check_path(
             leaf,
             intermediates=self.certificates,
-            anchors=self.trust.every_anchor if use is CertifiedUse.TIMESTAMPING else self.trust.anchors,
+            anchors=self.anchors(use),
             at=at,
             use=use,
             evidence=self.evidence,

@@ -26,6 +26,7 @@ _LARGEST_FILE = 64_000_000  # a CRL of a million entries
 @dataclass(frozen=True)
 class TrustStore:
     """``anchors`` are our own roots, ``foreign_anchors`` those of others that the operator chose to accept.
+    Of ``time_anchors`` only time-stamps are believed: whoever tells the time must not be able to seal.
 
     ``certificates`` are everything below the anchors that is known: issuing CAs and receipt certificates;
     being listed here gives no trust, only a path to an anchor does. ``crls`` are DER.
@@ -34,6 +35,7 @@ class TrustStore:
     anchors: tuple[x509.Certificate, ...]
     certificates: tuple[x509.Certificate, ...] = ()
     foreign_anchors: tuple[x509.Certificate, ...] = ()
+    time_anchors: tuple[x509.Certificate, ...] = ()
     crls: tuple[bytes, ...] = field(default=(), repr=False)
 
     @cached_property
@@ -55,9 +57,15 @@ class TrustStore:
     def every_anchor(self) -> tuple[x509.Certificate, ...]:
         return self.anchors + self.foreign_anchors
 
+    @property
+    def every_time_anchor(self) -> tuple[x509.Certificate, ...]:
+        """Whose time is believed."""
+        return self.every_anchor + self.time_anchors
+
 
 def read_trust_folder(folder: Path) -> TrustStore:
-    """Read a trust folder: certificates in ``*.crt|cer|pem|der``, lists in ``*.crl``, and ``foreign/``.
+    """Read a trust folder: certificates in ``*.crt|cer|pem|der``, lists in ``*.crl``, ``foreign/``
+    and ``time/``.
 
     A self-signed certificate in the folder is one of our anchors; everything else must find a path to one.
     A cross-certificate between two keys of a CA has that CA's name twice, and is no anchor.
@@ -70,18 +78,22 @@ def read_trust_folder(folder: Path) -> TrustStore:
     return TrustStore(
         anchors=anchors,
         certificates=tuple(entry for entry in certificates if not _is_self_signed(entry)),
-        foreign_anchors=read_foreign_anchors(folder),
+        foreign_anchors=_anchors_in(folder / "foreign"),
+        time_anchors=read_time_anchors(folder),
         crls=tuple(_crls_in(folder)),
     )
 
 
-def read_foreign_anchors(folder: Path) -> tuple[x509.Certificate, ...]:
-    """The anchors of others in the trust folder ``folder``: what lies in its ``foreign/``.
+def read_time_anchors(folder: Path) -> tuple[x509.Certificate, ...]:
+    """Whose time-stamps are believed beside ours: what lies in ``time/`` of the trust folder ``folder``.
 
     Raises :class:`verify.errors.TrustFolderInvalid` naming the file.
     """
-    foreign = folder / "foreign"
-    return _certificates_in(foreign) if foreign.is_dir() else ()
+    return _anchors_in(folder / "time")
+
+
+def _anchors_in(folder: Path) -> tuple[x509.Certificate, ...]:
+    return _certificates_in(folder) if folder.is_dir() else ()
 
 
 def _is_self_signed(certificate: x509.Certificate) -> bool:

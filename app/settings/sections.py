@@ -161,7 +161,7 @@ class TsaSettings(Section):
     order: TimeStamperOrder = Field(
         default="own",
         description="Who stamps what is sealed, in this order: own, and addresses of other authorities "
-        "(RFC 3161 over http or https). Their roots belong into the folder trust/foreign.",
+        "(RFC 3161 over http or https). Their roots belong into the folder trust/time.",
     )
     foreign_policies: str = Field(
         default="",

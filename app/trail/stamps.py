@@ -41,7 +41,7 @@ def check_stamp(head: ChainHead, token: bytes, *, trust: TrustStore) -> Stamp:
     verdict = check_path(
         unit,
         intermediates=sent + trust.certificates,
-        anchors=trust.every_anchor,
+        anchors=trust.every_time_anchor,
         at=at,
         use=CertifiedUse.TIMESTAMPING,
         evidence=StatusEvidence(crls=trust.crls),

@@ -277,7 +277,7 @@ def _require_path(
     if verdict.status is not PathStatus.GOOD:
         remedy = ""
         if verdict.status is PathStatus.NO_PATH:
-            remedy = ": if the authority is to be trusted, put its root into the folder trust/foreign"
+            remedy = ": if the authority is to be trusted, put its root into the folder trust/time"
         raise _doubt(_DOUBTS[verdict.status], f"the unit's certificate is not good, {verdict.reason}{remedy}")
     return verdict.chain
 

@@ -60,6 +60,7 @@ class ForeignEvidence:
         self._web = web
         self._clock = clock
         self._lock = Lock()
+        self._fetching: dict[tuple[bytes, ...], Lock] = {}
         self._known: dict[tuple[bytes, ...], ChainEvidence] = {}
 
     def at_hand(self, chain: tuple[bytes, ...]) -> StatusEvidence | None:
@@ -72,7 +73,9 @@ class ForeignEvidence:
 
         Raises :class:`ca.errors.TimeStampNotBelieved` when one is revoked, or when nobody says whether it is.
         """
-        with self._lock:  # one look for all who wait for it
+        with self._lock:
+            fetching = self._fetching.setdefault(chain, Lock())
+        with fetching:  # one look for all who wait for it, and nobody waits for another's
             now = self._clock()
             known = self._known.get(chain)
             if known is None or now >= known.until:

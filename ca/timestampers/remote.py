@@ -107,18 +107,15 @@ class RemoteAuthority:
 
     def _fit(self) -> tuple[bytes, ...]:
         """The chain of a unit that is good now. One that is not is forgotten: it may have a successor."""
-        if self._chain is not None:
+        known = self._chain
+        if known is not None:
             try:
-                self._evidence.of(self._chain)
-            except TimeStampNotBelieved:
-                self._chain = None
-        chain = self._chain or self._ask(hashlib.sha256(secrets.token_bytes(32)).digest()).chain
-        try:
-            self._evidence.of(chain)
-        except TimeStampNotBelieved:
-            self._chain = None
-            raise
-        return chain
+                self._evidence.of(known)
+            except TimeStampNotBelieved as cause:
+                _LOG.warning("the unit of %s that is known is not good: %s", self.breaker.name, cause)
+            else:
+                return known
+        return self._ask(hashlib.sha256(secrets.token_bytes(32)).digest(), to_learn=True).chain
 
     def _token(self, digest: bytes, *, chain: tuple[bytes, ...]) -> bytes:
         """A token over a SHA-256 ``digest`` by the unit of ``chain``.
@@ -130,12 +127,16 @@ class RemoteAuthority:
             raise UnitChanged(f"{self.breaker.name} stamps with another unit now")
         return found.token
 
-    def _ask(self, digest: bytes) -> CheckedToken:
+    def _ask(self, digest: bytes, *, to_learn: bool = False) -> CheckedToken:
+        """One token. To learn of a unit is to have evidence for it, too: whoever speaks for an authority's
+        certificates is a part of it, and when it is away every document would wait for it anew."""
         if len(digest) != 32:
             raise ValueError(f"a SHA-256 digest has 32 bytes, not {len(digest)}")
         with self.breaker.attempt():
             try:
                 found = self._exchange(digest)
+                if to_learn:
+                    self._evidence.of(found.chain)
             except TimeNotAvailable as cause:
                 _LOG.warning("%s gave no time-stamp: %s", self.breaker.name, cause)
                 raise

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from app.demo import sample_documents
+from app.errors import SettingsInvalid
 from app.main import build_app
 from app.settings import Settings
 from app.wiring import Core, build_core
@@ -178,7 +180,7 @@ def abroad(settings: Settings, clock: FrozenClock, request: pytest.FixtureReques
         pki = ForeignPki(origin, key=_large_key("authority"), now=clock)
         key = _large_key("unit")
         made.append(LyingTsa(pki, pki.unit(key), key))
-        folder = settings.trust_dir / "foreign"
+        folder = settings.trust_dir / "time"
         folder.mkdir(parents=True)
         (folder / "root.pem").write_bytes(pki.root.public_bytes(Encoding.PEM))
         order = request.param.replace("abroad", f"{origin}/tsa")
@@ -232,3 +234,26 @@ def test_without_anybody_who_can_stamp_the_document_waits_and_says_why(abroad: A
         _seal(abroad.core, key="once")
     assert refused.value.doubt is Doubt.IMPRINT
     assert _by_key(abroad.core, "once").state is DocumentState.PENDING
+
+
+@pytest.mark.parametrize("abroad", ["abroad own"], indirect=True)
+def test_whoever_is_trusted_with_the_time_is_not_trusted_with_seals(abroad: Abroad) -> None:
+    trust = abroad.core.trust()
+    assert abroad.pki.root in trust.every_time_anchor
+    assert abroad.pki.root not in trust.every_anchor
+
+
+def test_a_password_is_not_sent_in_the_clear(settings: Settings, tmp_path: Path) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine tsa.example login absah password rahasia\n")
+    for scheme, fits in (("http", False), ("https", True)):
+        section = settings.tsa.model_copy(
+            update={"order": f"own {scheme}://tsa.example/tsr", "netrc_file": netrc}
+        )
+        with ExitStack() as closing:
+            if fits:
+                build_core(settings.model_copy(update={"tsa": section}), closing=closing)
+            else:
+                with pytest.raises(SettingsInvalid, match="in the clear") as refused:
+                    build_core(settings.model_copy(update={"tsa": section}), closing=closing)
+                assert "rahasia" not in str(refused.value)

@@ -278,7 +278,7 @@ def test_an_authority_that_nobody_trusts_is_refused_with_the_remedy(
 ) -> None:
     key = p256()
     asked = Asked(closing, LyingTsa(foreign, foreign.unit(key), key), _OTHER_ROOT.root)
-    with pytest.raises(TimeStampNotBelieved, match="trust/foreign") as refused:
+    with pytest.raises(TimeStampNotBelieved, match="trust/time") as refused:
         asked.stamp()
     assert refused.value.doubt is Doubt.PATH
 
@@ -430,3 +430,18 @@ def test_the_order_is_kept_and_who_fails_is_passed_over(closing: ExitStack, fore
     assert unit.token(DIGEST)
     with pytest.raises(TimeStampNotBelieved):
         list(FailOver([failing.authority, lying.authority]).units())
+
+
+def test_who_speaks_for_the_certificates_and_does_not_answer_opens_the_circuit_as_well(
+    closing: ExitStack,
+) -> None:
+    """Or every document would wait for it anew."""
+    nobody = ForeignPki("http://127.0.0.1:1")
+    key = p256()
+    asked = Asked(closing, LyingTsa(nobody, nobody.unit(key), key), nobody.root)
+    for _ in range(3):
+        with pytest.raises(TimeStampNotBelieved) as refused:
+            asked.stamp()
+        assert refused.value.doubt is Doubt.STATUS
+    with pytest.raises(TimeStamperPaused):
+        asked.stamp()
