@@ -11,11 +11,11 @@ from app.citizens import build_shell, citizen_pages
 from app.custody import token_store
 from app.guards import BearerGuard
 from app.holders import holder_fingerprint
-from app.key_callers import build_key_guard
 from app.key_uses import KeyUseCounters
 from app.logs import configure_logging
 from app.mail import readings as mail_readings
 from app.office import office_pages
+from app.operator_callers import build_certificate_guard, build_key_guard
 from app.pages import add_verification
 from app.portals import add_provider
 from app.readings import expiry_readings, request_readings
@@ -24,6 +24,7 @@ from app.shell import new_application, serve_with_short_turns
 from app.signatories import build_signatories
 from app.timekeeping import clock_readings, stamper_readings
 from app.wiring import Core, build_core
+from ca.administration import router as certificate_routes
 from ca.routes import router as ca_routes
 from identity.provider.pages import flow_finder
 from identity.routes import router as identity_routes
@@ -110,6 +111,14 @@ def build_app(core: Core, *, closing: ExitStack) -> FastAPI:
             control=core.dual_control,
             custodians=core.custodians,
             guard=build_key_guard(core),
+        )
+    )
+    application.include_router(
+        certificate_routes(
+            register=core.certificates,
+            revocation=core.revocation,
+            guard=build_certificate_guard(core),
+            clock=core.clock,
         )
     )
     application.include_router(citizen_pages(shell, core.citizens, clock=core.clock))

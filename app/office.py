@@ -11,6 +11,8 @@ from fastapi import APIRouter
 from app.approving.pages import Approving
 from app.approving.pages import router as approving_pages
 from app.audit import Audit
+from app.certifying.pages import Certifying
+from app.certifying.pages import router as certificate_pages
 from app.citizens import Citizens
 from app.clock import Clock
 from app.database import Database
@@ -147,6 +149,16 @@ def office_pages(shell: Shell, core: Core) -> Iterator[APIRouter]:
         administrators=duty(Role.AGENCY_ADMINISTRATOR),
         auditors=duty(Role.AUDITOR),
         clock=core.clock,
+    )
+    yield certificate_pages(
+        shell,
+        Certifying(
+            register=core.certificates,
+            revocation=core.revocation,
+            operators=office.operators,
+            administrators=duty(Role.CA_ADMINISTRATOR),
+            auditors=duty(Role.AUDITOR),
+        ),
     )
     yield approving_pages(
         shell,

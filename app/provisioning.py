@@ -16,6 +16,7 @@ from app.database import Database
 from app.register import export_trust, read_published_trust
 from app.settings import Settings
 from app.wiring import Core, build_core
+from ca.errors import IssuanceRefused
 from ca.model import CertificateRecord
 from ca.superiors import Installation
 from identity.agencies.model import Agency, Binding, Client
@@ -152,6 +153,29 @@ def add_agency(
         return NewAgency(agency, seal)
     made = core.agencies.add_client(agency_id, name=name, scopes=scopes, is_sandbox=is_sandbox, actor=actor)
     return NewAgency(agency, seal, made.client, made.secret)
+
+
+def certify_request(
+    core: Core, agency_id: str, request: bytes, *, actor: str
+) -> tuple[CertificateRecord, tuple[bytes, ...]]:
+    """A seal for a key that the agency keeps itself, and the path to the root.
+
+    Not in production: who could do this alone could give themselves the seal of any agency.
+    """
+    if core.settings.production:
+        raise IssuanceRefused(
+            "in production nobody alone certifies a key that the service does not keep: let the service make "
+            "the agency's key (`absah agency certify`)"
+        )
+    agency = core.agencies.agency(agency_id)
+    return core.hierarchy.certify_request(
+        agency.id,
+        request,
+        organisation=agency.certified_name,
+        organization_identifier=agency.organization_identifier,
+        country=core.settings.ca.country,
+        actor=actor,
+    )
 
 
 def certify_agency(core: Core, agency: Agency, *, actor: str) -> CertificateRecord:

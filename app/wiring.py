@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from app.audit import Audit
 from app.callers import Callers, build_callers, build_tokens
+from app.certifying.reading import CertificateRegister
 from app.citizens import Citizens, build_citizens
 from app.clock import Clock, system_clock
 from app.custodians import build_dual_control
@@ -88,6 +89,7 @@ class Core:
     outbox: MailOutbox
     hierarchy: Hierarchy
     superiors: Superiors
+    certificates: CertificateRegister
     revocation: Revocation
     clock_watch: ClockWatch | None
     tsa: TimeStampingAuthority
@@ -368,6 +370,7 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         vault=vault,
         outbox=outbox,
         hierarchy=hierarchy,
+        certificates=CertificateRegister(database.read, keys, clock),
         superiors=Superiors(begin=database.begin, keys=keys, clock=clock, audit=audit, config=config),
         revocation=revocation,
         clock_watch=clock_watch,

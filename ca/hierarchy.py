@@ -14,18 +14,17 @@ from ca.chains import chain_of, records_above
 from ca.cross import SHORTEST, Link, links, next_name
 from ca.errors import HierarchyIncomplete, IssuanceRefused, KeyHeldElsewhere
 from ca.in_use import certificate_in_use
-from ca.issuing import Issuer, issue, new_serial, self_signed
-from ca.model import CertificateRecord, CertificateStatus, CertificationConfig, ProfileName
+from ca.issuing import Issuer, issue, key_identifier, new_serial, self_signed
+from ca.model import ELSEWHERE, CertificateRecord, CertificateStatus, CertificationConfig, ProfileName
+from ca.overview import RENEWAL
 from ca.ports import AuditTrail, Begin, Clock
 from ca.profiles import CA_PURPOSES, PURPOSES, Profile, cross_profile, legal_person, profiles
+from ca.requests import read_request, requested_key
 from ca.tables import Certificates
 from keys.errors import KeyExpired, KeyNotActive, KeyUnknown
 from keys.handle import KeyHandle
 from keys.model import KeyPurpose, KeyRecord, KeyState
 from keys.service import SERVICE, KeyService
-
-RENEWAL = timedelta(days=60)
-"""A certificate of the service itself that ends within this time is replaced by the next ``init``."""
 
 _SHORTEST_CUT = timedelta(days=180)
 """What is left of a CA that still issues shorter certificates; below that it is time for its successor."""
@@ -79,6 +78,55 @@ class Hierarchy:
         for profile in _SERVICE_PROFILES:
             self._ensure(profile, "", self._service_name(profile), actor)
         self.cross_certify(actor=actor)
+
+    def certify_request(
+        self,
+        agency_id: str,
+        request: bytes,
+        *,
+        organisation: str,
+        organization_identifier: str,
+        country: str = "ID",
+        actor: str,
+    ) -> tuple[CertificateRecord, tuple[bytes, ...]]:
+        """A seal for a key that the agency keeps itself: its certificate, and the path from it to the root.
+
+        ``request`` is a PKCS #10, PEM or DER. It proves that the key is held; the subject is what is
+        registered of the agency, whatever the request says. Repeatable.
+
+        Raises :class:`ca.errors.IssuanceRefused` or :class:`ca.errors.HierarchyIncomplete`.
+        """
+        public_key_info = requested_key(read_request(request))
+        key_id = ELSEWHERE + key_identifier(public_key_info).hex()
+        if any(key.public_key == public_key_info for key in self._keys.list()):
+            raise IssuanceRefused("the request is for a key that this service keeps: one key, one purpose")
+        with self._begin() as tx:
+            record = Certificates(tx).of_key(key_id, ProfileName.SEAL)
+        if record is not None and (record.owner != agency_id or record.status is not CertificateStatus.GOOD):
+            raise IssuanceRefused(
+                f"the key of the request was certified before ({record.name}): use a new key"
+            )
+        if record is None:
+            subject = legal_person(
+                common_name=organisation,
+                organisation=organisation,
+                organization_identifier=organization_identifier,
+                country=country,
+            )
+            issuer, now = self.issuing_ca(), self._clock()
+            rules = _ending_with(issuer, self._profiles[ProfileName.SEAL], now)
+            record = self._issued(
+                rules,
+                issuer,
+                owner=agency_id,
+                subject=subject,
+                public_key_info=public_key_info,
+                key_id=key_id,
+                now=now,
+                actor=actor,
+            )
+        with self._begin() as tx:
+            return record, chain_of(tx, record)
 
     def certify_successor(
         self, profile: ProfileName, owner: str, key_id: str, *, actor: str
@@ -190,6 +238,8 @@ class Hierarchy:
                 newest = self._on_hold(tx, profile)
             standing = [record for record in (in_use, newest) if record and not _is_orphan(tx, record)]
         for record in standing:
+            if record.key_is_elsewhere and not self._profiles[profile].is_ca:
+                continue  # the agency's own key: the one that is kept here has its own certificate
             if self._profiles[profile].is_ca:
                 return record  # a new CA is a ceremony of its own, never a side effect
             if self._ends_soon(record):
@@ -240,47 +290,85 @@ class Hierarchy:
     def _certify(
         self, profile: ProfileName, owner: str, subject: x509.Name, key: KeyRecord, actor: str
     ) -> CertificateRecord:
-        """Sign, then commit certificate and audit entry together: an uncommitted one never leaves here."""
-        rules, now, serial, partition = self._profiles[profile], self._clock(), new_serial(), 0
-        name = f"{profile}-{serial:x}"
-        if rules.is_ca:
-            with self._begin() as tx:
-                name = next_name(profile, Certificates(tx).of_profile(profile))
         if profile is ProfileName.ROOT:
-            issuer_name = name
-            certificate = self_signed(
-                profile=rules,
-                subject=subject,
-                key=self._own_handle(key, actor),
-                serial=serial,
-                not_before=now,
-            )
-        else:
-            issuer = self._issuer_for(profile, owner)
-            issuer_name = issuer.name
-            if rules.status_published and not rules.is_ca:
-                self._ensure_responder(issuer.name, actor)  # or nobody could ask about it
-                partition = self._open_partition(issuer.name)
-            rules = _ending_with(issuer, rules, now)
-            if rules.key_life is not None:
-                key = self._keys.limit(key.id, now + rules.key_life, actor=actor)
-            certificate = issue(
-                profile=rules,
-                subject=subject,
-                public_key_info=key.public_key,
-                issuer=issuer,
-                serial=serial,
-                not_before=now,
-                config=self.config,
-                partition=partition,
-                key_ends=key.not_after if rules.key_life else None,
-            )
+            return self._rooted(subject, key, actor)
+        issuer, now, key_ends = self._issuer_for(profile, owner), self._clock(), None
+        rules = _ending_with(issuer, self._profiles[profile], now)
+        if rules.key_life is not None:
+            key_ends = self._keys.limit(key.id, now + rules.key_life, actor=actor).not_after
+        return self._issued(
+            rules,
+            issuer,
+            owner=owner,
+            subject=subject,
+            public_key_info=key.public_key,
+            key_id=key.id,
+            now=now,
+            actor=actor,
+            key_ends=key_ends,
+        )
+
+    def _rooted(self, subject: x509.Name, key: KeyRecord, actor: str) -> CertificateRecord:
+        rules, now = self._profiles[ProfileName.ROOT], self._clock()
+        with self._begin() as tx:
+            name = next_name(ProfileName.ROOT, Certificates(tx).of_profile(ProfileName.ROOT))
+        certificate = self_signed(
+            profile=rules,
+            subject=subject,
+            key=self._own_handle(key, actor),
+            serial=new_serial(),
+            not_before=now,
+        )
         return self._recorded(
             certificate,
             name=name,
-            issuer=issuer_name,
+            issuer=name,
             rules=rules,
             key_id=key.id,
+            owner="",
+            partition=0,
+            issued_at=now,
+            actor=actor,
+        )
+
+    def _issued(
+        self,
+        rules: Profile,
+        issuer: Issuer,
+        *,
+        owner: str,
+        subject: x509.Name,
+        public_key_info: bytes,
+        key_id: str,
+        now: datetime,
+        actor: str,
+        key_ends: datetime | None = None,
+    ) -> CertificateRecord:
+        serial, partition = new_serial(), 0
+        name = f"{rules.name}-{serial:x}"
+        if rules.is_ca:
+            with self._begin() as tx:
+                name = next_name(rules.name, Certificates(tx).of_profile(rules.name))
+        elif rules.status_published:
+            self._ensure_responder(issuer.name, actor)  # or nobody could ask about it
+            partition = self._open_partition(issuer.name)
+        certificate = issue(
+            profile=rules,
+            subject=subject,
+            public_key_info=public_key_info,
+            issuer=issuer,
+            serial=serial,
+            not_before=now,
+            config=self.config,
+            partition=partition,
+            key_ends=key_ends,
+        )
+        return self._recorded(
+            certificate,
+            name=name,
+            issuer=issuer.name,
+            rules=rules,
+            key_id=key_id,
             owner=owner,
             partition=partition,
             issued_at=now,
@@ -337,6 +425,7 @@ class Hierarchy:
         issued_at: datetime,
         actor: str,
     ) -> CertificateRecord:
+        """Certificate and audit entry are committed together: what was not committed never leaves here."""
         encoded = certificate.public_bytes(Encoding.DER)
         record = CertificateRecord(
             serial=certificate.serial_number,

@@ -17,6 +17,8 @@ OPENID: Final = "openid"
 OFFLINE: Final = "offline_access"
 KEYS: Final = "keys"
 """Acts on keys, for custodians and auditors: it opens no claim, and their role decides what it is worth."""
+CERTIFICATES: Final = "certificates"
+"""Acts on certificates, for CA administrators and auditors, likewise."""
 SCOPES: Final = {
     OPENID: frozenset({"sub", "ial"}),
     "profile": frozenset({"name", "locale"}),
@@ -25,6 +27,7 @@ SCOPES: Final = {
     "nik": frozenset({"nik"}),
     OFFLINE: frozenset[str](),
     KEYS: frozenset[str](),
+    CERTIFICATES: frozenset[str](),
 }
 """Each scope with the claims that it opens (OpenID Connect Core, 5.4). ``birthdate`` and ``nik`` are scopes
 of their own, because a portal that needs a name rarely needs them."""

@@ -8,8 +8,8 @@ import pytest
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 
 from app.guards import PUBLIC_PREFIXES, PUBLIC_ROUTES, BearerGuard, TokenGuard
-from app.key_callers import KeyGuard
 from app.main import build_app
+from app.operator_callers import OperatorGuard
 from app.wiring import Core
 from tests.support.asgi import InProcess
 
@@ -25,7 +25,7 @@ def _is_guarded(context: RouteContext) -> bool:
     if getattr(context.endpoint, "demands_session", False):  # a page of identity.web
         return True
     return isinstance(route, APIRoute) and any(
-        isinstance(dependency.call, BearerGuard | TokenGuard | KeyGuard)
+        isinstance(dependency.call, BearerGuard | TokenGuard | OperatorGuard)
         for dependency in route.dependant.dependencies
     )
 

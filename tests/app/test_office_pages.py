@@ -40,6 +40,7 @@ OFFICES = {
         "/proposals",
     ),
     Role.KEY_CUSTODIAN: ("/custody", "/custody/me"),
+    Role.CA_ADMINISTRATOR: ("/certificates", "/certificates/issuing-1"),
     Role.AUDITOR: ("/operators",),
 }
 KEY = (

@@ -14,9 +14,10 @@ TASKS: Final[dict[Role, tuple[str, str]]] = {
     Role.HELP_DESK: ("/help-desk", "task_help_desk"),
     Role.AGENCY_ADMINISTRATOR: ("/agency", "task_agency"),
     Role.KEY_CUSTODIAN: ("/custody", "task_custody"),
+    Role.CA_ADMINISTRATOR: ("/certificates", "task_certificates"),
     Role.AUDITOR: ("/operators", "task_operators"),
 }
-"""Where an operator works. The other roles work in portals and on the command line."""
+"""Where an operator works. Signatories work in portals."""
 
 
 def add_overview(section: Section, account: Account) -> None:

@@ -31,6 +31,8 @@ TEXTS: Final[dict[str, str]] = {
     "task_help_desk_text": "Suspend accounts, and open them again.",
     "task_agency": "My agency",
     "task_agency_text": "Its systems, their keys, and its signatories.",
+    "task_certificates": "Certificates",
+    "task_certificates_text": "What ends soon; holding and revoking.",
     "task_custody": "Keys",
     "task_custody_text": "What is asked for, and what waits for your decision.",
     "task_operators": "Oversight of operators",

@@ -31,6 +31,8 @@ TEXTS: Final[dict[str, str]] = {
     "task_help_desk_text": "Membekukan akun, dan membukanya lagi.",
     "task_agency": "Instansi saya",
     "task_agency_text": "Sistem, kunci, dan penanda tangan instansi.",
+    "task_certificates": "Sertifikat",
+    "task_certificates_text": "Apa yang segera berakhir; menahan dan mencabut.",
     "task_custody": "Kunci",
     "task_custody_text": "Apa yang diminta, dan yang menunggu keputusan Anda.",
     "task_operators": "Pengawasan petugas",
