@@ -18,6 +18,7 @@ from app.provisioning import complete_hierarchy, publish_trust
 from app.wiring import Core
 from app.workflows import runner
 from app.workflows.known import known_workflows
+from ca.foreign_lists import is_due, lists_elsewhere
 from identity.mail.ports import Carrier
 from identity.provider.logout import Logouts
 
@@ -66,6 +67,7 @@ def run_once(core: Core) -> int:
         "forget_delays": core.citizens.throttle.forget_over,
         "discard_factor_setups": core.citizens.factors.discard_expired,
         "publish_trust": lambda: publish_trust(core),
+        "lists_elsewhere": lambda: report_lists_elsewhere(core),
         "anchor_audit": core.anchors.make_due,  # last, so that it vouches for what the others did
     }
     failed = 0
@@ -78,6 +80,24 @@ def run_once(core: Core) -> int:
         else:
             log.debug("upkeep_done", job=name, result=str(result))
     return failed
+
+
+def report_lists_elsewhere(core: Core) -> int:
+    """Say in time, and loudly afterwards, that a list must be signed anew where its key is, and brought here.
+
+    Returns how many are due.
+    """
+    now, due = core.clock(), 0
+    for authority, newest in lists_elsewhere(core.database.read):
+        if not is_due(newest, now):
+            continue
+        due += 1
+        ends = None if newest is None else newest.next_update
+        if ends is None or ends <= now:
+            log.error("list_elsewhere_ended", ca=authority.name, ended=ends and ends.isoformat())
+        else:
+            log.warning("list_elsewhere_due", ca=authority.name, ends=ends.isoformat())
+    return due
 
 
 def report_privacy_requests(core: Core) -> int:

@@ -41,6 +41,7 @@ class Caller:
 
     api: InProcess
     walker: Walker
+    portal: Any
     token: str
 
     def get(self, path: str) -> httpx.Response:
@@ -73,7 +74,7 @@ def team(core: Core, api: InProcess, clock: FrozenClock) -> dict[str, Caller]:
         appoint(core, walker, role)
         log_in(core, walker, (FactorKind.PASSKEY,))
         token = Desk(core, api, walker, portal).authorize(scope="openid certificates")
-        made[name] = Caller(api, walker, token)
+        made[name] = Caller(api, walker, portal, token)
     return made
 
 
@@ -124,8 +125,7 @@ def test_an_auditor_reads_and_changes_nothing_and_others_see_nothing(
 def test_a_change_wants_the_passkey_of_a_moment_ago(core: Core, team: dict[str, Caller]) -> None:
     admin, name = team["admin"], seal_of(core)
     log_in(core, admin.walker)  # by password and app
-    (portal,) = core.provider.portals.all()
-    admin.token = Desk(core, admin.api, admin.walker, portal).authorize(scope="openid certificates")
+    admin.token = Desk(core, admin.api, admin.walker, admin.portal).authorize(scope="openid certificates")
     refused = admin.post(f"/certificates/{name}/hold")
     assert is_problem(refused, 401, "authentication-insufficient")
     assert admin.get(f"/certificates/{name}").json()["status"] == "good"

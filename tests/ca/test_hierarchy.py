@@ -182,8 +182,8 @@ def test_pkilint_finds_the_etsi_profile_of_a_legal_person_kept(pki: Pki, profile
 
 
 def test_serials_are_positive_unguessable_and_short_enough() -> None:
-    serials = {new_serial() for _ in range(1000)}
-    assert len(serials) == 1000
+    serials = {new_serial() for _ in range(10_000)}
+    assert len(serials) == 10_000
     assert {serial.bit_length() for serial in serials} == {129}
 
 
