@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from app.database import Database
@@ -18,6 +20,8 @@ from app.vault import PURPOSES
 from ca.chains import chain_of
 from ca.in_use import certificate_in_use
 from ca.model import ProfileName
+from ca.status import is_issued_by
+from ca.tables import Certificates
 from identity.ports import TokenSigner
 from keys.envelope import Envelope
 from keys.errors import KeyCustodyError, KeyUnavailable
@@ -99,6 +103,37 @@ class CertifiedIdentities:
         with self._begin() as tx:
             chain = chain_of(tx, record)
         return _Certified(record.der, chain, record.key_id, record.not_before, record.not_after)
+
+
+class ReceiptKeys:
+    """Call it for the public keys, by COSE ``kid``, whose receipts show that a document was issued here.
+
+    Certified by a CA of ours, and never lost themselves. What became of the CA does not matter: a CA that was
+    lost takes the belief of strangers along, not what custody knows of its own keys.
+    """
+
+    def __init__(
+        self, *, read: Begin, keys: KeyService, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._read = read
+        self._keys = keys
+        self._known: Remembered[Mapping[bytes, ec.EllipticCurvePublicKey]] = Remembered(monotonic)
+
+    def __call__(self) -> Mapping[bytes, ec.EllipticCurvePublicKey]:
+        return self._known.get("", self._look_up)
+
+    def _look_up(self) -> Mapping[bytes, ec.EllipticCurvePublicKey]:
+        doubtful = {KeyState.SUSPENDED, KeyState.COMPROMISED}
+        lost = {key.id for key in self._keys.list() if key.state in doubtful}
+        found: dict[bytes, ec.EllipticCurvePublicKey] = {}
+        with self._read() as tx:
+            for record in Certificates(tx).of_profile(ProfileName.RECEIPT):
+                chain = [x509.load_der_x509_certificate(one) for one in chain_of(tx, record)]
+                key = chain[0].public_key()
+                stands = all(is_issued_by(one, above) for one, above in pairwise(chain))
+                if stands and record.key_id not in lost and isinstance(key, ec.EllipticCurvePublicKey):
+                    found[key_id_of(key)] = key
+        return found
 
 
 class CustodyTokenKeys:

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from app import schema, upkeep
 from app.citizens import build_shell, citizen_pages
+from app.compromise.building import build_compromise
 from app.custody import token_store
 from app.guards import BearerGuard
 from app.holders import holder_fingerprint
@@ -18,7 +19,7 @@ from app.office import office_pages
 from app.operator_callers import build_certificate_guard, build_key_guard
 from app.pages import add_verification
 from app.portals import add_provider
-from app.readings import expiry_readings, request_readings
+from app.readings import CaseReadings, expiry_readings, request_readings
 from app.settings import Settings
 from app.shell import new_application, serve_with_short_turns
 from app.signatories import build_signatories
@@ -69,6 +70,7 @@ def build_app(core: Core, *, closing: ExitStack) -> FastAPI:
             lambda: expiry_readings(core.expiries, core.clock),
             lambda: request_readings(core.dual_control.list),
             core.anchors.readings,
+            CaseReadings(build_compromise(core)),
         ),
         has_accounts=True,
     )

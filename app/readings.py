@@ -3,11 +3,14 @@ people."""
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Final
 
+from app.compromise.model import OPEN, Counts
+from app.compromise.service import Compromise
 from app.expiries import Expiries, Expiry
 from app.telemetry import Reading
 from ca.model import ProfileName
@@ -16,6 +19,7 @@ from keys.approvals import Standing as RequestStanding
 from keys.model import KeyPurpose
 
 _OPEN: Final = (RequestState.WAITING, RequestState.READY, RequestState.STARTED)
+_COUNT_SECONDS: Final = 60.0
 _SEALS: Final = frozenset({ProfileName.SEAL.value, KeyPurpose.SEAL.value})
 
 
@@ -61,6 +65,40 @@ def soonest_seals(expiries: Iterable[Expiry]) -> list[Expiry]:
         if place not in kept or expiry.at < kept[place].at:
             kept[place] = expiry
     return list(kept.values())
+
+
+class CaseReadings:
+    """Lost keys that are being answered. Their documents are counted once a minute: there may be many."""
+
+    def __init__(self, compromise: Compromise, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._compromise = compromise
+        self._monotonic = monotonic
+        self._counted_at = float("-inf")
+        self._counts: list[Counts] = []
+
+    def __call__(self) -> Iterable[Reading]:
+        cases = self._compromise.list_open()
+        steps = Counter(case.step for case in cases)
+        for step in OPEN:
+            yield Reading(
+                "absah_compromise_cases", "Lost keys by what is to be done next.", steps[step], {"step": step}
+            )
+        if self._monotonic() - self._counted_at >= _COUNT_SECONDS:
+            self._counts = [self._compromise.counts(case) for case in cases]
+            self._counted_at = self._monotonic()
+        progress = {
+            "replaced": sum(counts.replaced for counts in self._counts),
+            "waiting": sum(counts.waiting for counts in self._counts),
+            "unstamped": sum(counts.unstamped for counts in self._counts),
+            "failed": sum(case.failed for case in cases),
+        }
+        for state, number in progress.items():
+            yield Reading(
+                "absah_compromise_documents",
+                "Documents that lost keys leave without a seal or a time, and how far they have come.",
+                number,
+                {"state": state},
+            )
 
 
 def request_readings(standings: Callable[[], Iterable[RequestStanding]]) -> Iterable[Reading]:

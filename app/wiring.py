@@ -15,6 +15,7 @@ from app.custodians import build_dual_control
 from app.custody import (
     CertifiedIdentities,
     CustodyTokenKeys,
+    ReceiptKeys,
     key_stores,
     limits_of_purposes,
     store_of_purposes,
@@ -300,7 +301,13 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         jobs=jobs,
         policy=policy,
     )
-    resealing = Resealing(begin=database.begin, files=files, jobs=jobs, policy=policy)
+    resealing = Resealing(
+        begin=database.begin,
+        files=files,
+        jobs=jobs,
+        policy=policy,
+        receipt_keys=ReceiptKeys(read=database.read, keys=keys),
+    )
     # 6. Verification.
     released = ReleasedDocuments(database.read)
     trust = RegisterTrust(database.read, settings.trust_dir)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 
 from cryptography import x509
@@ -17,6 +18,7 @@ from ca.model import CertificateRecord, CertificationConfig, CrlRecord, ListScop
 from ca.ports import AuditTrail, Begin, Clock
 from ca.profiles import CA_PURPOSES
 from ca.tables import Certificates, Crls
+from keys.errors import KeyNotActive
 from keys.service import SERVICE, KeyService
 
 _ATTEMPTS = 20
@@ -87,7 +89,8 @@ class RevocationLists:
         if issuer is not None and issuer.key_is_elsewhere:
             return
         for partition in dict.fromkeys((record.partition, 0)):
-            self._issue(self._whole(ListScope(record.issuer, partition)))
+            with suppress(KeyNotActive):  # a CA that was stopped says nothing more, and nobody asks it
+                self._issue(self._whole(ListScope(record.issuer, partition)))
 
     def _whole(self, scope: ListScope) -> ListScope:
         """With the other generations of the CA, where the list speaks for all of them."""
@@ -113,7 +116,12 @@ class RevocationLists:
             half = latest.this_update + (latest.next_update - latest.this_update) / 2
             if now < half:
                 return latest
-        return self._issue(scope)
+        try:
+            return self._issue(scope)
+        except KeyNotActive:
+            if latest is None:
+                raise
+            return latest  # the last word of a CA that was stopped
 
     def _issue(self, scope: ListScope) -> CrlRecord:
         """Read, sign outside any transaction, store under the number that was read. Whoever loses the race

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -75,3 +76,32 @@ def withdraw(case_id: CaseId) -> None:
         out.print("Asked. `absah keys requests` shows who has to agree; then the key signs again by itself.")
     else:
         out.print(f"{one.id} is withdrawn: {one.key_id} signs again, and its certificates are good.")
+
+
+@case.command("evidence")
+def evidence(
+    document_id: Annotated[str, typer.Argument(metavar="DOCUMENT", help="Its seal ID.")],
+    *,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Write it here, DER.")],
+) -> None:
+    """The evidence record (RFC 4998) of a document that was stamped again, to keep beside the file."""
+    from signing.archive import evidence_record, stamped_root
+    from signing.errors import DocumentNotFound
+    from signing.ids import parse_id
+    from signing.tables import DocumentTable
+
+    found = parse_id(document_id) or ""
+    with opened_core() as core, core.database.read() as tx:
+        document = DocumentTable(tx).by_id(found)
+        stamps = DocumentTable(tx).evidence_of(found)
+    if document is None or document.sealed_digest is None:
+        raise DocumentNotFound(document_id[:40])
+    if not stamps:
+        out.print("It was never stamped again: the time-stamp in the file is all there is.")
+        raise typer.Exit(1)
+    token, path = stamps[-1]
+    output.write_bytes(evidence_record(document.sealed_digest, token, path))
+    out.print(
+        f"{output}: over {document.sealed_digest.hex()}, by way of {stamped_root(token).hex()}",
+        soft_wrap=True,
+    )

@@ -33,7 +33,7 @@ def build_compromise(core: Core) -> Compromise:
         audit=core.audit,
         impact=impact,
         resealing=core.resealing,
-        times=core.tsa,
+        times=core.time_stamping.stampers,
         news=news,
         pace=Pace(core.settings.compromise.documents_per_second),
     )

@@ -66,8 +66,10 @@ class Compromise:
     def open(self, key_id: str, since: datetime, *, actor: str, reseals: bool = True) -> Case:
         """Report a key as lost ``since`` some time, and stop it before this returns.
 
-        Repeating it finds the same case; an earlier ``since`` moves an undecided one back, and custodians are
-        asked anew. Raises :class:`keys.errors.KeyUnknown`, :class:`app.compromise.errors.CaseInvalid`.
+        Repeating it finds the same case; an earlier ``since`` moves an undecided one back, and custodians
+        are asked anew; ``reseals`` can change until they agreed.
+
+        Raises :class:`keys.errors.KeyUnknown` or :class:`app.compromise.errors.CaseInvalid`.
         """
         # 1. Does it make sense?
         key, now = self._keys.get(key_id), self._clock()
@@ -90,7 +92,13 @@ class Compromise:
                 )
             else:
                 case = known
-                if since < known.since:
+                if known.step in REVERSIBLE and reseals is not known.reseals:
+                    Cases(tx).set_reseals(known, reseals)
+                    facts = {"reseals": str(reseals).lower()}
+                    self._audit.append(
+                        tx, action="compromise.changed", actor=actor, subject=case.id, facts=facts
+                    )
+                if known.step in REVERSIBLE and since < known.since:
                     Cases(tx).move_back(known, since)
                     Cases(tx).ask(known, "")
                     facts = {"since": since.isoformat(), "instead_of": known.since.isoformat()}

@@ -127,6 +127,9 @@ class Cases:
             update(cases).where(cases.c.id == case.id, cases.c.since > since).values(since=since)
         )
 
+    def set_reseals(self, case: Case, reseals: bool) -> None:
+        self._tx.execute(update(cases).where(cases.c.id == case.id).values(reseals=reseals))
+
     def note_round(self, case: Case, *, done: int, failed: int, at: datetime) -> None:
         """What the round of sealing anew came to that ended just now."""
         self._tx.execute(

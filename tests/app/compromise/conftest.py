@@ -74,6 +74,7 @@ class Town:
 def forget(core: Core) -> None:
     """What processes remember for a second is looked up anew."""
     core.identities._certified._values.clear()
+    core.resealing._receipt_keys._known._values.clear()  # type: ignore[attr-defined]
     core.released._doubts._values.clear()
     core.trust._read_at = float("-inf")
     core.keys._records.clear()
@@ -87,13 +88,18 @@ def forget(core: Core) -> None:
 @pytest.fixture
 def town(core: Core, clock: FrozenClock) -> Town:
     """Three documents of before the loss and three of after it."""
+    return build_town(core, clock, each=3)
+
+
+def build_town(core: Core, clock: FrozenClock, *, each: int) -> Town:
+    """``each`` documents of before the loss, and as many of after it."""
     answer = build_compromise(core)
     answer._replacing._pace._sleep = lambda _: None
     made = Town(core, clock, answer, clock() + HOUR)
-    made.before = [made.seal(f"before {n}").id for n in range(3)]
+    made.before = [made.seal(f"before {n}").id for n in range(each)]
     clock.advance(2 * HOUR)
     forget(core)
-    made.after = [made.seal(f"after {n}").id for n in range(3)]
+    made.after = [made.seal(f"after {n}").id for n in range(each)]
     clock.advance(HOUR)
     forget(core)
     return made

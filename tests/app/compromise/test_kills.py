@@ -207,3 +207,23 @@ def test_a_document_that_cannot_be_sealed_anew_keeps_no_other_waiting(
     town.core.files.put(poisoned.sealed_key, io.BytesIO(source))
     assert finish(town, town.answer.get(case.id)).step is Step.CLOSED
     assert [town.outcome(one) for one in town.after] == ["superseded"] * 3
+
+
+def test_a_planted_document_is_not_made_genuine(town: Town) -> None:
+    """By somebody who has the seal key and writes to the database and the store, but not the receipt key."""
+    from sqlalchemy import update
+
+    altered, forged = town.after[0], town.after[1]
+    with town.core.database.begin() as tx:
+        tx.execute(update(documents).where(documents.c.id == altered).values(number="another"))
+        receipt = tx.scalar(select(documents.c.receipt).where(documents.c.id == town.after[2]))
+        tx.execute(update(documents).where(documents.c.id == forged).values(receipt=receipt))
+    case = finish(town, town.open())
+    assert (case.step, case.failed) == (Step.RESEAL, 2)
+    assert [town.document(one).state.value for one in town.after] == ["issued", "issued", "superseded"]
+
+
+def test_receipts_of_a_lost_key_make_nothing_genuine(town: Town) -> None:
+    finish(town, town.open(town.core.keys.newest(KeyPurpose.RECEIPT).id))
+    case = finish(town, town.open())
+    assert (case.step, case.failed) == (Step.RESEAL, 3)
