@@ -20,6 +20,7 @@ from app.operator_callers import build_certificate_guard, build_key_guard
 from app.pages import add_verification
 from app.portals import add_provider
 from app.readings import CaseReadings, expiry_readings, request_readings
+from app.rotation.routes import router as rotation_routes
 from app.settings import Settings
 from app.shell import new_application, serve_with_short_turns
 from app.signatories import build_signatories
@@ -107,13 +108,9 @@ def build_app(core: Core, *, closing: ExitStack) -> FastAPI:
     application.include_router(
         signing_routes(core.sealing, core.register, guard=guard, fingerprint=fingerprint)
     )
+    key_guard = build_key_guard(core)
     application.include_router(
-        key_routes(
-            keys=core.keys,
-            control=core.dual_control,
-            custodians=core.custodians,
-            guard=build_key_guard(core),
-        )
+        key_routes(keys=core.keys, control=core.dual_control, custodians=core.custodians, guard=key_guard)
     )
     application.include_router(
         certificate_routes(
@@ -123,6 +120,7 @@ def build_app(core: Core, *, closing: ExitStack) -> FastAPI:
             clock=core.clock,
         )
     )
+    application.include_router(rotation_routes(core.rotations, guard=key_guard))
     application.include_router(citizen_pages(shell, core.citizens, clock=core.clock))
     for pages in office_pages(shell, core):
         application.include_router(pages)

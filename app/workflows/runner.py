@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+import sqlalchemy.orm  # noqa: F401 - see below
 import structlog
 
 from app.database import Database
@@ -14,6 +15,9 @@ from app.workflows.model import Workflow
 log = structlog.get_logger(__name__)
 
 _LOCK = "workflows"
+
+# The engine is loaded late, in a thread, and brings SQLAlchemy's mapper along. That one enters itself for
+# every object before it is whole: a request that binds a parameter at that moment fails. So it comes early.
 
 
 def run_forever(

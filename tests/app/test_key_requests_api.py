@@ -16,11 +16,14 @@ from sqlalchemy import delete, update
 from app.settings import Settings
 from app.settings.sections import KeysSettings
 from app.wiring import Core
+from app.workflows import runner
+from app.workflows.known import known_workflows
 from identity.factors.model import FactorKind
 from identity.operators.model import Role
 from identity.provider.portals import PortalRegistration
 from keys.approval_tables import custodian_registers, key_requests
 from keys.approvals import KeyAct, RequestState
+from keys.model import KeyPurpose
 from tests.app.test_signatories import CALLBACK, Desk
 from tests.app.walker import Walker, appoint, give_passkey, log_in, person
 from tests.support.asgi import InProcess
@@ -271,3 +274,19 @@ def test_a_change_of_the_register_is_carried_out_when_it_is_approved(team: Team)
         "budi",
         "citra",
     ]
+
+
+def test_an_approved_rotation_is_followed_to_its_switch(team: Team) -> None:
+    core = team.core
+    asked = {"id": core.rotations.request(KeyPurpose.SEAL, "dinas", requester="cli:root").id}
+    assert team.auditor.get("/rotations").json() == []
+    team.ani.decide(asked)
+    team.budi.decide(asked)
+    assert runner.run_until_idle(core.database, known_workflows(core), seconds=120, poll=0.05)
+    (followed,) = team.auditor.get("/rotations").json()
+    assert (followed["id"], followed["phase"], followed["owner"]) == (asked["id"], "switched", "dinas")
+    assert followed["keys"] == [core.keys.newest(KeyPurpose.SEAL, "dinas").id]
+    assert team.ani.get(f"/rotations/{asked['id']}").json() == followed
+    assert is_problem(team.citizen.get("/rotations"), 403, "role-missing")
+    unknown = team.auditor.get("/rotations/key-request-00")
+    assert is_problem(unknown, 404, "rotation-unknown")
