@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from app.rotation.model import Rotation
     from app.wiring import Core
     from keys.approvals import KeyAct, KeyRequest
+    from keys.model import KeyAlgorithm
 
 Key = Annotated[str, typer.Argument(help="Its id, as `absah keys list` shows it.")]
 Why = Annotated[str, typer.Option("--reason", help="Why, for those who have to agree.")]
@@ -57,6 +58,9 @@ def rotate(
         str,
         typer.Option(help="The agency, for seals; the CA, for OCSP responders (default: the one in use)."),
     ] = "",
+    algorithm: Annotated[
+        str, typer.Option(help="ec-p256, ec-p384 or rsa-3072; the predecessor's without it.")
+    ] = "",
     reason: Why = "",
 ) -> None:
     """Replace a key without a pause: made, certified, tried, switched; its predecessor retires later.
@@ -70,12 +74,29 @@ def rotate(
         _rotate_data_keys()
         return
     with opened_core() as core:
-        request = core.rotations.request(KeyPurpose(purpose), owner, requester=actor(), reason=reason)
+        request = core.rotations.request(
+            KeyPurpose(purpose),
+            owner,
+            requester=actor(),
+            reason=reason,
+            algorithm=_algorithm(algorithm),
+        )
         if not _is_ready(core, request):
             print_request(request)
             return
         _carried_out(core, request)
         _tell(core, core.rotations.get(request.id))
+
+
+def _algorithm(named: str) -> KeyAlgorithm | None:
+    from keys.model import KeyAlgorithm
+
+    if not named:
+        return None
+    try:
+        return KeyAlgorithm(named)
+    except ValueError:
+        raise typer.BadParameter("is none of ec-p256, ec-p384, rsa-3072", param_hint="--algorithm") from None
 
 
 def rotations() -> None:

@@ -103,19 +103,25 @@ class Rotations:
     # --- asking and looking --------------------------------------------------------------------------
 
     def request(
-        self, purpose: KeyPurpose, owner: str = "", *, requester: str, reason: str = ""
+        self,
+        purpose: KeyPurpose,
+        owner: str = "",
+        *,
+        requester: str,
+        reason: str = "",
+        algorithm: KeyAlgorithm | None = None,
     ) -> KeyRequest:
         """Ask for a new key. ``owner`` is the agency for seals, the CA for OCSP responders (default: the one
-        in use), and empty for everything else.
+        in use), and empty for everything else. ``algorithm`` is the predecessor's by default.
 
         Raises :class:`NothingToRotate`, :class:`RotationUnderWay`, or what dual control refuses.
         """
         owner = self._owner(purpose, owner)
-        self._recipe(purpose, owner)
+        self._require_free_choice(self._recipe(purpose, owner), algorithm)
         if (other := self.under_way(purpose, owner)) is not None:
             raise RotationUnderWay(named_use(purpose, owner), other)
-        given = {"purpose": purpose.value, "owner": owner, "reason": reason}
-        parameters = {name: value for name, value in given.items() if value}
+        given = {"purpose": purpose.value, "owner": owner, "algorithm": algorithm or "", "reason": reason}
+        parameters = {name: str(value) for name, value in given.items() if value}
         return self._dual_control.request(KeyAct.ROTATE, parameters, requester=requester)
 
     def under_way(self, purpose: KeyPurpose, owner: str = "") -> str | None:
@@ -174,8 +180,11 @@ class Rotations:
             return
         try:
             purpose = KeyPurpose(request.parameters["purpose"])
+            algorithm = _algorithm_in(request)
         except ValueError:
-            raise NothingToRotate("the request names a purpose that no key has: ask anew") from None
+            raise NothingToRotate("the request names a purpose or algorithm that is none: ask anew") from None
+        if purpose in RECIPES:
+            self._require_free_choice(RECIPES[purpose], algorithm)
         rotation = Rotation(
             id=request.id,
             purpose=purpose,
@@ -244,6 +253,10 @@ class Rotations:
             return
         for key_id in rotation.keys:
             self._activate(key_id, rotation)
+        self._note_switch(rotation)
+
+    def _note_switch(self, rotation: Rotation) -> None:
+        now = self._clock()
         overlap_ends = now + self._times.overlap
         owed = [self._owed_until(rotation, old) for old in self._before(rotation)]
         self._advance(
@@ -276,6 +289,11 @@ class Rotations:
         """End a rotation that cannot come to its switch: the new key goes, the old one stays in use."""
         with self._read() as tx:
             rotation = RotationTable(tx).get(rotation_id)
+        if rotation is not None and rotation.phase is Phase.PROVED and self._is_active(rotation):
+            # The process died right behind the switch, and what was refused came too late to stop it.
+            self._note_switch(rotation)
+            self.finish(rotation_id)
+            return
         if rotation is not None and rotation.phase not in {Phase.DONE, Phase.SWITCHED, Phase.FAILED}:
             for algorithm in self._algorithms(rotation, also_without_predecessor=True):
                 self._discard(key_id_for(rotation.id, rotation.purpose, algorithm), rotation)
@@ -353,10 +371,23 @@ class Rotations:
             return fixed
         if also_without_predecessor:
             return tuple(KeyAlgorithm)
+        kept, _ = self._dual_control.history(rotation.id)
+        if (asked := _algorithm_in(kept.request)) is not None:
+            return (asked,)
         self._recipe(rotation.purpose, rotation.owner)
         predecessor = self._predecessor(rotation.purpose, rotation.owner)
         assert predecessor is not None
         return (predecessor.algorithm,)
+
+    def _require_free_choice(self, recipe: Recipe, algorithm: KeyAlgorithm | None) -> None:
+        if algorithm is None:
+            return
+        if recipe.algorithms or not algorithm.signs:
+            raise NothingToRotate(f"The algorithm of {recipe.purpose} keys is not {algorithm}: leave it out.")
+
+    def _is_active(self, rotation: Rotation) -> bool:
+        states = {self._keys.get(key_id).state for key_id in rotation.keys}
+        return states == {KeyState.ACTIVE}
 
     def _waiting(self, rotation: Rotation, algorithm: KeyAlgorithm) -> KeyRecord | None:
         """A successor that upkeep published already, where keys are published before they sign."""
@@ -460,3 +491,9 @@ class Rotations:
             subject=rotation.id,
             facts={"purpose": rotation.purpose.value, **facts},
         )
+
+
+def _algorithm_in(request: KeyRequest) -> KeyAlgorithm | None:
+    """Raises ``ValueError``."""
+    named = request.parameters.get("algorithm")
+    return None if named is None else KeyAlgorithm(named)

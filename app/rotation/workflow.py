@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import structlog
+
 from app.rotation.endings import KeyEndings
 from app.rotation.errors import RotationError
 from app.rotation.service import Rotations
@@ -11,6 +13,8 @@ from app.workflows.model import StepRefused, Steps, Workflow
 from ca.errors import CertificationError, TimeNotAvailable
 from keys.approvals import KeyAct
 from keys.errors import KeyCustodyError, KeyUnavailable
+
+log = structlog.get_logger(__name__)
 
 _REFUSALS = (RotationError, CertificationError, KeyCustodyError)
 _PASSING = (KeyUnavailable, TimeNotAvailable)
@@ -24,15 +28,18 @@ def rotation_workflows(rotations: Rotations, *, publish: Callable[[], object]) -
             step("begin", lambda: rotations.begin(rotation_id))
             step("generate", lambda: rotations.generate(rotation_id))
             step("certify", lambda: rotations.certify(rotation_id))
-            step("publish", lambda: _done(publish()))
+            step("publish", lambda: _published(publish))
             step("canary", lambda: rotations.canary(rotation_id))
             step("switch", lambda: rotations.switch(rotation_id))
         except StepRefused as refused:
             reason = refused.reason
             step("abandon", lambda: rotations.abandon(rotation_id, reason))
             return
-        step("settle", lambda: rotations.settle(rotation_id))
-        step("publish again", lambda: _done(publish()))
+        try:
+            step("settle", lambda: rotations.settle(rotation_id))
+        except StepRefused as refused:  # the new key is in use; upkeep does the same in every round
+            log.warning("rotation_not_settled", rotation=rotation_id, reason=refused.reason)
+        step("publish again", lambda: _published(publish))
         step("finish", lambda: rotations.finish(rotation_id))
 
     def retire(step: Steps, rotation_id: str) -> None:
@@ -77,5 +84,9 @@ def ending_workflows(endings: KeyEndings) -> tuple[Workflow, ...]:
     )
 
 
-def _done(_result: object) -> None:
-    """The engine keeps what a step returns, and this is nothing to keep."""
+def _published(publish: Callable[[], object]) -> None:
+    """A list that cannot be signed now is no reason to give up a key: upkeep tries again in every round."""
+    try:
+        publish()
+    except (CertificationError, KeyCustodyError) as refused:
+        log.warning("rotation_not_published", error=type(refused).__name__)

@@ -74,7 +74,7 @@ class KeysSettings(Section):
         default="ec-p256=2036-01-01 ec-p384=2036-01-01 rsa-3072=2036-01-01",
         description="The first day on which an algorithm is not to be used (NIST IR 8547: not after 2035).",
     )
-    overlap_minutes: NonNegativeInt = Field(
+    overlap_minutes: PositiveInt = Field(
         default=60,
         description="How long a replaced key may still sign beside its successor, for what was begun with "
         "it; longer than the lease of a document.",

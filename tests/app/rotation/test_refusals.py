@@ -7,8 +7,14 @@ from datetime import timedelta
 import pytest
 
 from app.rotation.canary import Canaries
-from app.rotation.errors import CanaryFailed, DestructionRefused, NothingToRotate, RotationUnderWay
-from app.rotation.model import Phase
+from app.rotation.errors import (
+    CanaryFailed,
+    DestructionRefused,
+    NothingToRotate,
+    RotationError,
+    RotationUnderWay,
+)
+from app.rotation.model import Phase, Rotation
 from app.rotation.service import Rotations
 from app.wiring import Core
 from app.workflows import runner
@@ -17,7 +23,7 @@ from ca.model import CertificateStatus, ProfileName, RevocationReason
 from ca.tables import Certificates
 from keys.approvals import KeyAct, RequestState
 from keys.errors import KeyNotActive
-from keys.model import KeyPurpose, KeyState
+from keys.model import KeyAlgorithm, KeyPurpose, KeyState
 from tests.app.rotation.conftest import active, audited, rotated, sealed, work
 from tests.support.clock import FrozenClock
 
@@ -96,7 +102,12 @@ def test_what_cannot_be_rotated_is_refused_before_anybody_is_asked(
 
 
 def test_a_request_that_bypassed_the_checks_ends_as_failed(core: Core) -> None:
-    for parameters in ({"purpose": "nothing"}, {"purpose": "seal", "owner": "unknown"}):
+    for parameters in (
+        {"purpose": "nothing"},
+        {"purpose": "seal", "owner": "unknown"},
+        {"purpose": "seal", "owner": "dinas", "algorithm": "none"},
+        {"purpose": "seal", "owner": "dinas", "algorithm": "aes-256"},
+    ):
         request = core.dual_control.request(KeyAct.ROTATE, parameters, requester="test")
         work(core)
         assert core.dual_control.standing(request.id).state is RequestState.FAILED
@@ -230,3 +241,38 @@ def test_a_token_key_is_not_destroyed_while_its_tokens_are_honoured(core: Core, 
         core.key_endings.request(KeyAct.DESTROY, old.id, requester="test")
     clock.advance(timedelta(minutes=core.settings.identity.key_keep_minutes + 1))
     core.key_endings.request(KeyAct.DESTROY, old.id, requester="test")
+
+
+def test_a_refusal_that_comes_after_the_switch_notes_the_switch(
+    core: Core, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock.advance(timedelta(minutes=1))
+
+    def die(self: Rotations, rotation: Rotation) -> None:
+        raise RotationError("custodians changed meanwhile")
+
+    monkeypatch.setattr(Rotations, "_note_switch", die)
+    note = monkeypatch.undo
+    abandon = Rotations.abandon
+
+    def restored(self: Rotations, rotation_id: str, reason: str) -> None:
+        note()
+        abandon(self, rotation_id, reason)
+
+    monkeypatch.setattr(Rotations, "abandon", restored)
+    rotation = rotated(core, KeyPurpose.RECEIPT)
+    assert rotation.phase is Phase.SWITCHED
+    assert core.keys.newest(KeyPurpose.RECEIPT).id == rotation.keys[0]
+    assert core.dual_control.standing(rotation.id).state is RequestState.DONE
+
+
+def test_the_algorithm_that_custodians_agreed_to_is_the_one_that_is_used(core: Core) -> None:
+    request = core.rotations.request(
+        KeyPurpose.SEAL, "dinas", requester="test", algorithm=KeyAlgorithm.EC_P384
+    )
+    work(core)
+    rotation = core.rotations.get(request.id)
+    made = [core.keys.get(key_id).algorithm for key_id in rotation.keys]
+    assert made == [KeyAlgorithm.EC_P384]
+    assert rotation.phase is Phase.SWITCHED, rotation.detail
+    assert sealed(core, "wide").sealed_digest
