@@ -90,6 +90,7 @@ class TimeStampingAuthority:
         self._monotonic = monotonic
         self._loading = Lock()
         self._unit: tuple[float, _Unit] | None = None
+        self._renewed_for = float("-inf")
         self._latest = datetime.min.replace(tzinfo=UTC)
 
     @property
@@ -138,7 +139,13 @@ class TimeStampingAuthority:
     def respond_at_once(self, request: bytes) -> bytes | None:
         """The same where nobody has to be waited for; None where the register or a token has to be asked."""
         known = self._unit
-        if known is None or self._monotonic() - known[0] >= self._max_staleness or self._rising is not None:
+        if known is None or self._rising is not None:
+            return None
+        age = self._monotonic() - known[0]
+        if age >= self._max_staleness:
+            return None
+        if age >= self._max_staleness / 2 and self._renewed_for != known[0]:
+            self._renewed_for = known[0]  # this one goes and looks, so that the others never wait for it
             return None
         unit = known[1]
         if unit.key.record.store != SoftwareKeyStore.name or not self._keys.usage.is_at_hand(
@@ -218,7 +225,7 @@ class TimeStampingAuthority:
         with self._loading:  # those who find it stale at the same moment wait for one look at the register
             now = self._monotonic()
             known = self._unit
-            if known is None or now - known[0] >= self._max_staleness or (anew and known[0] <= asked):
+            if known is None or now - known[0] >= self._max_staleness / 2 or (anew and known[0] <= asked):
                 known = self._unit = (now, self._load(None if known is None else known[1]))
             return known[1]
 

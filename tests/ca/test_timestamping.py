@@ -506,8 +506,11 @@ def test_an_answer_at_once_is_the_same_and_is_given_only_while_nobody_has_to_be_
     rejected = pki.tsa.respond_at_once(b"0")
     assert rejected is not None
     assert failure(rejected) == "bad_data_format"
-    pki.ticks.value += 1
-    assert pki.tsa.respond_at_once(asked) is None, "the register is to be asked anew"
+    pki.ticks.value += 0.6
+    assert pki.tsa.respond_at_once(asked) is None, "one goes and asks the register anew"
+    assert pki.tsa.respond_at_once(asked) is not None, "and nobody else waits for it"
+    pki.ticks.value += 0.4
+    assert pki.tsa.respond_at_once(asked) is None, "what is a second old is not relied on"
 
 
 def test_an_answer_at_once_never_reads_or_writes_the_database(pki: Pki) -> None:
