@@ -20,7 +20,7 @@ from sqlalchemy import text
 
 from app import schema
 from app.citizens import breached_passwords
-from app.clock import system_clock
+from app.clock import Clock, system_clock
 from app.custody import store_of_purposes, token_store, wrapping_key
 from app.database import Database, sqlite_file
 from app.errors import ApplicationError
@@ -94,7 +94,7 @@ def examine() -> list[Finding]:
             return [*findings, Finding(Health.BROKEN, "database", str(cause), "Run `absah init`.")]
         findings.append(Finding(Health.OK, "database", f"schema {schema.head()}"))
         findings.append(_guarded("workflows", lambda: _workflows(database)))
-        findings.append(_guarded("clock", lambda: _clock(settings, database)))
+        findings.append(_guarded("clock", lambda: clock_finding(settings, database)))
         try:
             core = build_core(settings, closing=closing)
         except (ApplicationError, KeyCustodyError) as cause:
@@ -103,9 +103,7 @@ def examine() -> list[Finding]:
         if token is not None:
             findings.append(_guarded("keys in the token", lambda: _keys_in_token(core, token)))
         findings.extend(_certificates(core))
-        findings.extend(
-            _guarded("time", partial(_other_authority, one)) for one in core.time_stamping.foreign
-        )
+        findings.extend(_guarded("time", partial(other_authority, one)) for one in core.time_stamping.foreign)
         findings.append(_guarded("mail", lambda: _mail(core)))
         findings.append(_guarded("audit trail", lambda: _audit(core)))
     return findings
@@ -199,8 +197,8 @@ def _workflows(database: Database) -> Finding:
     return Finding(Health.OK, "workflows", where)
 
 
-def _clock(settings: Settings, database: Database) -> Finding:
-    watch = build_clock_watch(settings, database=database, clock=system_clock)
+def clock_finding(settings: Settings, database: Database, *, clock: Clock = system_clock) -> Finding:
+    watch = build_clock_watch(settings, database=database, clock=clock)
     if watch is not None:
         try:
             watch()
@@ -226,7 +224,7 @@ def _clock(settings: Settings, database: Database) -> Finding:
     return Finding(Health.OK, "clock", found)
 
 
-def _other_authority(authority: RemoteAuthority) -> Finding:
+def other_authority(authority: RemoteAuthority) -> Finding:
     """Asks it for a time-stamp over nothing in particular, as sealing does."""
     name = authority.breaker.name
     try:

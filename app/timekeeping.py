@@ -130,8 +130,7 @@ def _credentials(settings: Settings, address: str) -> Credentials | None:
 
 def stamper_readings(stamping: TimeStamping) -> Iterator[Reading]:
     """How many of the other authorities are passed over now, in this process."""
-    if stamping.foreign:
-        paused = sum(authority.breaker.circuit is not Circuit.CLOSED for authority in stamping.foreign)
-        yield Reading(
-            "absah_time_stampers_paused", "Other time-stamping authorities that are left alone now.", paused
-        )
+    paused = sum(authority.breaker.circuit is not Circuit.CLOSED for authority in stamping.foreign)
+    yield Reading(
+        "absah_time_stampers_paused", "Other time-stamping authorities that are left alone now.", paused
+    )

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from app.demo import sample_documents
+from app.doctor import Health, clock_finding, other_authority
 from app.errors import SettingsInvalid
 from app.main import build_app
 from app.settings import Settings
@@ -257,3 +258,23 @@ def test_a_password_is_not_sent_in_the_clear(settings: Settings, tmp_path: Path)
                 with pytest.raises(SettingsInvalid, match="in the clear") as refused:
                     build_core(settings.model_copy(update={"tsa": section}), closing=closing)
                 assert "rahasia" not in str(refused.value)
+
+
+@pytest.mark.parametrize("abroad", ["own abroad"], indirect=True)
+def test_the_doctor_asks_every_other_authority_and_says_what_is_wrong(abroad: Abroad) -> None:
+    (authority,) = abroad.core.time_stamping.foreign
+    assert other_authority(authority).health is Health.OK
+    abroad.stamper.nonce = 1
+    authority._chain = None  # as another process finds it
+    found = other_authority(authority)
+    assert found.health is Health.BROKEN
+    assert "nonce" in found.found
+    assert found.remedy
+
+
+def test_the_doctor_measures_the_clock(watched: Core, says: Says) -> None:
+    for ahead, health in ((0.1, Health.OK), (70.0, Health.BROKEN)):
+        says.ahead = ahead
+        found = clock_finding(watched.settings, watched.database, clock=watched.clock)
+        assert found.health is health, found
+        assert "127.0.0.1" in found.found
