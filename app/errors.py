@@ -9,6 +9,8 @@ ApplicationError
 ├── AuditChainBroken        the audit trail was changed after the fact
 │   └── AnchorInvalid        a time-stamp that is kept for it does not vouch for it
 ├── AuditFileInvalid        an exported trail is cut off, or not in its form
+├── BackupFailed            a backup could not be taken or put back
+├── BackupInvalid           a backup is not whole
 ├── BodyTooLarge            a request's body is above the limit of its path
 ├── BodyTooSlow             a request's body did not arrive in time
 ├── CredentialsMissing      a guarded route was called without a bearer token
@@ -72,6 +74,17 @@ class AuditFileInvalid(ApplicationError):
             f"{name} is no whole export of an audit trail; line {line} {reason}. Export it again with "
             "`absah audit export`, or get another copy of the file."
         )
+
+
+class BackupFailed(ApplicationError):
+    """A backup could not be taken, or not be put back; nothing was overwritten."""
+
+
+class BackupInvalid(ApplicationError):
+    """A folder is no backup, or one that is not whole."""
+
+    def __init__(self, folder: str, reason: str) -> None:
+        super().__init__(f"{folder} cannot be restored: {reason}. Use another copy, or an earlier backup.")
 
 
 class BodyTooLarge(ApplicationError):

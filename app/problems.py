@@ -127,6 +127,8 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     ),
     app.AnchorInvalid: INTERNAL,
     app.AuditFileInvalid: INTERNAL,
+    app.BackupFailed: INTERNAL,
+    app.BackupInvalid: INTERNAL,
     app.BodyTooLarge: Problem(
         413, "body-too-large", "The request's body is too large", "Isi permintaan terlalu besar"
     ),

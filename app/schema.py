@@ -12,6 +12,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
 
 from app.database import Database
 from app.errors import DatabaseNotReady
@@ -30,8 +31,13 @@ def upgrade(database: Database) -> str:
         if found != head():
             _refuse_newer(found)
             with database.begin() as tx:
-                command.upgrade(_config(connection=tx), "head")
+                upgrade_within(tx)
     return head()
+
+
+def upgrade_within(tx: Connection) -> None:
+    """Run the migrations that are missing inside the caller's transaction."""
+    command.upgrade(_config(connection=tx), "head")
 
 
 def require_current(database: Database) -> None:
@@ -57,9 +63,13 @@ def head() -> str:
     return newest
 
 
+def known() -> frozenset[str]:
+    """Every revision that this release can migrate from, its own included."""
+    return frozenset(script.revision for script in _scripts().walk_revisions())
+
+
 def _refuse_newer(found: str | None) -> None:
-    known = {script.revision for script in _scripts().walk_revisions()}
-    if found is not None and found not in known:
+    if found is not None and found not in known():
         raise DatabaseNotReady(
             f"The database has schema {found}, which this release does not know. Install the newer release."
         )

@@ -24,6 +24,7 @@ from sqlalchemy import (
     String,
     Table,
     bindparam,
+    delete,
     func,
     insert,
     select,
@@ -91,6 +92,16 @@ crls = Table(
 def subject_of(certificate: bytes) -> bytes:
     """The encoded subject of a DER certificate."""
     return x509.load_der_x509_certificate(certificate).subject.public_bytes()
+
+
+list_floors = Table(
+    "list_floors",
+    metadata,
+    Column("issuer", String(64), primary_key=True),
+    Column("number", Integer, nullable=False),
+)
+"""Numbers below which no list is issued: after a restore some may have been used that nobody here knows
+of."""
 
 
 def _aware(moment: datetime) -> datetime:
@@ -410,10 +421,25 @@ class Crls:
         return self._first(scope, crls.c.next_update > now, crls.c.next_update, crls.c.number)
 
     def last_number(self, scope: ListScope) -> int:
-        """0 when there is no list yet."""
-        return (
-            self._connection.scalar(select(func.max(crls.c.number)).where(crls.c.issuer == scope.name)) or 0
+        """The highest number that is taken, or must be taken for such; 0 when there is no list yet."""
+        issued = self._connection.scalar(select(func.max(crls.c.number)).where(crls.c.issuer == scope.name))
+        floor = self._connection.scalar(
+            select(list_floors.c.number).where(list_floors.c.issuer == scope.name)
         )
+        return max(issued or 0, floor or 0)
+
+    def last_numbers(self) -> dict[str, int]:
+        """The highest number of every list that was ever issued, by :attr:`ca.model.ListScope.name`."""
+        query = select(crls.c.issuer, func.max(crls.c.number).label("number")).group_by(crls.c.issuer)
+        return {row.issuer: row.number for row in self._connection.execute(query)}
+
+    def raise_floor(self, name: str, number: int) -> None:
+        """Take every number up to ``number`` for used. It is only ever raised."""
+        self._connection.execute(
+            delete(list_floors).where(list_floors.c.issuer == name, list_floors.c.number < number)
+        )
+        if self._connection.execute(select(list_floors).where(list_floors.c.issuer == name)).first() is None:
+            self._connection.execute(insert(list_floors).values(issuer=name, number=number))
 
     def newest_period(self, scope: ListScope) -> tuple[datetime, datetime] | None:
         """thisUpdate and nextUpdate of the latest list; the list itself is not read."""

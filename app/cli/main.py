@@ -7,7 +7,19 @@ import sys
 import typer
 
 from app import __version__
-from app.cli import agencies, cases, diagnosis, documents, mail, operators, portals, roles, running, trail
+from app.cli import (
+    agencies,
+    backups,
+    cases,
+    diagnosis,
+    documents,
+    mail,
+    operators,
+    portals,
+    roles,
+    running,
+    trail,
+)
 from app.cli.context import err
 
 cli = typer.Typer(
@@ -21,6 +33,7 @@ cli = typer.Typer(
 )
 documents.register(cli)
 running.register(cli)
+backups.register(cli)
 diagnosis.register(cli)
 agencies.register(cli)
 portals.register(cli)

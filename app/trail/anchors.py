@@ -140,7 +140,7 @@ class Anchors:
             try:
                 return unit.token(digest)
             except TimeNotAvailable as cause:
-                log.warning("audit_unit_silent", error=str(cause))
+                log.info("audit_unit_silent", error=str(cause))
         raise TimeNotAvailable("no time-stamping unit can vouch for the audit trail now")
 
     def make_due(self) -> Anchor | None:
@@ -159,6 +159,8 @@ class Anchors:
         what cannot be anchored now, upkeep anchors later."""
         try:
             self.make()
+        except TimeNotAvailable:  # as before the first unit is certified; upkeep complains if it stays so
+            log.info("audit_not_anchored_yet")
         except Exception as cause:  # noqa: BLE001 - whatever it is, the act goes on
             log.warning("audit_not_anchored", error=type(cause).__name__)
 

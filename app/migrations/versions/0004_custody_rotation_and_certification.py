@@ -74,6 +74,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key_id"),
     )
     op.create_table(
+        "list_floors",
+        sa.Column("issuer", sa.String(length=64), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("issuer"),
+    )
+    op.create_table(
         "archive_stamps",
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("token", sa.LargeBinary(), nullable=False),
