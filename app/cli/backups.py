@@ -83,8 +83,8 @@ def _print(done: Restored) -> None:
         out.print(f"[yellow]![/yellow] {escape(name)} is no list of ours, and was not looked at.")
     for name in done.not_published:
         out.print(
-            f"[yellow]![/yellow] The list {escape(name)} could not be issued: its key is elsewhere, suspended, "
-            "or not opened by the key-encryption key that is here. Issue it before its last one ends.",
+            f"[yellow]![/yellow] The list {escape(name)} could not be issued: its key is elsewhere, "
+            "suspended, or not opened by the key-encryption key here. Issue it before its last ends.",
             soft_wrap=True,
         )
     out.print("What came after the backup is lost: see docs/runbooks/backup.md, then `absah doctor`.")
