@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import Connection
 
+from ca.certifier import Certifier
 from ca.chains import chain_of, records_above
-from ca.cross import SHORTEST, Link, links, next_name
+from ca.cross import Link, links
 from ca.errors import HierarchyIncomplete, IssuanceRefused, KeyHeldElsewhere
 from ca.in_use import certificate_in_use
-from ca.issuing import Issuer, issue, key_identifier, new_serial, self_signed
+from ca.issuing import Issuer, key_identifier
 from ca.model import ELSEWHERE, CertificateRecord, CertificateStatus, CertificationConfig, ProfileName
 from ca.overview import RENEWAL
 from ca.ports import AuditTrail, Begin, Clock
-from ca.profiles import CA_PURPOSES, PURPOSES, Profile, cross_profile, legal_person, profiles
+from ca.profiles import CA_PURPOSES, Profile, legal_person, profiles
 from ca.requests import read_request, requested_key
 from ca.tables import Certificates
 from keys.errors import KeyExpired, KeyNotActive, KeyUnknown
-from keys.handle import KeyHandle
 from keys.model import KeyPurpose, KeyRecord, KeyState
 from keys.service import SERVICE, KeyService
-
-_SHORTEST_CUT = timedelta(days=180)
-"""What is left of a CA that still issues shorter certificates; below that it is time for its successor."""
 
 _SERVICE_PROFILES = (ProfileName.TIMESTAMPING, ProfileName.RECEIPT)
 _TITLES = {
@@ -51,9 +45,9 @@ class Hierarchy:
         self._begin = begin
         self._keys = keys
         self._clock = clock
-        self._audit = audit
         self.config = config
         self._profiles = profiles(config)
+        self._certifier = Certifier(begin=begin, keys=keys, clock=clock, audit=audit, config=config)
 
     def init(self, *, actor: str = SERVICE) -> None:
         """Make the root, the issuing CA, and the certificates of the service itself.
@@ -113,17 +107,10 @@ class Hierarchy:
                 organization_identifier=organization_identifier,
                 country=country,
             )
-            issuer, now = self.issuing_ca(), self._clock()
-            rules = _ending_with(issuer, self._profiles[ProfileName.SEAL], now)
-            record = self._issued(
-                rules,
-                issuer,
-                owner=agency_id,
-                subject=subject,
-                public_key_info=public_key_info,
-                key_id=key_id,
-                now=now,
-                actor=actor,
+            issuer = self.issuing_ca()
+            self._ensure_responder(issuer.name, actor)
+            record = self._certifier.foreign_seal(
+                issuer, agency_id, subject, public_key_info, key_id=key_id, actor=actor
             )
         with self._begin() as tx:
             return record, chain_of(tx, record)
@@ -291,181 +278,25 @@ class Hierarchy:
         self, profile: ProfileName, owner: str, subject: x509.Name, key: KeyRecord, actor: str
     ) -> CertificateRecord:
         if profile is ProfileName.ROOT:
-            return self._rooted(subject, key, actor)
-        issuer, now, key_ends = self._issuer_for(profile, owner), self._clock(), None
-        rules = _ending_with(issuer, self._profiles[profile], now)
-        if rules.key_life is not None:
-            key_ends = self._keys.limit(key.id, now + rules.key_life, actor=actor).not_after
-        return self._issued(
-            rules,
-            issuer,
-            owner=owner,
-            subject=subject,
-            public_key_info=key.public_key,
-            key_id=key.id,
-            now=now,
-            actor=actor,
-            key_ends=key_ends,
-        )
-
-    def _rooted(self, subject: x509.Name, key: KeyRecord, actor: str) -> CertificateRecord:
-        rules, now = self._profiles[ProfileName.ROOT], self._clock()
-        with self._begin() as tx:
-            name = next_name(ProfileName.ROOT, Certificates(tx).of_profile(ProfileName.ROOT))
-        certificate = self_signed(
-            profile=rules,
-            subject=subject,
-            key=self._own_handle(key, actor),
-            serial=new_serial(),
-            not_before=now,
-        )
-        return self._recorded(
-            certificate,
-            name=name,
-            issuer=name,
-            rules=rules,
-            key_id=key.id,
-            owner="",
-            partition=0,
-            issued_at=now,
-            actor=actor,
-        )
-
-    def _issued(
-        self,
-        rules: Profile,
-        issuer: Issuer,
-        *,
-        owner: str,
-        subject: x509.Name,
-        public_key_info: bytes,
-        key_id: str,
-        now: datetime,
-        actor: str,
-        key_ends: datetime | None = None,
-    ) -> CertificateRecord:
-        serial, partition = new_serial(), 0
-        name = f"{rules.name}-{serial:x}"
-        if rules.is_ca:
-            with self._begin() as tx:
-                name = next_name(rules.name, Certificates(tx).of_profile(rules.name))
-        elif rules.status_published:
+            return self._certifier.root(subject, key, actor)
+        issuer, rules = self._issuer_for(profile, owner), self._profiles[profile]
+        if rules.status_published and not rules.is_ca:
             self._ensure_responder(issuer.name, actor)  # or nobody could ask about it
-            partition = self._open_partition(issuer.name)
-        certificate = issue(
-            profile=rules,
-            subject=subject,
-            public_key_info=public_key_info,
-            issuer=issuer,
-            serial=serial,
-            not_before=now,
-            config=self.config,
-            partition=partition,
-            key_ends=key_ends,
-        )
-        return self._recorded(
-            certificate,
-            name=name,
-            issuer=issuer.name,
-            rules=rules,
-            key_id=key_id,
-            owner=owner,
-            partition=partition,
-            issued_at=now,
-            actor=actor,
-        )
+        return self._certifier.below(issuer, profile, owner, subject, key, actor=actor)
 
     def _link(self, link: Link, profile: ProfileName, actor: str) -> CertificateRecord | None:
         """None when the issuer's key cannot sign now, or its name is another."""
-        subject = x509.load_der_x509_certificate(link.subject.der)
         try:
-            issuer = self._opened(link.issuer, profile)
+            issuer = self._certifier.opened(link.issuer, profile)
         except (KeyNotActive, KeyExpired, KeyUnknown):
             return None
-        if subject.subject != issuer.certificate.subject or link.ends - link.begins < SHORTEST:
-            return None
-        rules, partition = cross_profile(self._profiles[profile], link.ends - link.begins), 0
-        if profile is ProfileName.ISSUING:  # a root's few certificates are all on its one list
+        if profile is ProfileName.ISSUING:
             self._ensure_responder(issuer.name, actor)
-            partition = self._open_partition(issuer.name)
-        certificate = issue(
-            profile=rules,
-            subject=subject.subject,
-            public_key_info=subject.public_key().public_bytes(
-                Encoding.DER, PublicFormat.SubjectPublicKeyInfo
-            ),
-            issuer=issuer,
-            serial=new_serial(),
-            not_before=link.begins,
-            config=self.config,
-            partition=partition,
-        )
-        return self._recorded(
-            certificate,
-            name=link.name,
-            issuer=issuer.name,
-            rules=rules,
-            key_id=link.subject.key_id,
-            owner="",
-            partition=partition,
-            issued_at=self._clock(),
-            actor=actor,
-        )
-
-    def _recorded(
-        self,
-        certificate: x509.Certificate,
-        *,
-        name: str,
-        issuer: str,
-        rules: Profile,
-        key_id: str,
-        owner: str,
-        partition: int,
-        issued_at: datetime,
-        actor: str,
-    ) -> CertificateRecord:
-        """Certificate and audit entry are committed together: what was not committed never leaves here."""
-        encoded = certificate.public_bytes(Encoding.DER)
-        record = CertificateRecord(
-            serial=certificate.serial_number,
-            name=name,
-            issuer=issuer,
-            profile=rules.name,
-            key_id=key_id,
-            owner=owner,
-            der=encoded,
-            sha256=hashlib.sha256(encoded).digest(),
-            issued_at=issued_at,
-            not_before=certificate.not_valid_before_utc,
-            not_after=certificate.not_valid_after_utc,
-            profile_version=rules.version,
-            partition=partition,
-        )
-        with self._begin() as tx:
-            Certificates(tx).add(record)
-            self._audit.append(
-                tx,
-                action="certificate.issued",
-                actor=actor,
-                subject=f"{record.serial:x}",
-                facts={
-                    "profile": rules.name.value,
-                    "profile_version": str(rules.version),
-                    "key": key_id,
-                    "owner": owner,
-                    "sha256": record.sha256.hex(),
-                },
-            )
-        return record
+        return self._certifier.link(issuer, link, profile, actor)
 
     def _ensure_responder(self, authority: str, actor: str) -> None:
         """Each CA has its own: a responder is delegated by the CA whose certificates it answers for."""
         self._ensure(ProfileName.OCSP, authority, self._service_name(ProfileName.OCSP), actor)
-
-    def _open_partition(self, authority: str) -> int:
-        with self._begin() as tx:
-            return Certificates(tx).open_partition(authority, self.config.crl_partition_size)
 
     def _inherited_name(self, profile: ProfileName, predecessor: CertificateRecord | None) -> x509.Name:
         if predecessor is not None:
@@ -473,11 +304,6 @@ class Hierarchy:
         if profile is ProfileName.SEAL:
             raise HierarchyIncomplete("this agency never had a seal: `absah agency certify` makes the first")
         return self._service_name(profile)
-
-    def _own_handle(self, key: KeyRecord, actor: str) -> KeyHandle:
-        if key.state is KeyState.PRE_ACTIVATION:  # a root signs its own certificate, so it is active first
-            self._keys.activate(key.id, actor=actor)
-        return self._keys.handle(key.id)
 
     def _issuer_for(self, profile: ProfileName, owner: str) -> Issuer:
         """The root above CAs, the CA itself above its responder, the CA in use above everybody else."""
@@ -489,7 +315,7 @@ class Hierarchy:
             authority = Certificates(tx).by_name(owner)
         if authority is None or authority.profile is not ProfileName.ISSUING:
             raise IssuanceRefused(f"there is no issuing CA called {owner[:64]!r} to answer for")
-        return self._opened(authority, ProfileName.ISSUING)
+        return self._certifier.opened(authority, ProfileName.ISSUING)
 
     def _issuer(self, profile: ProfileName) -> Issuer:
         record = certificate_in_use(self._begin, self._keys, profile)
@@ -500,7 +326,7 @@ class Hierarchy:
             )
         if record is None:
             raise HierarchyIncomplete(f"no {_TITLES[profile]} can sign now: run `absah init`")
-        return self._opened(record, profile)
+        return self._certifier.opened(record, profile)
 
     def _require_no_request(self) -> None:
         """A key of an issuing CA without any root is one whose certificate was asked for elsewhere."""
@@ -518,12 +344,6 @@ class Hierarchy:
             roots = Certificates(tx).of_profile(ProfileName.ROOT)
         return any(root.key_is_elsewhere for root in roots)
 
-    def _opened(self, record: CertificateRecord, profile: ProfileName) -> Issuer:
-        handle = self._keys.handle(record.key_id, purpose=PURPOSES[profile])
-        with self._begin() as tx:
-            issuer, *above = map(x509.load_der_x509_certificate, chain_of(tx, record))
-        return Issuer(record.name, issuer, handle, tuple(above))
-
     def _service_name(self, profile: ProfileName) -> x509.Name:
         return legal_person(
             common_name=f"{self.config.organisation[:40].strip()} {_TITLES[profile]}",
@@ -531,14 +351,6 @@ class Hierarchy:
             organization_identifier=self.config.organization_identifier,
             country=self.config.country,
         )
-
-
-def _ending_with(issuer: Issuer, rules: Profile, now: datetime) -> Profile:
-    """The profile, cut to what is left of the issuer, where that is still worth a certificate."""
-    left = issuer.certificate.not_valid_after_utc - now.replace(microsecond=0)
-    if left >= rules.validity or left < _SHORTEST_CUT:
-        return rules  # long enough, or refused when it is issued
-    return replace(rules, validity=left, key_life=rules.key_life and min(rules.key_life, left))
 
 
 def _is_orphan(tx: Connection, record: CertificateRecord) -> bool:

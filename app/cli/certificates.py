@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import json
+import sys
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
+from rich.padding import Padding
+from rich.text import Text
 
-from app.cli.context import actor, opened_core, out, print_listing
+from app.cli.context import actor, opened_core, out
 
 if TYPE_CHECKING:
     from ca.overview import CertificateView, ListView
 
-_SOON_DAYS = 30
-
-_DUE = {"renew": "renew", "successor": "needs a successor", "decide": "release or revoke it"}
+_SOON: Final = timedelta(days=30)
+_STEPS: Final = {"renew": "renew", "successor": "successor", "decide": "release or revoke"}
+_SIGNS: Final = {
+    "in use": "●",
+    "waits": "○",
+    "lists only": "◐",
+    "overlaps": "◐",
+    "link": "↔",
+    "elsewhere": "◆",
+    "on hold": "‖",
+    "retired": "◌",
+    "revoked": "✗",
+    "expired": "·",
+}
+"""Beside the word for each use: nobody has to tell colours apart."""
+_MARKS: Final = {"now": ("‼", "bold red"), "soon": ("!", "yellow"), "later": (" ", "")}
+_ORDER: Final = tuple(_MARKS)
+_OVER: Final = frozenset({"retired", "revoked", "expired"})
+_WIDTHS: Final = (2, 46, 16, 12, 0)  # the longest name is that of a unit or a seal: 42
 
 
 def register(ca: typer.Typer) -> None:
@@ -27,60 +47,129 @@ def register(ca: typer.Typer) -> None:
 def show(
     *,
     due: Annotated[bool, typer.Option("--due", help="Only those with which something is due.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also what is expired, revoked or retired.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """Every certificate with what it is used for, and every list: what is due stands in colour."""
+    """Every certificate, what is due first: use, end, next step; then the revocation lists of every CA."""
     with opened_core() as core:
-        now = core.clock()
-        views = core.certificates.certificates()
-        lists = core.certificates.lists()
-    wanted = [view for view in views if not due or view.is_due(now)]
-    if wanted:
-        print_listing(
-            ("Certificate", "Kind", "Use", "Valid until", "Due"), [_row(view, now) for view in wanted]
+        now, views, lists = core.clock(), core.certificates.certificates(), core.certificates.lists()
+    if as_json:
+        json.dump(
+            {
+                "certificates": [_as_json(view, now) for view in views],
+                "lists": [_list_as_json(one, now) for one in lists],
+            },
+            sys.stdout,
+            indent=2,
         )
-    listed = [one for one in lists if not due or (one.brought and one.due_at <= now)]
+        sys.stdout.write("\n")
+        return
+    late = [one for one in lists if _list_urgency(one, now) == "now"]
+    waiting = [view for view in views if view.is_due(now)]
+    shown = sorted(
+        (view for view in views if view in waiting or (not due and (everything or view.use not in _OVER))),
+        key=lambda view: _ORDER.index(_urgency(view, now)),
+    )
+    hidden = sum(view.use in _OVER for view in views) if not everything else 0
+    _summary(len(views), len(waiting) + len(late), hidden)
+    _row("", "Certificate", "Use", "Ends", "Next step", style="dim")
+    for view in shown:
+        _print(view, now)
+    listed = late if due else lists
     if listed:
-        print_listing(("List", "Number", "Age", "Ends", "Due"), [_list_row(one, now) for one in listed])
-    if due and not wanted and not listed:
-        out.print("Nothing is due.")
+        out.print()
+        _row("", "List", "Number and age", "Ends", "Next step", style="dim")
+    for one in listed:
+        _print_list(one, now)
 
 
-def _row(view: CertificateView, now: datetime) -> tuple[str, str, tuple[str, ...]]:
-    record = view.record
-    what = f"{_DUE[view.due]} {_in_days(view.due_at, now)}" if view.due and view.due_at else ""
-    ends = f"{record.not_after:%Y-%m-%d}"
-    return (
-        record.name,
-        record.owner,
-        (record.profile, view.use, ends, _coloured(what, view.due_at, now)),
+def _summary(count: int, due: int, hidden: int) -> None:
+    words = Text(f"{count} certificates. ")
+    words.append(f"{due} due." if due else "Nothing is due.", "bold yellow" if due else "green")
+    if hidden:
+        words.append(f" {hidden} that are over {'is' if hidden == 1 else 'are'} not shown: --all", "dim")
+    out.print(words)
+    out.print()
+
+
+def _print(view: CertificateView, now: datetime) -> None:
+    record, urgency = view.record, _urgency(view, now)
+    mark, style = _MARKS[urgency]
+    step = f"{_STEPS[view.due]} {_when(view.due_at, now)}" if view.due and view.due_at else "–"
+    _row(
+        mark, record.name, f"{_SIGNS[view.use]} {view.use}", f"{record.not_after:%Y-%m-%d}", step, style=style
     )
+    parts = (record.owner, record.profile.value, f"issued by {record.issuer}")
+    if record.issuer == record.name:
+        parts = (record.owner, record.profile.value, "signed by itself")
+    out.print(Padding(Text(" · ".join(part for part in parts if part), "dim"), (0, 0, 0, 4), expand=False))
 
 
-def _list_row(one: ListView, now: datetime) -> tuple[str, str, tuple[str, ...]]:
+def _print_list(one: ListView, now: datetime) -> None:
+    mark, style = _MARKS[_list_urgency(one, now)]
     age = now - one.this_update
-    ends = f"{one.next_update:%Y-%m-%d %H:%M}"
-    what = f"sign it elsewhere {_in_days(one.due_at, now)}" if one.brought else ""
-    moment = one.due_at if one.brought else None
+    number = f"{one.number}, {age.days} d {age.seconds // 3600} h"
+    step = f"sign elsewhere {_when(one.due_at, now)}" if one.brought else "–"
     if one.next_update <= now:
-        what, moment = "ended", one.next_update
-    return (
-        one.name,
-        "",
-        (str(one.number), f"{age.days} d {age.seconds // 3600} h", ends, _coloured(what, moment, now)),
-    )
+        step = "ended: sign it now"
+    _row(mark, one.name, number, f"{one.next_update:%Y-%m-%d}", step, style=style)
 
 
-def _in_days(moment: datetime, now: datetime) -> str:
-    days = (moment - now).days
-    return "now" if days < 0 else f"in {days} days"
+def _row(*cells: str, style: str) -> None:
+    """Mark, name, use, end, next step. A name that is longer pushes the rest; it is never cut."""
+    words = "".join(f"{cell:<{width}}" for cell, width in zip(cells, _WIDTHS, strict=True))
+    out.print(Text(words.rstrip(), style), soft_wrap=True)
 
 
-def _coloured(words: str, moment: datetime | None, now: datetime) -> str:
-    if moment is None or not words:
-        return words
-    if moment <= now:
-        return f"[bold red]{words}[/bold red]"
-    return f"[yellow]{words}[/yellow]" if (moment - now).days < _SOON_DAYS else words
+def _urgency(view: CertificateView, now: datetime) -> str:
+    if view.due_at is None:
+        return "later"
+    return _urgent(view.due_at, now)
+
+
+def _list_urgency(one: ListView, now: datetime) -> str:
+    """Lists that are signed here are renewed by upkeep; they are late when they have ended."""
+    return _urgent(one.due_at, now) if one.brought else "now" if one.next_update <= now else "later"
+
+
+def _urgent(moment: datetime, now: datetime) -> str:
+    return "now" if moment <= now else "soon" if moment - now < _SOON else "later"
+
+
+def _when(moment: datetime, now: datetime) -> str:
+    return "now" if moment <= now else f"in {(moment - now).days} d"
+
+
+def _as_json(view: CertificateView, now: datetime) -> dict[str, Any]:
+    record = view.record
+    return {
+        "name": record.name,
+        "serial": f"{record.serial:x}",
+        "profile": record.profile,
+        "owner": record.owner,
+        "issuer": record.issuer,
+        "key": record.key_id,
+        "status": record.status,
+        "use": view.use,
+        "not_before": record.not_before.isoformat(),
+        "not_after": record.not_after.isoformat(),
+        "urgency": _urgency(view, now),
+        "next_step": view.due,
+        "due_at": None if view.due_at is None else view.due_at.isoformat(),
+    }
+
+
+def _list_as_json(one: ListView, now: datetime) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "number": one.number,
+        "this_update": one.this_update.isoformat(),
+        "next_update": one.next_update.isoformat(),
+        "signed_elsewhere": one.brought,
+        "urgency": _list_urgency(one, now),
+    }
 
 
 def crl(

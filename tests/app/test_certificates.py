@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ from app.provisioning import certify_request
 from app.settings import Environment
 from app.wiring import Core
 from ca.errors import IssuanceRefused
-from ca.model import CertificateStatus, ProfileName
+from ca.model import CertificateStatus, ProfileName, RevocationReason
 from ca.overview import Due, Use, overview
 from ca.tables import Certificates
 from identity.factors.model import FactorKind
@@ -255,13 +256,28 @@ def typed(core: Core, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_the_table_says_at_a_glance_what_is_due(core: Core, typed: Any, clock: FrozenClock) -> None:
     name = seal_of(core)
     shown = typed("ca", "show")
-    assert re.search(rf"{name}\s+seal\s+in use\s+\d{{4}}-\d\d-\d\d\s+renew in \d+ days", shown)
-    assert re.search(r"root-1\s+root\s+in use", shown)
-    assert "Nothing is due." in typed("ca", "show", "--due")
-    clock.advance(timedelta(days=3 * 365 - 30))
+    assert "Nothing is due." in shown
+    assert re.search(rf"^  {name}\s+● in use\s+\d{{4}}-\d\d-\d\d\s+renew in \d+ d$", shown, re.M)
+    assert re.search(r"^  root-1\s+● in use", shown, re.M)
+    assert "root-1" not in typed("ca", "show", "--due")
+    clock.advance(timedelta(days=3 * 365 - 40))
     due = typed("ca", "show", "--due")
-    assert re.search(rf"{name}\s+seal\s+in use\s+\S+\s+renew now", due)
-    assert "root-1 " not in due
+    assert re.search(rf"^‼ {name}\s+● in use\s+\S+\s+renew now$", due, re.M)
+    assert not re.search(r"root-1\s+●", due)
+    assert re.search(r"^‼ issuing-1-p1\s.*ended: sign it now$", due, re.M)
+    found = json.loads(typed("ca", "show", "--json"))
+    (seal,) = [one for one in found["certificates"] if one["name"] == name]
+    assert (seal["urgency"], seal["next_step"], seal["owner"]) == ("now", "renew", "dinas")
+
+
+def test_what_is_over_is_counted_and_shown_when_asked_for(core: Core, typed: Any) -> None:
+    name = seal_of(core)
+    core.revocation.revoke(core.certificates.certificate(name).record.serial, RevocationReason.SUPERSEDED)  # type: ignore[union-attr]
+    shown = typed("ca", "show")
+    assert "1 that are over is not shown" in shown
+    assert name not in shown
+    assert re.search(rf"{name}\s+✗ revoked", typed("ca", "show", "--all"))
+    assert "issuing-1-p1" in shown  # its list
 
 
 # --- certificates for keys of others ----------------------------------------------------------------

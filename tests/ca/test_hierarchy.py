@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from ca.errors import HierarchyIncomplete, IssuanceRefused, ProfileInvalid
 from ca.issuing import Issuer, issue, key_identifier, new_serial, self_signed
 from ca.model import CertificationConfig, ProfileName
-from ca.profiles import legal_person, profiles
+from ca.profiles import PURPOSES, legal_person, profiles
 from ca.tables import Certificates
 from keys.model import KeyAlgorithm, KeyPurpose, KeyState
 from tests.ca.conftest import CONFIG, Pki, run
@@ -152,7 +152,7 @@ def test_gnutls_accepts_the_chain_of_authorities(pki: Pki) -> None:
     assert "Verified. The certificate is trusted." in verdict.stdout, verdict.stdout + verdict.stderr
 
 
-@pytest.mark.parametrize("profile", sorted(set(ProfileName) - {ProfileName.CROSS}))
+@pytest.mark.parametrize("profile", sorted(PURPOSES))
 def test_pkilint_finds_no_error_in_any_certificate(pki: Pki, profile: ProfileName) -> None:
     verdict = run("lint_pkix_cert", "lint", "-s", "WARNING", pki.pem(profile, owner_of(profile)))
     assert (verdict.returncode, verdict.stdout.strip()) == (0, ""), verdict.stdout + verdict.stderr

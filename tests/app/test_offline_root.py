@@ -1,0 +1,79 @@
+"""The first day of a service whose root is kept offline, as it is typed: request, ceremony, install, init."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+import yaml
+from cryptography import x509
+
+from tests.support.needs import ROOT
+from tests.support.server import absah
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Path:
+    """The machine of the root, with the script of the documentation."""
+    folder = tmp_path / "machine"
+    folder.mkdir()
+    (folder / "passphrase").write_text("satu dua tiga empat lima enam")
+    (folder / "passphrase").chmod(0o600)
+    return folder
+
+
+def script_for(machine: Path, origin: str) -> Path:
+    content = yaml.safe_load((ROOT / "examples" / "ceremony.yaml").read_text())
+    content["hierarchy"]["base_url"] = origin
+    digest = hashlib.sha256((machine / "issuing-1.csr").read_bytes()).hexdigest()
+    content["inputs"]["issuing-1.csr"] = digest
+    for step in content["steps"]:
+        step["confirmed_by"] = list(step["confirmed_by"])  # no two lists are one, or YAML writes aliases
+    path = machine / "ceremony.yaml"
+    path.write_text(yaml.safe_dump(content, allow_unicode=True, sort_keys=False))
+    return path
+
+
+def hold(script: Path) -> None:
+    from typer.testing import CliRunner
+
+    from app.cli.main import cli
+
+    names = {"master": "Siti Rahma", "custodian-1": "Budi Santoso", "custodian-2": "Ratna Dewi"}
+    steps = yaml.safe_load(script.read_text())["steps"]
+    answers = [names["master"], *(names[role] for step in steps for role in step["confirmed_by"])]
+    done = CliRunner().invoke(cli, ["ca", "ceremony", str(script)], input="\n".join(answers) + "\n")
+    assert done.exit_code == 0, done.output
+
+
+def test_from_the_request_to_a_service_that_is_complete(machine: Path, tmp_path: Path) -> None:
+    settings = {"ABSAH_DATA_DIR": str(tmp_path / "data")}
+    request = machine / "issuing-1.csr"
+    said = absah("init", "--root-offline", request, settings=settings).stdout
+    assert "absah ca ceremony" in said
+    assert hashlib.sha256(request.read_bytes()).hexdigest() in said.replace("\n", "")
+    # Until the certificate is there, nothing makes a root behind the ceremony's back.
+    waiting = absah("init", settings=settings, check=False)
+    assert waiting.returncode == 1
+    assert "absah ca install" in waiting.stderr.replace("\n", " ")
+    origin = "http://127.0.0.1:8000"
+    hold(script_for(machine, origin))
+    published = machine / "published"
+    chain = (published / "issuing-1-chain.pem", published / "root-1.crl")
+    stranger = absah("ca", "install", chain[1], settings=settings, check=False)
+    assert "not signed by a CA above" in stranger.stderr.replace("\n", " ")
+    said = absah("ca", "install", *chain, "--root", published / "root-1.crt", settings=settings).stdout
+    assert "issuing-1" in said
+    assert hashlib.sha256((published / "root-1.crt").read_bytes()).hexdigest() in said
+    absah("init", settings=settings)
+    shown = absah("ca", "show", settings=settings).stdout
+    assert "◆ elsewhere" in shown
+    assert "sign elsewhere in 89 d" in shown or "sign elsewhere in 90 d" in shown
+    anchors = [
+        x509.load_der_x509_certificate(path.read_bytes())
+        for path in (tmp_path / "data" / "trust").glob("root*.crt")
+    ]
+    assert anchors == [x509.load_der_x509_certificate((published / "root-1.crt").read_bytes())]
+    refused = absah("ca", "install", chain[1], settings=settings, check=False)
+    assert "not newer" in refused.stderr.replace("\n", " ")
