@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
 from typing import TypeVar
@@ -237,6 +237,8 @@ def _judge(
         if broken:
             return PathVerdict(PathStatus.CONSTRAINT, chain, broken)
         failed = _outside_validity(chain, at)
+        if failed is None and use is CertifiedUse.TIMESTAMPING:
+            failed = _outside_key_life(chain, at)
         failed, lost_at = (failed, None) if failed or not evidence else _looked_up(chain, at, evidence)
     except UNREADABLE:
         return PathVerdict(PathStatus.CONSTRAINT, chain, "a certificate of the path cannot be read")
@@ -258,6 +260,19 @@ def _outside_validity(chain: tuple[x509.Certificate, ...], at: datetime) -> Path
             ended = f"{certificate.not_valid_after_utc:%Y-%m-%d %H:%M:%S} UTC"
             return PathVerdict(PathStatus.EXPIRED, chain, f"{_named(certificate)} ended on {ended}")
     return None
+
+
+def _outside_key_life(chain: tuple[x509.Certificate, ...], at: datetime) -> PathVerdict | None:
+    """A unit's key may be used for less long than its certificate lasts, and a token says when it was used
+    (RFC 3280 4.2.1.4, EN 319 421 7.6.7)."""
+    period = _extension(chain[0], x509.PrivateKeyUsagePeriod)
+    if period is None:
+        return None
+    begins, ends = (moment and moment.replace(tzinfo=UTC) for moment in (period.not_before, period.not_after))
+    if (begins is None or begins <= at) and (ends is None or at <= ends):
+        return None
+    reason = f"the private key of {_named(chain[0])} was not to be used at that time"
+    return PathVerdict(PathStatus.EXPIRED, chain, reason)
 
 
 def _looked_up(

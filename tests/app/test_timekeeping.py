@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -28,15 +29,20 @@ from signing.model import DocumentState
 from tests.app.test_sealing_jobs import _by_key, _seal
 from tests.ca.test_timestamping import failure, granted
 from tests.ca.test_timestamping import request as time_stamp_request
+from tests.conftest import Serve
 from tests.support.asgi import InProcess
 from tests.support.clock import FrozenClock
-from tests.support.ntp import Says, time_server
+from tests.support.needs import requires
+from tests.support.ntp import Says, running_chrony, time_server
 from tests.support.stamping import ForeignPki, LyingTsa, Manners, served
 from tests.support.tokens import bearer_token
+from verify import any_shape
+from verify.findings import Limits
 from verify.seals import check_timestamp, read_seal
 from verify.verdict import Outcome, Verdict
 
 pytestmark = pytest.mark.network
+OFFSET = "absah_clock_offset_seconds "
 
 
 class RunningClock(FrozenClock):
@@ -278,3 +284,43 @@ def test_the_doctor_measures_the_clock(watched: Core, says: Says) -> None:
         found = clock_finding(watched.settings, watched.database, clock=watched.clock)
         assert found.health is health, found
         assert "127.0.0.1" in found.found
+
+
+@pytest.mark.parametrize("abroad", ["abroad own"], indirect=True)
+def test_pyhanko_agrees_on_a_file_that_another_authority_stamped(abroad: Abroad) -> None:
+    document = _seal(abroad.core)
+    with abroad.core.files.open(document.sealed_key) as file:
+        trust, now = abroad.core.trust(), abroad.core.clock()
+        found = any_shape.validate(file, trust=trust, now=now, limits=Limits())
+        (signature,) = found.signatures
+        assert signature.outcome is Outcome.VALID, signature
+        assert signature.time_is_proven
+        # Without that anchor the time is nobody's, for pyHanko and for us.
+        without = dataclasses.replace(trust, time_anchors=())
+        (signature,) = any_shape.validate(file, trust=without, now=now, limits=Limits()).signatures
+        assert not signature.time_is_proven
+
+
+# --- as it is served -------------------------------------------------------------------------------------
+
+
+@requires("chronyd")
+def test_a_served_process_watches_its_clock_and_stamps(
+    settings: Settings, serve: Serve, tmp_path: Path
+) -> None:
+    with running_chrony(tmp_path) as address:
+        server = serve(
+            {
+                "ABSAH_DATA_DIR": str(settings.data_dir),
+                "ABSAH_DATABASE_URL": settings.database_url,
+                "ABSAH_CLOCK_SERVERS": address,
+                "ABSAH_SERVER_UPKEEP": "false",
+            }
+        )
+        asked = time_stamp_request(nonce=3, cert_req=True)
+        answers = [server.http.post("/tsa", content=asked).content for _ in range(20)]
+        assert len({granted(answer).dump() for answer in answers}) == 20
+        shown = server.http.get("/metrics").text
+        offset = float(next(line.split()[1] for line in shown.splitlines() if line.startswith(OFFSET)))
+        assert abs(offset) < 0.5
+    assert server.http.get("/readyz").json()["time"] == "ok", "what was heard a moment ago still counts"

@@ -27,6 +27,7 @@ from ca import der, routes, tst
 from ca.errors import ProfileInvalid, TimeNotAvailable
 from ca.model import ProfileName, TimeStampingRules
 from ca.timestamping import TimeStampingAuthority
+from ca.trust import CertifiedUse, PathStatus, check_path
 from keys.model import KeyAlgorithm, KeyPurpose, KeyRecord
 from tests.ca.conftest import CONFIG, Pki, run
 from tests.keys.conftest import audit_entries
@@ -546,3 +547,17 @@ def test_who_asks_over_http_gets_the_same_answers_from_memory_and_from_a_thread(
         assert answer.headers["cache-control"] == "no-store"
         granted(answer.content)
     assert failure(web.post("/tsa", content=bytes(10_000)).content) == "bad_request"
+
+
+def test_a_time_after_the_private_key_s_period_is_not_believed_though_the_certificate_lasts(pki: Pki) -> None:
+    unit, *above = (c509.load_der_x509_certificate(encoded) for encoded in pki.tsa.chain)
+    for days, status in ((0, PathStatus.GOOD), (364, PathStatus.GOOD), (366, PathStatus.EXPIRED)):
+        verdict = check_path(
+            unit,
+            intermediates=tuple(above),
+            anchors=(above[-1],),
+            at=pki.clock() + timedelta(days=days),
+            use=CertifiedUse.TIMESTAMPING,
+            evidence=None,
+        )
+        assert verdict.status is status, verdict.reason
