@@ -256,6 +256,15 @@ def judge(leaf: x509.Certificate, *intermediates: x509.Certificate, **asked: obj
         ({"constraints": False}, "basicConstraints is missing"),
         ({"key_cert_sign": False}, "keyUsage"),
         ({"usages": [ExtendedKeyUsageOID.SERVER_AUTH]}, "extendedKeyUsage"),
+        (
+            {
+                "extra": x509.NameConstraints(
+                    [x509.DirectoryName(x509.Name([x509.NameAttribute(NameOID.COUNTRY_NAME, "ID")]))], None
+                )
+            },
+            "nameConstraints",
+        ),
+        ({"extra": x509.PolicyConstraints(0, None)}, "critical extension 2.5.29.36"),
         ({"extra": x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3"), b"\x05\x00")}, "1.2.3"),
     ],
 )
