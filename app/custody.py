@@ -27,7 +27,7 @@ from keys.envelope import Envelope
 from keys.errors import KeyCustodyError, KeyUnavailable
 from keys.model import KeyAlgorithm, KeyPurpose, KeyRecord, KeyState
 from keys.ports import Begin, Clock, KeyStore
-from keys.rotation import RotationPolicy, Step, is_published, next_acts
+from keys.rotation import Act, RotationPolicy, Step, is_published, next_acts
 from keys.service import KeyService
 from keys.stores.kek import KeyEncryptionKey, PassphraseKey, create_key_encryption_key
 from keys.stores.pkcs11.store import Pkcs11KeyStore
@@ -177,15 +177,20 @@ def token_key_policy(settings: Settings) -> RotationPolicy:
     )
 
 
-def rotate_token_keys(keys: KeyService, policy: RotationPolicy, *, clock: Clock, actor: str) -> int:
+def rotate_token_keys(
+    keys: KeyService, policy: RotationPolicy, *, clock: Clock, actor: str, successors: bool = True
+) -> int:
     """Do what is due with the keys of tokens, of each algorithm; how many steps that were.
+
+    Without ``successors`` a key in use gets none here: custodians are asked for one instead
+    (:mod:`app.rotation.schedule`), and what they agreed to is published and takes over here.
 
     Repeatable: an interrupted round is finished by the next. Two rounds must not run at the same time, or
     they make two keys where one was needed; callers hold :meth:`app.database.Database.exclusively`.
     """
     done = 0
     for algorithm in TOKEN_ALGORITHMS.values():
-        while acts := next_acts(_token_keys(keys, algorithm), clock(), policy):
+        while acts := _token_acts(_token_keys(keys, algorithm), clock(), policy, successors=successors):
             for act in acts:
                 match act.step:
                     case Step.GENERATE:
@@ -198,17 +203,21 @@ def rotate_token_keys(keys: KeyService, policy: RotationPolicy, *, clock: Clock,
     return done
 
 
-def request_token_rotation(keys: KeyService, *, actor: str) -> list[KeyRecord]:
-    """Make successors of the keys of tokens, unless they wait already; each takes over when it was published
-    for long enough (:func:`keys.rotation.takes_over_at`). Callers hold the same lock.
-    """
-    waiting = []
+def _token_acts(
+    mine: list[KeyRecord], now: datetime, policy: RotationPolicy, *, successors: bool
+) -> list[Act]:
+    wanted = successors or all(key.state is not KeyState.ACTIVE for key in mine)
+    return [act for act in next_acts(mine, now, policy) if wanted or act.step is not Step.GENERATE]
+
+
+def tokens_are_due(keys: KeyService, policy: RotationPolicy, *, clock: Clock) -> KeyRecord | None:
+    """The key in use that should be getting a successor by now."""
     for algorithm in TOKEN_ALGORITHMS.values():
-        newest = max(_token_keys(keys, algorithm), key=lambda key: key.created_at, default=None)
-        if newest is None or newest.state is not KeyState.PRE_ACTIVATION:
-            newest = keys.generate(KeyPurpose.TOKEN, algorithm, actor=actor)
-        waiting.append(newest)
-    return waiting
+        mine = _token_keys(keys, algorithm)
+        in_use = [key for key in mine if key.state is KeyState.ACTIVE]
+        if in_use and any(act.step is Step.GENERATE for act in next_acts(mine, clock(), policy)):
+            return in_use[-1]
+    return None
 
 
 def _token_keys(keys: KeyService, algorithm: KeyAlgorithm) -> list[KeyRecord]:

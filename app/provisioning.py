@@ -94,7 +94,9 @@ def complete_hierarchy(core: Core, *, actor: str) -> None:
     """Make what is missing and renew what ends: hierarchy, service certificates, token and data keys."""
     with core.database.exclusively():
         core.hierarchy.init(actor=actor)
-        rotate_token_keys(core.keys, token_key_policy(core.settings), clock=core.clock, actor=actor)
+        rotate_token_keys(
+            core.keys, token_key_policy(core.settings), clock=core.clock, actor=actor, successors=False
+        )
         ensure_data_keys(core.keys, core.envelope, actor=actor)
 
 

@@ -348,6 +348,7 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         rotations=rotations,
         dual_control=dual_control,
         policy=schedule_policy(settings, keys.usage.limits),
+        tokens=token_key_policy(settings),
     )
     key_endings = KeyEndings(
         begin=database.begin,

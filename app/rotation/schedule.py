@@ -8,6 +8,7 @@ from typing import Final
 
 import structlog
 
+from app.custody import tokens_are_due
 from app.rotation.errors import RotationError
 from app.rotation.model import RECIPES, named_use
 from app.rotation.service import Rotations
@@ -17,8 +18,9 @@ from keys.approvals import KeyAct
 from keys.dual_control import DualControl
 from keys.errors import DualControlError
 from keys.model import KeyAlgorithm, KeyPurpose, KeyRecord, KeyState
-from keys.policy import SchedulePolicy, Verdict, due
+from keys.policy import Due, SchedulePolicy, Verdict, due
 from keys.ports import Begin, Clock
+from keys.rotation import RotationPolicy
 from keys.service import KeyService
 
 log = structlog.get_logger(__name__)
@@ -53,6 +55,7 @@ class Schedule:
         rotations: Rotations,
         dual_control: DualControl,
         policy: SchedulePolicy,
+        tokens: RotationPolicy,
     ) -> None:
         self._read = read
         self._clock = clock
@@ -60,10 +63,11 @@ class Schedule:
         self._rotations = rotations
         self._dual_control = dual_control
         self._policy = policy
+        self._tokens = tokens
 
     def due(self) -> list[tuple[KeyRecord, Verdict]]:
-        """Every key in use that should be replaced, with the reason. Those of tokens have a schedule of their
-        own (:mod:`keys.rotation`)."""
+        """Every key in use that should be replaced, with the reason. Those of tokens keep a schedule of their
+        own (:mod:`keys.rotation`): a successor is asked for in time to be published."""
         uses, now = self._keys.usage.of_all(), self._clock()
         found = []
         for key in self._in_use():
@@ -77,6 +81,9 @@ class Schedule:
             )
             if verdict is not None:
                 found.append((key, verdict))
+        token = tokens_are_due(self._keys, self._tokens, clock=self._clock)
+        if token is not None:
+            found.append((token, Verdict(Due.AGE, f"it is in use since {token.since:%Y-%m-%d}")))
         return found
 
     def raise_requests(self) -> int:

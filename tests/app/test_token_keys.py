@@ -7,18 +7,19 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from datetime import timedelta
 
 import pytest
 
 from app.custody import (
     TOKEN_ALGORITHMS,
     CustodyTokenKeys,
-    request_token_rotation,
     rotate_token_keys,
     token_key_policy,
 )
+from app.provisioning import complete_hierarchy
 from app.wiring import Core, build_core
+from app.workflows import runner
+from app.workflows.known import known_workflows
 from identity import tokens
 from identity.errors import SignedTokenError
 from keys.errors import NoActiveKey
@@ -113,16 +114,20 @@ def test_a_rotation_goes_through_every_phase_and_each_process_follows(
         verified(another_process(), before)
 
 
-def test_a_request_makes_one_successor_however_often_it_is_made(
+def test_upkeep_asks_for_a_successor_and_makes_none_itself(
     core: Core, another_process: AnotherProcess, policy: RotationPolicy, clock: FrozenClock
 ) -> None:
-    clock.advance(timedelta(days=1))
-    first = request_token_rotation(core.keys, actor="officer")
-    assert request_token_rotation(core.keys, actor="officer") == first
-    assert rotate(core, policy) == 0
+    first = another_process().signer().key_id
+    clock.advance(policy.max_age - policy.publish)
+    complete_hierarchy(core, actor="upkeep")
+    assert states(core) == [KeyState.ACTIVE] * 2
+    assert core.schedule.raise_requests() >= 1
+    assert core.rotations.under_way(KeyPurpose.TOKEN) is not None
+    assert runner.run_until_idle(core.database, known_workflows(core), seconds=60, poll=0.05)
+    assert states(core) == [KeyState.ACTIVE] * 2 + [KeyState.PRE_ACTIVATION] * 2
     clock.advance(policy.publish)
-    rotate(core, policy)
-    assert another_process().signer().key_id in {key.id for key in first}
+    complete_hierarchy(core, actor="upkeep")
+    assert another_process().signer().key_id != first
 
 
 @pytest.mark.parametrize("act", ["suspend", "mark_compromised"])

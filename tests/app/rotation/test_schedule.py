@@ -29,9 +29,9 @@ def test_a_young_service_has_nothing_due(core: Core) -> None:
 def test_a_key_that_is_due_is_asked_for_once_and_replaced(core: Core, clock: FrozenClock) -> None:
     clock.advance(YEAR - timedelta(days=80))
     made = core.schedule.raise_requests()
-    assert {purpose for _, purpose, _ in asked(core)} == {"ocsp", "timestamping"}
+    assert {purpose for _, purpose, _ in asked(core)} == {"ocsp", "timestamping", "token"}
     assert {requester for requester, _, _ in asked(core)} == {"policy"}
-    assert made == 2
+    assert made == 3
     assert core.schedule.raise_requests() == 0, "what was asked for is not asked for again"
     before = active(core, KeyPurpose.OCSP, "issuing-1")[0]
     work(core)
