@@ -8,10 +8,29 @@ from datetime import UTC, datetime
 from cryptography import x509
 
 from ca.errors import InstallationRefused
-from ca.model import CertificateRecord, CrlRecord, ListScope, ProfileName
+from ca.model import (
+    CertificateRecord,
+    CertificateStanding,
+    CertificateStatus,
+    CrlRecord,
+    ListScope,
+    ProfileName,
+    RevocationReason,
+)
 from ca.ports import Begin
 from ca.status import ACCEPTED_HASHES, UNREADABLE, may_sign_crls
 from ca.tables import Certificates, Crls
+
+_REASONS = {
+    x509.ReasonFlags.key_compromise: RevocationReason.KEY_COMPROMISE,
+    x509.ReasonFlags.ca_compromise: RevocationReason.CA_COMPROMISE,
+    x509.ReasonFlags.affiliation_changed: RevocationReason.AFFILIATION_CHANGED,
+    x509.ReasonFlags.superseded: RevocationReason.SUPERSEDED,
+    x509.ReasonFlags.cessation_of_operation: RevocationReason.CESSATION_OF_OPERATION,
+    x509.ReasonFlags.certificate_hold: RevocationReason.CERTIFICATE_HOLD,
+    x509.ReasonFlags.privilege_withdrawn: RevocationReason.PRIVILEGE_WITHDRAWN,
+    x509.ReasonFlags.aa_compromise: RevocationReason.AA_COMPROMISE,
+}
 
 
 def read_list(
@@ -40,6 +59,22 @@ def read_list(
             "which is not now"
         )
     return issuer, begins.astimezone(UTC), ends.astimezone(UTC)
+
+
+def said_of(encoded: bytes, record: CertificateRecord) -> CertificateStanding:
+    """What a list that was read says of one certificate: good, held, or revoked and since when."""
+    entry = x509.load_der_x509_crl(encoded).get_revoked_certificate_by_serial_number(record.serial)
+    if entry is None:
+        return CertificateStanding(record.serial, CertificateStatus.GOOD)
+    reason, lost_at = RevocationReason.UNSPECIFIED, None
+    for extension in entry.extensions:
+        if isinstance(extension.value, x509.CRLReason):
+            reason = _REASONS.get(extension.value.reason, reason)
+        elif isinstance(extension.value, x509.InvalidityDate):
+            lost_at = extension.value.invalidity_date_utc
+    held = reason is RevocationReason.CERTIFICATE_HOLD
+    status = CertificateStatus.ON_HOLD if held else CertificateStatus.REVOKED
+    return CertificateStanding(record.serial, status, entry.revocation_date_utc, reason, lost_at)
 
 
 def _signed(crl: x509.CertificateRevocationList, record: CertificateRecord) -> bool:

@@ -19,11 +19,12 @@ from sqlalchemy import Connection
 
 from ca.cross import next_name
 from ca.errors import InstallationRefused
-from ca.foreign_lists import read_list
+from ca.foreign_lists import read_list, said_of
 from ca.issuing import key_identifier
 from ca.model import (
     ELSEWHERE,
     CertificateRecord,
+    CertificateStatus,
     CertificationConfig,
     CrlRecord,
     ListScope,
@@ -161,9 +162,39 @@ class Superiors:
                 self._note(tx, "certificate.installed", record.name, record.sha256.hex(), actor)
             for entry in imported:
                 Crls(tx).add(entry)
-                name = ListScope(entry.issuer).name
-                self._note(tx, "crl.installed", name, hashlib.sha256(entry.der).hexdigest(), actor)
+                digest = hashlib.sha256(entry.der).hexdigest()
+                self._note(tx, "crl.installed", ListScope(entry.issuer).name, digest, actor)
+                self._take_statuses(tx, entry, (*known, *planned), actor)
         return Installation(tuple(planned), tuple(imported))
+
+    def _take_statuses(
+        self, tx: Connection, entry: CrlRecord, below: Iterable[CertificateRecord], actor: str
+    ) -> None:
+        """What a list says of certificates in the register stands in the register, too: or we would go on
+        sealing under a CA that the world knows as revoked. A revocation made here first is not undone."""
+        for record in below:
+            if record.issuer != entry.issuer or record.profile is ProfileName.ROOT:
+                continue
+            said = said_of(entry.der, record)
+            was = Certificates(tx).by_serial(record.serial)
+            if was is None or was.status in {said.status, CertificateStatus.REVOKED}:
+                continue
+            Certificates(tx).set_status(
+                record.serial,
+                was=was,
+                at=self._clock(),
+                status=said.status,
+                revoked_at=said.revoked_at,
+                reason=said.reason,
+                invalidity_date=said.invalidity_date,
+            )
+            self._audit.append(
+                tx,
+                action="certificate.status",
+                actor=actor,
+                subject=f"{record.serial:x}",
+                facts={"from": was.status.value, "to": said.status.value, "list": entry.issuer},
+            )
 
     def _planned(
         self, given: list[x509.Certificate], known: list[CertificateRecord], root: x509.Certificate | None

@@ -83,16 +83,29 @@ class Foreign:
             builder = builder.add_extension(value, critical=critical)
         return builder.sign(self.key, hashes.SHA256())
 
-    def list(self, *, begins: timedelta = timedelta(0), life: timedelta = timedelta(days=30)) -> bytes:
+    def list(
+        self,
+        *revoked: x509.Certificate,
+        begins: timedelta = timedelta(0),
+        life: timedelta = timedelta(days=30),
+        reason: x509.ReasonFlags = x509.ReasonFlags.ca_compromise,
+    ) -> bytes:
         crl = (
             x509.CertificateRevocationListBuilder()
             .issuer_name(self.certificate.subject)
             .last_update(self.now + begins)
             .next_update(self.now + begins + life)
             .add_extension(x509.CRLNumber(2**100), critical=False)
-            .sign(self.key, hashes.SHA256())
         )
-        return crl.public_bytes(Encoding.DER)
+        for certificate in revoked:
+            crl = crl.add_revoked_certificate(
+                x509.RevokedCertificateBuilder()
+                .serial_number(certificate.serial_number)
+                .revocation_date(self.now + begins)
+                .add_extension(x509.CRLReason(reason), critical=False)
+                .build()
+            )
+        return crl.sign(self.key, hashes.SHA256()).public_bytes(Encoding.DER)
 
     def below(self, name: str, **how: object) -> Foreign:
         key = ec.generate_private_key(ec.SECP256R1())
@@ -242,6 +255,27 @@ def test_a_revocation_of_ours_stands_here_at_once_and_its_list_is_signed_elsewhe
     assert record.status.value == "revoked"
     with pytest.raises(KeyHeldElsewhere):
         bare.revocation.lists.issue("root-1")
+
+
+def test_what_a_brought_list_says_of_ours_stands_here_too(bare: Pki, others: Foreign) -> None:
+    certificate = ours(bare, others)
+    superiors(bare).install([certificate, others.certificate], [others.list()])
+    bare.hierarchy.init()
+
+    def status_after(days: int, *revoked: x509.Certificate, **how: x509.ReasonFlags) -> str:
+        bare.clock.advance(timedelta(days=1))
+        superiors(bare).install([], [others.list(*revoked, begins=timedelta(days=days), **how)])  # type: ignore[arg-type]
+        with bare.begin() as tx:
+            record = Certificates(tx).by_serial(certificate.serial_number)
+        assert record is not None
+        return record.status.value
+
+    assert status_after(1, certificate, reason=x509.ReasonFlags.certificate_hold) == "on-hold"
+    assert status_after(2) == "good"
+    assert status_after(3, certificate) == "revoked"
+    assert status_after(4) == "revoked"  # a list that forgets makes nothing good again
+    with pytest.raises(CertificationError):
+        bare.seal()
 
 
 def constrained(*permitted: str) -> tuple[tuple[x509.ExtensionType, bool], ...]:
