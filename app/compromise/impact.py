@@ -52,16 +52,16 @@ class Impact:
     def of(
         self, key: KeyRecord, since: datetime, *, in_force: bool = False, page: int = PAGE
     ) -> Iterator[Affected]:
-        """Every released document that stands on ``key``: sealed with it, stamped with it, or sealed under a
-        certificate of the CA that it is. Oldest first under each group of certificates. With ``in_force``
-        only those in state issued.
+        """Every released document that stands on ``key``: sealed or stamped with it, or sealed or stamped
+        under a certificate of the CA that it is. Oldest first under each group of certificates. With
+        ``in_force`` only those in state issued.
 
         The key counts as lost, whatever has been revoked by now, and with a CA every certificate under it.
         """
         seals, units = self._certificates(key)
+        known = frozenset(seals)
         doubts: dict[bytes, Doubt | None] = dict.fromkeys((*seals, *units), Doubt(since, is_hold=False))
-        under = units if key.purpose is KeyPurpose.TIMESTAMPING else []
-        for group_of_seals, group_of_units in _groups(seals, under):
+        for group_of_seals, group_of_units in _groups(seals, units):
             after = 0
             while True:
                 with self._read() as tx:
@@ -78,7 +78,8 @@ class Impact:
                             if digest not in doubts:
                                 doubts[digest] = doubt_about_certificate(tx, digest)
                 for record in records:
-                    yield sort_out(record, since, doubts)
+                    if group_of_seals or record.sealed_by.certificate not in known:  # else listed already
+                        yield sort_out(record, since, doubts)
                 if len(records) < page:
                     break
                 after = records[-1].cursor

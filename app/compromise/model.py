@@ -3,7 +3,8 @@
 The first step needs nobody's consent, because it can be undone; everything after ``DECIDE`` cannot. What is
 still good is made safe before the key is revoked, what is worthless is replaced afterwards:
 
-- a **seal**, or a key that is lost with everything under it (a CA): revoke, renew, seal anew;
+- a **seal**: revoke, renew, seal anew;
+- a **CA**, with everything under it: the same; what only its time-stamping units stamped is stamped again;
 - a **time-stamping unit**: renew, stamp again what it stamped, revoke. What it stamped is good as long as the
   seals are, and must not depend on that for ever.
 """
@@ -40,7 +41,15 @@ class Step(StrEnum):
 PLANS: Final[Mapping[KeyPurpose, tuple[Step, ...]]] = MappingProxyType(
     {
         KeyPurpose.SEAL: (Step.SUSPEND, Step.DECIDE, Step.REVOKE, Step.RENEW, Step.RESEAL, Step.CLOSED),
-        KeyPurpose.ISSUING_CA: (Step.SUSPEND, Step.DECIDE, Step.REVOKE, Step.RENEW, Step.RESEAL, Step.CLOSED),
+        KeyPurpose.ISSUING_CA: (
+            Step.SUSPEND,
+            Step.DECIDE,
+            Step.REVOKE,
+            Step.RENEW,
+            Step.RESTAMP,
+            Step.RESEAL,
+            Step.CLOSED,
+        ),
         KeyPurpose.TIMESTAMPING: (
             Step.SUSPEND,
             Step.DECIDE,

@@ -89,7 +89,7 @@ def _all_the_way(town: Town, key: str) -> None:
     assert finish(town, case).step is Step.CLOSED
 
 
-@pytest.mark.parametrize("nth", [1, 2])
+@pytest.mark.parametrize("nth", [1, pytest.param(2, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("write", SEAL_WRITES, ids=_named)
 def test_a_seal_keys_case_survives(

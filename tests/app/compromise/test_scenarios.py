@@ -10,9 +10,10 @@ import pytest
 
 from app.compromise.errors import CaseDecided, CaseInvalid, CaseUnknown, DecisionMissing, NoIndependentTime
 from app.compromise.model import Counts, Step
+from app.provisioning import certify_agency
 from app.register import RegisterTrust
 from ca.errors import TimeNotAvailable
-from ca.model import CertificateStatus, RevocationReason
+from ca.model import CertificateStatus, ProfileName, RevocationReason
 from ca.tables import Certificates
 from keys.errors import KeyUnknown
 from keys.model import KeyPurpose, KeyState
@@ -170,6 +171,33 @@ def test_a_lost_ca_takes_everything_under_it_along_and_a_new_one_takes_over(town
         assert (town.outcome(one), offline(town, one)) == ("superseded", "revoked")
         assert everyone(town, [successor]) == {("valid", "valid", "valid")}
     assert town.outcome(town.seal("new").id) == "valid"
+
+
+def test_an_old_ca_that_is_lost_after_its_rollover_takes_along_only_what_stands_on_it(town: Town) -> None:
+    core = town.core
+    old = core.keys.newest(KeyPurpose.ISSUING_CA)
+    new = core.keys.generate(KeyPurpose.ISSUING_CA, old.algorithm)
+    core.hierarchy.certify_successor(ProfileName.ISSUING, "", new.id, actor="test")
+    core.keys.activate(new.id)
+    core.hierarchy.cross_certify(actor="test")
+    core.keys.deactivate(town.key)
+    certify_agency(core, core.agencies.agency("dinas"), actor="test")
+    town.wait()
+    mixed = town.seal("under the new CA, stamped under the old one").id
+    town.wait(HOUR)
+    case = finish(town, town.open(old.id))
+    assert case.step is Step.CLOSED
+    for one in town.before + town.after:
+        assert (town.outcome(one), offline(town, one)) == ("superseded", "revoked")
+        assert everyone(town, [str(town.document(one).superseded_by)]) == {("valid", "valid", "valid")}
+    # Its seal stands, but its receipt's certificate does not: without the register that is for nobody to say.
+    assert everyone(town, [mixed]) == {("valid", "cannot_say", "valid")}
+    with core.database.read() as tx:
+        assert len(DocumentTable(tx).evidence_of(mixed)) == 1, "it got a time from elsewhere"
+        revoked = list(Certificates(tx).all_of_key(old.id))
+    assert len(revoked) > 1, "the cross-certificate too"
+    assert {one.status for one in revoked} == {CertificateStatus.REVOKED}
+    assert core.keys.newest(KeyPurpose.ISSUING_CA).id == new.id
 
 
 def test_a_second_loss_of_the_emergency_key_is_answered_like_the_first(town: Town) -> None:
