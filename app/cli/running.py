@@ -70,6 +70,8 @@ def demo(
     server = {"port": port} if port else {}
     settings = load_settings(server=server) if server else load_settings()
     warn_unsafe(settings)
+    if not only_prepare:
+        _count_together(settings)
     prepare(settings)
     if not only_prepare:
         _serve(settings, public=False, used=True)
@@ -89,6 +91,7 @@ def serve(
     server: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     settings = load_settings(quiet=False, keyless=public, **({"server": server} if server else {}))
     warn_unsafe(settings, keyless=public)
+    _count_together(settings)
     if not public:  # the keyless process may hold a role that can only read
         with opened_core(settings):
             pass
@@ -119,6 +122,16 @@ def worker(
         upkeep.run_forever(core, carrier, stopping)
 
 
+def _count_together(settings: Settings) -> None:
+    """Several processes add up their metrics in a folder. The metrics library reads where that is when it is
+    loaded, so nothing that loads it may come before."""
+    if settings.server.workers > 1:
+        folder = settings.home / "run" / "metrics"
+        shutil.rmtree(folder, ignore_errors=True)  # counts of processes that are gone
+        folder.mkdir(parents=True)
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+
+
 def _serve(settings: Settings, *, public: bool, used: bool = False) -> None:
     """``used``: this process has stored or signed something. Copies of it would hold the libraries for that
     without their threads, and wait for ever; server processes start afresh then."""
@@ -128,12 +141,6 @@ def _serve(settings: Settings, *, public: bool, used: bool = False) -> None:
     from granian.constants import Interfaces
     from granian.http import HTTP1Settings
 
-    if settings.server.workers > 1:
-        folder = settings.home / "run" / "metrics"
-        shutil.rmtree(folder, ignore_errors=True)  # counts of processes that are gone
-        folder.mkdir(parents=True)
-        # The metrics library reads it when it is loaded, so nothing up to here may have loaded it.
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
     if used:
         multiprocessing.set_start_method("spawn", force=True)
     Granian(
