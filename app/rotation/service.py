@@ -371,6 +371,8 @@ class Rotations:
             return fixed
         if also_without_predecessor:
             return tuple(KeyAlgorithm)
+        if made := self._made(rotation):
+            return made
         kept, _ = self._dual_control.history(rotation.id)
         if (asked := _algorithm_in(kept.request)) is not None:
             return (asked,)
@@ -378,6 +380,11 @@ class Rotations:
         predecessor = self._predecessor(rotation.purpose, rotation.owner)
         assert predecessor is not None
         return (predecessor.algorithm,)
+
+    def _made(self, rotation: Rotation) -> tuple[KeyAlgorithm, ...]:
+        """Of what a run made that died before it noted it: no second key, whatever is in use by now."""
+        ids = {key_id_for(rotation.id, rotation.purpose, algorithm) for algorithm in KeyAlgorithm}
+        return tuple(key.algorithm for key in self._keys.list() if key.id in ids)
 
     def _require_free_choice(self, recipe: Recipe, algorithm: KeyAlgorithm | None) -> None:
         if algorithm is None:
@@ -451,6 +458,9 @@ class Rotations:
         known = next((key for key in self._keys.list() if key.id == key_id), None)
         if known is None:
             return
+        if known.state is KeyState.ACTIVE:
+            # Upkeep found its certificate and let it be used, for the one before is about to end.
+            self._keys.suspend(key_id, actor=rotation.id, reason="it failed its canary")
         if known.state is KeyState.PRE_ACTIVATION:
             known = self._keys.destroy(
                 key_id, actor=rotation.id, reason="the rotation ended before its switch"

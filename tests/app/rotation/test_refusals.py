@@ -276,3 +276,21 @@ def test_the_algorithm_that_custodians_agreed_to_is_the_one_that_is_used(core: C
     assert made == [KeyAlgorithm.EC_P384]
     assert rotation.phase is Phase.SWITCHED, rotation.detail
     assert sealed(core, "wide").sealed_digest
+
+
+def test_a_key_that_upkeep_let_be_used_before_its_canary_failed_is_taken_out_of_use(
+    core: Core, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (old,) = active(core, KeyPurpose.SEAL, "dinas")
+    clock.advance(timedelta(minutes=1))
+
+    def broken(self: Canaries, rotation: Rotation, *_: object) -> str:
+        core.keys.activate(rotation.keys[0], actor="upkeep")
+        raise CanaryFailed("the second stack does not accept it.")
+
+    monkeypatch.setattr(Canaries, "_certified", broken)
+    rotation = rotated(core, KeyPurpose.SEAL, "dinas")
+    assert rotation.phase is Phase.FAILED
+    assert core.keys.get(rotation.keys[0]).state is KeyState.SUSPENDED
+    assert active(core, KeyPurpose.SEAL, "dinas") == [old]
+    assert sealed(core, "by the old one").sealed_digest
