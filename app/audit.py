@@ -7,6 +7,7 @@ the triggers still has to recompute every later hash, and then differs from the 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Final
@@ -111,6 +112,16 @@ class Audit:
             select(entries.c.sequence, entries.c.hash).order_by(entries.c.sequence.desc()).limit(1)
         ).one_or_none()
         return ChainHead(row.sequence, bytes(row.hash)) if row else BEGINNING
+
+    def newest(self, tx: Connection, *, action: str, subject: str) -> Mapping[str, str] | None:
+        """The facts of the newest entry that says ``action`` of ``subject``; None when there is none."""
+        facts = tx.execute(
+            select(entries.c.facts)
+            .where(entries.c.subject == subject, entries.c.action == action)
+            .order_by(entries.c.sequence.desc())
+            .limit(1)
+        ).scalar_one_or_none()
+        return None if facts is None else json.loads(facts)
 
     def entries(self, tx: Connection, *, after: int = 0) -> Iterator[AuditEntry]:
         """All entries behind ``after``, in order, in bounded memory."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +15,7 @@ from app.database import Database
 from app.settings import Settings
 from identity.factors.model import Passkey
 from identity.factors.service import Factors
-from identity.ports import Contacts, Outbox
+from identity.ports import Contacts, HeldData, Outbox
 from keys.approvals import ApprovalPolicy, KeyRequest, RequestState
 from keys.custodians import Custodian, CustodianKey, ProofKind
 from keys.custodianship import Custodians, Sealer
@@ -80,6 +80,20 @@ class CustodianNews:
                 )
 
 
+def held_of_custodian(custodians: Custodians) -> HeldData:
+    """For the export of a person's data. The entry stays: it says who could approve what when."""
+
+    def held(person_id: str) -> Mapping[str, object]:
+        found = custodians.register().of_person(person_id)
+        if found is None:
+            return {}
+        return {
+            "custodian": {"name": found.name, "keys": [f"{key.kind.value} {key.id}" for key in found.keys]}
+        }
+
+    return held
+
+
 def passkey_of_custodian(passkey: Passkey) -> CustodianKey:
     """An account's passkey as the register writes it down."""
     return CustodianKey(ProofKind.PASSKEY, passkey.public_key, passkey.credential_id)
@@ -104,7 +118,9 @@ def build_dual_control(
         "audit": audit,
         "sealer": sealer,
         "policy": ApprovalPolicy(
-            required=settings.keys.approvals, lifetime=timedelta(hours=settings.keys.approval_hours)
+            required=settings.keys.approvals,
+            lifetime=timedelta(hours=settings.keys.approval_hours),
+            service=settings.public_url,
         ),
     }
     custodians = Custodians(**ports)

@@ -100,6 +100,7 @@ def examine() -> list[Finding]:
         except (ApplicationError, KeyCustodyError) as cause:
             return [*findings, Finding(Health.BROKEN, "core", str(cause), "Correct what is named above.")]
         findings.append(_guarded("keys", lambda: _keys(core)))
+        findings.append(_guarded("custodians", lambda: _custodians(core)))
         if token is not None:
             findings.append(_guarded("keys in the token", lambda: _keys_in_token(core, token)))
         findings.extend(_certificates(core))
@@ -239,6 +240,18 @@ def _keys(core: Core) -> Finding:
     core.require_initialised()
     core.keys_answer()
     return Finding(Health.OK, "keys", f"{len(core.keys.list())} in custody; receipt and token keys sign")
+
+
+def _custodians(core: Core) -> Finding:
+    found, needed = len(core.custodians.register().custodians), core.dual_control.policy.required
+    told = f"{found} registered, {needed} have to agree to acts on keys"
+    if found < needed:
+        remedy = "Add custodians: `absah keys custodian add`. Until then no key is rotated or destroyed."
+        return Finding(Health.WARNING, "custodians", told, remedy)
+    if found == needed > 0:
+        remedy = "Add one more: nobody decides on their own request."
+        return Finding(Health.WARNING, "custodians", told, remedy)
+    return Finding(Health.OK, "custodians", told)
 
 
 def _token(settings: Settings, token: Pkcs11KeyStore) -> Finding:

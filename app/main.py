@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from fastapi import FastAPI
 
 from app import schema, upkeep
+from app.approving.asking import Asking
 from app.citizens import build_shell, citizen_pages
 from app.compromise.building import build_compromise
 from app.custody import token_store
@@ -110,7 +111,13 @@ def build_app(core: Core, *, closing: ExitStack) -> FastAPI:
     )
     key_guard = build_key_guard(core)
     application.include_router(
-        key_routes(keys=core.keys, control=core.dual_control, custodians=core.custodians, guard=key_guard)
+        key_routes(
+            keys=core.keys,
+            control=core.dual_control,
+            custodians=core.custodians,
+            ask=Asking(core),
+            guard=key_guard,
+        )
     )
     application.include_router(
         certificate_routes(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from app.audit import Audit
 from app.citizens import Citizens
 from app.clock import Clock
+from app.custodians import held_of_custodian
 from app.database import Database
 from app.office import Office
 from app.policies import people_policy, policy_from
@@ -13,6 +14,7 @@ from identity.people.policy import PrivacyPolicy
 from identity.people.rights import Rights
 from identity.ports import Outbox, Vault
 from identity.provider.sharing import Sharing
+from keys.custodianship import Custodians
 
 
 def build_rights(
@@ -26,6 +28,7 @@ def build_rights(
     citizens: Citizens,
     sharing: Sharing,
     office: Office,
+    custodians: Custodians,
 ) -> Rights:
     """Opens no key and asks no database. Whoever comes to hold something about people joins both lists."""
     return Rights(
@@ -43,6 +46,7 @@ def build_rights(
             "roles": office.operators.held,
             "lookups": office.lookups.held,
             "documents": office.documents.held,
+            "custody": held_of_custodian(custodians),
         },
         forget=[
             citizens.sessions.forget,

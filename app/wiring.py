@@ -243,6 +243,16 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         directories=[portal_clients],
         grants=provider.grants,
     )
+    custodians, dual_control = build_dual_control(
+        settings,
+        database=database,
+        clock=clock,
+        audit=audit,
+        sealer=envelope,
+        factors=citizens.factors,
+        outbox=outbox,
+        contacts=citizens.contacts,
+    )
     rights = build_rights(
         settings,
         database=database,
@@ -253,16 +263,7 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         citizens=citizens,
         sharing=sharing,
         office=office,
-    )
-    custodians, dual_control = build_dual_control(
-        settings,
-        database=database,
-        clock=clock,
-        audit=audit,
-        sealer=envelope,
-        factors=citizens.factors,
-        outbox=outbox,
-        contacts=citizens.contacts,
+        custodians=custodians,
     )
     # 5. Sealing.
     identities = CertifiedIdentities(begin=database.read, keys=keys, clock=clock)

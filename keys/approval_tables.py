@@ -7,6 +7,8 @@ its custodian's signature; whoever can write to the database can make neither.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -45,6 +47,7 @@ key_requests = Table(
     Column("requested_at", DateTime(timezone=True), nullable=False),
     Column("expires_at", DateTime(timezone=True), nullable=False),
     Column("required", Integer, nullable=False),
+    Column("service", String(300), nullable=False),
     Column("seal", LargeBinary, nullable=False),
     Column("state", String(12), nullable=False),
     Column("started_at", DateTime(timezone=True)),
@@ -104,6 +107,7 @@ class Requests:
                 requested_at=request.requested_at,
                 expires_at=request.expires_at,
                 required=request.required,
+                service=request.service,
                 seal=seal,
                 state=RequestState.WAITING.value,
                 detail="",
@@ -123,7 +127,7 @@ class Requests:
             .where(key_requests.c.state == RequestState.WAITING.value, key_requests.c.expires_at > now)
             .order_by(key_requests.c.requested_at, key_requests.c.id)
         )
-        return [_kept(row) for row in self._tx.execute(query)]
+        return _readable(self._tx.execute(query))
 
     def in_state(self, state: RequestState, act: KeyAct) -> list[KeptRequest]:
         """Oldest first."""
@@ -132,7 +136,7 @@ class Requests:
             .where(key_requests.c.state == state.value, key_requests.c.act == act.value)
             .order_by(key_requests.c.requested_at, key_requests.c.id)
         )
-        return [_kept(row) for row in self._tx.execute(query)]
+        return _readable(self._tx.execute(query))
 
     def waiting_by(self, requester: str, now: datetime) -> int:
         """How many this requester has waiting."""
@@ -154,7 +158,7 @@ class Requests:
             .order_by(key_requests.c.requested_at.desc(), key_requests.c.id.desc())
             .limit(limit)
         )
-        return [_kept(row) for row in self._tx.execute(query)]
+        return _readable(self._tx.execute(query))
 
     def move(
         self, request_id: str, origin: RequestState, target: RequestState, *, at: datetime, detail: str = ""
@@ -231,6 +235,15 @@ ENDED = {Outcome.DONE: RequestState.DONE, Outcome.FAILED: RequestState.FAILED}
 """The state that an outcome leads to."""
 
 
+def _readable(rows: Iterable[Row[Any]]) -> list[KeptRequest]:
+    """Without rows that somebody wrote nonsense into: they hold up no others."""
+    kept = []
+    for row in rows:
+        with suppress(RequestAltered):
+            kept.append(_kept(row))
+    return kept
+
+
 def _kept(row: Row[Any]) -> KeptRequest:
     try:
         act, parameters = KeyAct(row.act), dict(json.loads(row.parameters))
@@ -245,6 +258,7 @@ def _kept(row: Row[Any]) -> KeptRequest:
             requested_at=_aware(row.requested_at),
             expires_at=_aware(row.expires_at),
             required=row.required,
+            service=row.service,
         ),
         seal=bytes(row.seal),
         state=RequestState(row.state),

@@ -94,10 +94,14 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ApprovalPolicy:
-    """``required`` custodians must agree (0: nobody, for development); a request waits for ``lifetime``."""
+    """``required`` custodians must agree (0: nobody, for development); a request waits for ``lifetime``.
+
+    ``service`` is the address of the installation.
+    """
 
     required: int
     lifetime: timedelta = timedelta(hours=72)
+    service: str = "http://127.0.0.1:8000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,8 @@ class KeyRequest:
     """An act that somebody asks for. Times are aware UTC.
 
     ``requester`` is an actor as the audit trail spells it: a person id, ``cli:NAME``, a part of the service.
+    ``service`` is whose keys these are, so that what somebody signs at an installation for trials, with the
+    same key file, approves nothing at the real one.
     """
 
     id: str
@@ -114,6 +120,7 @@ class KeyRequest:
     requested_at: datetime
     expires_at: datetime
     required: int
+    service: str
 
     def canonical(self) -> bytes:
         """JSON with sorted keys, no blanks and ASCII only: one spelling per request."""
@@ -127,6 +134,7 @@ class KeyRequest:
                 "requested_at": _spelt(self.requested_at),
                 "expires_at": _spelt(self.expires_at),
                 "required": self.required,
+                "service": self.service,
             }
         )
 
@@ -146,6 +154,7 @@ class KeyRequest:
                 requested_at=datetime.fromisoformat(value["requested_at"]),
                 expires_at=datetime.fromisoformat(value["expires_at"]),
                 required=value["required"],
+                service=value["service"],
             )
             whole = request.canonical() == content
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -234,16 +243,7 @@ def new_request(
     act: KeyAct, parameters: Mapping[str, str], *, requester: str, now: datetime, policy: ApprovalPolicy
 ) -> KeyRequest:
     """Raises :class:`keys.errors.RequestInvalid`."""
-    known = PARAMETERS[act]
-    if missing := known.required - parameters.keys():
-        raise RequestInvalid(f"a request to {act} names {', '.join(sorted(missing))} too: add it")
-    if unknown := parameters.keys() - known.known:
-        raise RequestInvalid(f"a request to {act} does not know {', '.join(sorted(unknown))}: leave it out")
-    for name, value in parameters.items():
-        if not value.strip() or len(value) > _MOST_TEXT or not value.isprintable():
-            raise RequestInvalid(
-                f"{name} is empty, over {_MOST_TEXT} characters long, or not printable: write it on one line"
-            )
+    require_tellable(act, parameters)
     if not requester or len(requester) > _MOST_ACTOR:
         raise RequestInvalid("a request names who asks for it: give the requester")
     requested_at = now.astimezone(UTC).replace(microsecond=0)
@@ -255,7 +255,22 @@ def new_request(
         requested_at=requested_at,
         expires_at=requested_at + policy.lifetime,
         required=policy.required,
+        service=policy.service,
     )
+
+
+def require_tellable(act: KeyAct, parameters: Mapping[str, str]) -> None:
+    """Whether those who approve can be told all of it. Raises :class:`keys.errors.RequestInvalid`."""
+    known = PARAMETERS[act]
+    if missing := known.required - parameters.keys():
+        raise RequestInvalid(f"a request to {act} names {', '.join(sorted(missing))} too: add it")
+    if unknown := parameters.keys() - known.known:
+        raise RequestInvalid(f"a request to {act} does not know {', '.join(sorted(unknown))}: leave it out")
+    for name, value in parameters.items():
+        if not value.strip() or len(value) > _MOST_TEXT or not value.isprintable():
+            raise RequestInvalid(
+                f"{name} is empty, over {_MOST_TEXT} characters long, or not printable: write it on one line"
+            )
 
 
 def grouped(digest: str) -> str:

@@ -12,11 +12,14 @@ from sqlalchemy.exc import IntegrityError
 from keys.approval_tables import Registers
 from keys.approvals import ApprovalPolicy
 from keys.custodians import Register, changed, key_in
-from keys.errors import CustodiansChangeRefused, RegisterAltered, SealedValueInvalid
-from keys.ports import AuditTrail, Begin, Clock
+from keys.errors import CustodiansChangeRefused, DataKeyUnknown, RegisterAltered, SealedValueInvalid
+from keys.ports import AuditMemory, Begin, Clock
 
 SEAL: Final = "custodians"
 """The data key under which the register and the requests are sealed."""
+CHANGED: Final = "custodians.changed"
+SUBJECT: Final = "custodians"
+_LOOKS: Final = 3
 
 
 class Sealer(Protocol):
@@ -32,9 +35,9 @@ class Sealer(Protocol):
 class Custodians:
     """Safe to share between threads and processes. ``read`` opens read-only transactions.
 
-    The register is sealed, so that whoever writes to the database cannot make themselves a custodian. Taking
-    the newest versions out again would go unseen here; the audit trail has them, and its head is kept
-    elsewhere.
+    The register is sealed, so that whoever writes to the database cannot make themselves a custodian. It is
+    also held against the audit trail, so that nobody brings an older version back, or none at all, without
+    rewriting a chain whose head is kept elsewhere.
     """
 
     def __init__(
@@ -43,7 +46,7 @@ class Custodians:
         begin: Begin,
         read: Begin,
         clock: Clock,
-        audit: AuditTrail,
+        audit: AuditMemory,
         sealer: Sealer,
         policy: ApprovalPolicy,
     ) -> None:
@@ -61,20 +64,27 @@ class Custodians:
 
     def current(self, tx: Connection) -> Register:
         """The same inside the caller's transaction."""
-        newest = Registers(tx).newest()
-        if newest is None:
-            return Register()
-        content, seal = newest
+        for _ in range(_LOOKS):
+            newest = Registers(tx).newest()
+            recorded = self._audit.newest(tx, action=CHANGED, subject=SUBJECT)
+            content, seal = newest or ("", b"")
+            if newest is None and recorded is None:
+                return Register()
+            if newest is not None and not self._is_whole(content, seal):
+                break
+            if recorded is not None and recorded["register"] == _digest(content).hex():
+                return Register.read(content)
+            # The two looks are two statements: somebody may have changed it in between. Look again.
+        raise RegisterAltered(
+            "The register of custodians is not the one that the service wrote, so nothing can be approved. "
+            "Find out who changed the database (`absah audit verify`), and restore it from a backup."
+        )
+
+    def _is_whole(self, content: str, seal: bytes) -> bool:
         try:
-            whole = self._sealer.open(SEAL, seal, context="register") == _digest(content)
-        except SealedValueInvalid:
-            whole = False
-        if not whole:
-            raise RegisterAltered(
-                "The register of custodians was altered in the database, so nothing can be approved. Find "
-                "out who did that (`absah audit verify`), and restore the register from a backup."
-            )
-        return Register.read(content)
+            return self._sealer.open(SEAL, seal, context="register") == _digest(content)
+        except (SealedValueInvalid, DataKeyUnknown):
+            return False
 
     def change_freely(self, parameters: Mapping[str, str], *, actor: str) -> Register:
         """Change the register without approvals, which only works before there is a quorum.
@@ -112,11 +122,12 @@ class Custodians:
         key = key_in(parameters)
         self._audit.append(
             tx,
-            action="custodians.changed",
+            action=CHANGED,
             actor=actor,
-            subject=parameters["custodian"],
+            subject=SUBJECT,
             facts={
                 "change": parameters["change"],
+                "custodian": parameters["custodian"],
                 "key": key.id if key else "",
                 "version": str(register.version),
                 "custodians": str(len(register.custodians)),

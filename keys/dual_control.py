@@ -36,6 +36,7 @@ from keys.errors import (
     CustodianKeyRefused,
     CustodiansChangeRefused,
     CustodianUnknown,
+    DataKeyUnknown,
     DecidedBefore,
     NotApproved,
     ProofRefused,
@@ -47,7 +48,7 @@ from keys.errors import (
     RequestUnknown,
     SealedValueInvalid,
 )
-from keys.ports import AuditTrail, Begin, Clock, RequestNews
+from keys.ports import AuditMemory, Begin, Clock, RequestNews
 
 MOST_WAITING: Final = 20
 """Requests that one requester may have waiting: nobody buries an urgent one under others."""
@@ -66,7 +67,7 @@ class DualControl:
         begin: Begin,
         read: Begin,
         clock: Clock,
-        audit: AuditTrail,
+        audit: AuditMemory,
         sealer: Sealer,
         custodians: Custodians,
         policy: ApprovalPolicy,
@@ -173,6 +174,9 @@ class DualControl:
             if kept.state is not RequestState.STARTED:
                 return self._claim(tx, request_id)
             self._require_whole(kept)
+            for outcome in Outcome:  # what ended does not go on
+                if self._audit.newest(tx, action=f"key.request_{outcome}", subject=request_id) is not None:
+                    raise RequestAltered(request_id)
             standing = self._standing(requests, kept.request, self._custodians.current(tx))
             if standing.missing:
                 raise NotApproved(request_id, standing.missing)
@@ -258,9 +262,11 @@ class DualControl:
     # --- inside --------------------------------------------------------------------------------------
 
     def _claim(self, tx: Connection, request_id: str) -> KeyRequest:
-        # 1. The request waits, and is what was asked for.
+        # 1. The request waits, is what was asked for, and never started: an approval is used once.
         requests = Requests(tx)
         request = self._open(requests, request_id).request
+        if self._audit.newest(tx, action="key.request_started", subject=request.id) is not None:
+            raise RequestAltered(request.id)
         # 2. Enough of those who are custodians now agreed to exactly this.
         standing = self._standing(requests, request, self._custodians.current(tx))
         if standing.missing:
@@ -296,7 +302,7 @@ class DualControl:
     def _require_whole(self, kept: KeptRequest) -> None:
         try:
             whole = self._sealer.open(SEAL, kept.seal, context=kept.request.id)
-        except SealedValueInvalid:
+        except (SealedValueInvalid, DataKeyUnknown):
             whole = b""
         if whole != kept.request.digest.encode():
             raise RequestAltered(kept.request.id)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from keys.model import KeyAlgorithm, KeyRecord
 
 if TYPE_CHECKING:
-    from keys.approvals import KeyRequest, RequestState
+    from keys.approvals import KeyAct, KeyRequest, RequestState
     from keys.custodians import Custodian
 
 Clock = Callable[[], datetime]
@@ -110,12 +110,28 @@ class AuditTrail(Protocol):
         ...
 
 
+class AuditMemory(AuditTrail, Protocol):
+    """A trail that is asked, too: rows of ours that were put back to what they were contradict it."""
+
+    def newest(self, tx: Connection, *, action: str, subject: str) -> Mapping[str, str] | None:
+        """The facts of the newest entry that says ``action`` of ``subject``; None when there is none."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class KeyCaller:
     """A person behind a request to ``/v1/keys``; ``decides`` says whether they act as a custodian."""
 
     person_id: str
     decides: bool
+
+
+class Ask(Protocol):
+    """Asks for an act, once it is known that it can be carried out."""
+
+    def __call__(self, act: KeyAct, parameters: Mapping[str, str], *, requester: str) -> KeyRequest:
+        """Raises what :meth:`keys.dual_control.DualControl.request` raises, and what the act's owner does."""
+        ...
 
 
 class RequestNews(Protocol):

@@ -15,7 +15,7 @@ from keys.custodianship import Custodians
 from keys.dual_control import DualControl
 from keys.errors import CustodianUnknown, ProofRefused
 from keys.model import KeyAlgorithm, KeyPurpose, KeyState
-from keys.ports import KeyCaller
+from keys.ports import Ask, KeyCaller
 from keys.service import KeyService
 
 _TAG = "keys"
@@ -74,6 +74,7 @@ class RequestOut(_Schema):
     expires_at: datetime
     required: int
     needed: int
+    service: str
     digest: str
     state: RequestState
     void: bool
@@ -98,9 +99,12 @@ def router(
     keys: KeyService,
     control: DualControl,
     custodians: Custodians,
+    ask: Ask,
     guard: Callable[[Request], KeyCaller],
 ) -> APIRouter:
-    """``guard`` lets auditors read, and nobody but custodians who logged in a moment ago change something."""
+    """``ask`` knows what an act needs before it makes sense to ask for it. ``guard`` lets auditors read, and
+    nobody but custodians who logged in a moment ago change something.
+    """
     routes = APIRouter(prefix="/v1/keys", tags=[_TAG])
     Caller = Annotated[KeyCaller, Depends(guard)]
     RequestId = Annotated[str, Path(max_length=40, pattern="^key-request-[0-9a-f]+$")]
@@ -117,6 +121,7 @@ def router(
             expires_at=request.expires_at,
             required=request.required,
             needed=standing.needed,
+            service=request.service,
             digest=request.digest,
             state=standing.state,
             void=standing.is_void,
@@ -176,8 +181,8 @@ def router(
         return [shown(standing, caller) for standing in control.list(limit=limit)]
 
     @routes.post("/requests", status_code=201, summary="Ask for an act on a key")
-    def ask(asked: RequestIn, caller: Caller) -> RequestOut:
-        request = control.request(asked.act, asked.parameters, requester=caller.person_id)
+    def request_act(asked: RequestIn, caller: Caller) -> RequestOut:
+        request = ask(asked.act, asked.parameters, requester=caller.person_id)
         return shown(control.standing(request.id), caller)
 
     @routes.get("/requests/{request_id}", summary="One request, and where it stands")

@@ -245,6 +245,7 @@ def _tell(request: KeyRequest, target: Console, *, key: KeyRecord | None = None)
         target.print(sentence, markup=False)
     for label, value in (
         *telling.facts,
+        ("At", request.service),
         ("Asked for by", request.requester),
         ("Asked for at", f"{request.requested_at:%Y-%m-%d %H:%M} UTC"),
         ("Waits until", f"{request.expires_at:%Y-%m-%d %H:%M} UTC"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ audit_entries = Table(
     Column("action", String),
     Column("actor", String),
     Column("subject", String),
+    Column("facts", String),
 )
 
 
@@ -44,7 +46,20 @@ class AuditInTable:
     def append(
         self, tx: Connection, *, action: str, actor: str, subject: str, facts: Mapping[str, str] | None = None
     ) -> None:
-        tx.execute(insert(audit_entries).values(action=action, actor=actor, subject=subject))
+        tx.execute(
+            insert(audit_entries).values(
+                action=action, actor=actor, subject=subject, facts=json.dumps(dict(facts or {}))
+            )
+        )
+
+    def newest(self, tx: Connection, *, action: str, subject: str) -> Mapping[str, str] | None:
+        facts = tx.execute(
+            select(audit_entries.c.facts)
+            .where(audit_entries.c.action == action, audit_entries.c.subject == subject)
+            .order_by(audit_entries.c.n.desc())
+            .limit(1)
+        ).scalar_one_or_none()
+        return None if facts is None else json.loads(facts)
 
 
 @dataclass

@@ -34,7 +34,8 @@ def test_the_digest_is_sha256_over_json_with_one_spelling() -> None:
     written = (
         b'{"act":"destroy","expires_at":"2026-11-25T08:00:00Z","id":"key-request-1",'
         b'"parameters":{"key":"seal-1"},"requested_at":"2026-11-22T08:00:00Z",'
-        b'"requester":"cli:ani","required":2,"type":"absah key request v1"}'
+        b'"requester":"cli:ani","required":2,"service":"http://127.0.0.1:8000",'
+        b'"type":"absah key request v1"}'
     )
     assert request.canonical() == written
     assert request.digest == sha256(written).hexdigest()
@@ -50,6 +51,7 @@ def test_the_digest_covers_every_field() -> None:
         "requested_at": NOW - timedelta(days=1),
         "expires_at": NOW + timedelta(days=30),
         "required": 1,
+        "service": "https://trial.example",
     }
     assert set(others) == set(KeyRequest.__dataclass_fields__)
     digests = {replace(request, **{name: value}).digest for name, value in others.items()}  # type: ignore[arg-type]

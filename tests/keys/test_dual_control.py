@@ -10,13 +10,13 @@ from datetime import timedelta
 from threading import Barrier
 
 import pytest
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from app.database import Database
 from app.vault import CustodyVault
 from keys.approval_tables import custodian_registers, key_decisions, key_requests
 from keys.approvals import ApprovalPolicy, KeyAct, KeyRequest, Outcome, RequestState, Statement, Verdict
-from keys.custodians import Change, Custodian, Register, changed, parameters_of
+from keys.custodians import Change, Custodian, changed, parameters_of
 from keys.custodianship import Custodians
 from keys.dual_control import MOST_WAITING, DualControl
 from keys.errors import (
@@ -350,6 +350,7 @@ def test_decisions_at_the_same_moment_all_count(office: Office) -> None:
         {"requester": "cli:somebody"},
         {"required": 0},
         {"required": 1},
+        {"service": "https://trial.example"},
     ],
     ids=str,
 )
@@ -380,6 +381,11 @@ def test_an_altered_request_is_shown_as_void_and_holds_up_no_other(office: Offic
     assert office.control.standing(request.id).is_void
     assert {one.request.id for one in office.control.list() if one.is_void} == {request.id}
     assert office.control.ready() == [other]
+    office.tamper(update(key_requests).values(act="format-disk").where(key_requests.c.id == request.id))
+    assert office.control.ready() == [other]
+    assert request.id not in {one.request.id for one in office.control.list()}
+    with pytest.raises(RequestAltered):
+        office.control.standing(request.id)
 
 
 def test_a_request_that_was_written_into_the_table_was_never_made(office: Office) -> None:
@@ -475,11 +481,48 @@ def test_nobody_becomes_a_custodian_by_writing_to_the_database(office: Office) -
             act()
 
 
-def test_a_register_that_is_gone_approves_nothing(office: Office) -> None:
+def test_a_register_that_is_gone_or_was_brought_back_approves_nothing_and_is_not_free(office: Office) -> None:
+    """A custodian who was removed, and the one who writes to the database for them."""
     request = approved(office)
-    office.tamper(delete(custodian_registers))
-    with pytest.raises(NotApproved):
+    removed_by_request(office, "citra", by=(ANI, BUDI))
+    newest = select(func.max(custodian_registers.c.version)).scalar_subquery()
+    for tampering in (
+        delete(custodian_registers).where(custodian_registers.c.version == newest),
+        delete(custodian_registers),
+    ):
+        office.tamper(tampering)
+        for act in (
+            lambda: office.control.claim(request.id),
+            office.asks,
+            lambda: office.custodians.change_freely(STRANGER.joining, actor="cli:root"),
+        ):
+            with pytest.raises(RegisterAltered, match="nothing can be approved"):
+                act()
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_an_approval_is_used_once_whatever_the_row_says(ended: bool, office: Office) -> None:
+    request = approved(office)
+    office.control.claim(request.id)
+    if ended:
+        office.control.finish(request.id, Outcome.DONE)
+    office.tamper(update(key_requests).values(state="waiting", started_at=None, ended_at=None))
+    with pytest.raises(RequestAltered):
         office.control.claim(request.id)
+    with pytest.raises(RequestAltered):
+        office.control.resume(request.id)
+
+
+def test_what_ended_does_not_go_on_whatever_the_row_says(office: Office) -> None:
+    request, other = approved(office), office.asks()
+    office.control.claim(request.id)
+    assert office.control.resume(request.id) == request, "a crash may have interrupted it"
+    office.control.finish(request.id, Outcome.FAILED)
+    office.tamper(update(key_requests).values(state="started"))
+    with pytest.raises(RequestAltered):
+        office.control.resume(request.id)
+    with pytest.raises(NotApproved):
+        office.control.resume(other.id)
 
 
 # --- the register ------------------------------------------------------------------------------------
@@ -588,11 +631,6 @@ def test_a_refused_decision_leaves_no_trace(office: Office) -> None:
         office.control.decide(request.id, replace(ANI.approves(request), proof=b"no"))
     assert office.audited() == before
     assert issubclass(DecisionRefused, DualControlError)
-
-
-def test_an_empty_register_is_one_too(lend: Lend, office: Office) -> None:
-    office.tamper(delete(custodian_registers))
-    assert office.custodians.register() == Register()
 
 
 # --- helpers -----------------------------------------------------------------------------------------

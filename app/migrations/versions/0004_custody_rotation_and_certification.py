@@ -37,6 +37,7 @@ def upgrade() -> None:
         sa.Column("requested_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("required", sa.Integer(), nullable=False),
+        sa.Column("service", sa.String(length=300), nullable=False),
         sa.Column("seal", sa.LargeBinary(), nullable=False),
         sa.Column("state", sa.String(length=12), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),

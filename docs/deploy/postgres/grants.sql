@@ -6,7 +6,7 @@ REVOKE ALL ON ALL TABLES IN SCHEMA public FROM absah_core, absah_public;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO absah_core;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO absah_core;
 -- History is added to, never changed: triggers say so, and so does this.
-REVOKE UPDATE, DELETE ON audit, audit_anchors FROM absah_core;
+REVOKE UPDATE, DELETE ON audit, audit_anchors, custodian_registers FROM absah_core;
 REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM absah_core;
 -- The engine of durable workflows keeps its own tables, and makes none of them itself.
 GRANT USAGE ON SCHEMA absah_workflows TO absah_core;
