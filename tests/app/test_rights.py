@@ -35,6 +35,7 @@ KEPT: Final = {
     "operator_grants": "who had which power when",
     "portal_grants": "revoked, without a sub that leads anywhere",
     "portal_logins": "so that portals are told of the logout",
+    "compromise_notices": "that somebody was told of a lost key, and when",
 }
 """Tables that still know the id of somebody who was erased, and why."""
 
