@@ -50,6 +50,7 @@ key_requests = Table(
     Column("service", String(300), nullable=False),
     Column("seal", LargeBinary, nullable=False),
     Column("state", String(12), nullable=False),
+    Column("start_seal", LargeBinary),
     Column("started_at", DateTime(timezone=True)),
     Column("ended_at", DateTime(timezone=True)),
     Column("detail", String(500), nullable=False),
@@ -81,7 +82,9 @@ custodian_registers = Table(
 
 @dataclass(frozen=True, slots=True)
 class KeptRequest:
-    """A request as it lies in the database; ``seal`` says whether it is what was asked for."""
+    """A request as it lies in the database; ``seal`` says whether it is what was asked for, ``start_seal``
+    whether custody saw it approved and started it.
+    """
 
     request: KeyRequest
     seal: bytes
@@ -89,6 +92,7 @@ class KeptRequest:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     detail: str = ""
+    start_seal: bytes = b""
 
 
 class Requests:
@@ -160,16 +164,27 @@ class Requests:
         )
         return _readable(self._tx.execute(query))
 
-    def move(
+    def start(self, request_id: str, *, seal: bytes, at: datetime) -> bool:
+        """WAITING → STARTED; False when another process was first."""
+        return self._move(
+            request_id,
+            RequestState.WAITING,
+            state=RequestState.STARTED.value,
+            start_seal=seal,
+            started_at=at,
+        )
+
+    def end(
         self, request_id: str, origin: RequestState, target: RequestState, *, at: datetime, detail: str = ""
     ) -> bool:
-        """Change the state if it still is ``origin``; False when another process was first."""
-        started = target is RequestState.STARTED
-        times: dict[str, datetime] = {"started_at": at} if started else {"ended_at": at}
+        """To a state that is left no more; False when it is not ``origin``, or not any longer."""
+        return self._move(request_id, origin, state=target.value, ended_at=at, detail=detail)
+
+    def _move(self, request_id: str, origin: RequestState, **values: object) -> bool:
         moved = self._tx.execute(
             update(key_requests)
             .where(key_requests.c.id == request_id, key_requests.c.state == origin.value)
-            .values(state=target.value, detail=detail, **times)
+            .values(**values)
         )
         return moved.rowcount == 1
 
@@ -265,6 +280,7 @@ def _kept(row: Row[Any]) -> KeptRequest:
         started_at=None if row.started_at is None else _aware(row.started_at),
         ended_at=None if row.ended_at is None else _aware(row.ended_at),
         detail=row.detail,
+        start_seal=bytes(row.start_seal or b""),
     )
 
 

@@ -53,6 +53,7 @@ from keys.ports import AuditMemory, Begin, Clock, RequestNews
 MOST_WAITING: Final = 20
 """Requests that one requester may have waiting: nobody buries an urgent one under others."""
 _MOST_DETAIL: Final = 500
+_BEHIND_A_START: Final = frozenset({RequestState.STARTED, RequestState.DONE, RequestState.FAILED})
 
 
 class DualControl:
@@ -138,7 +139,7 @@ class DualControl:
             requests.decide(KeptDecision(request.id, decision, key_id, now))
             standing = self._standing(requests, request, register)
             if is_out_of_reach(standing, register):
-                requests.move(request.id, RequestState.WAITING, RequestState.REJECTED, at=now)
+                requests.end(request.id, RequestState.WAITING, RequestState.REJECTED, at=now)
                 standing = replace(standing, state=RequestState.REJECTED)
             if self._news is not None and standing.state in {RequestState.READY, RequestState.REJECTED}:
                 self._news.decided(tx, request, standing.state, register.custodians)
@@ -164,7 +165,8 @@ class DualControl:
 
     def resume(self, request_id: str) -> KeyRequest:
         """:meth:`claim`, for acts of many steps that go on after a crash: a request that was started before,
-        by the same work, is handed out again, every proof checked again.
+        by the same work, is handed out again, by the seal that custody put on its start. Custodians who
+        approved it may have left the register since.
 
         Only whoever carries out this kind of act may call it, one at a time.
         """
@@ -177,9 +179,6 @@ class DualControl:
             for outcome in Outcome:  # what ended does not go on
                 if self._audit.newest(tx, action=f"key.request_{outcome}", subject=request_id) is not None:
                     raise RequestAltered(request_id)
-            standing = self._standing(requests, kept.request, self._custodians.current(tx))
-            if standing.missing:
-                raise NotApproved(request_id, standing.missing)
             return kept.request
 
     def finish(self, request_id: str, outcome: Outcome, *, detail: str = "") -> None:
@@ -271,9 +270,9 @@ class DualControl:
         standing = self._standing(requests, request, self._custodians.current(tx))
         if standing.missing:
             raise NotApproved(request.id, standing.missing)
-        # 3. It starts once.
-        now = self._clock()
-        if not requests.move(request.id, RequestState.WAITING, RequestState.STARTED, at=now):
+        # 3. It starts once, and custody says that it did: what goes on later goes on by this seal.
+        seal = self._sealer.seal(SEAL, _started(request), context=f"{request.id} started")
+        if not requests.start(request.id, seal=seal, at=self._clock()):
             raise RequestNotOpen(request.id, RequestState.STARTED)
         approved = " ".join(standing.approved_by)
         self._note(tx, "key.request_started", request.requester, request, {"approved_by": approved})
@@ -285,7 +284,7 @@ class DualControl:
         if kept.state is target:
             return
         line = " ".join(detail.split())[:_MOST_DETAIL]
-        if not requests.move(request_id, RequestState.STARTED, target, at=self._clock(), detail=line):
+        if not requests.end(request_id, RequestState.STARTED, target, at=self._clock(), detail=line):
             raise RequestNotOpen(request_id, kept.state)
         self._note(tx, f"key.request_{outcome}", kept.request.requester, kept.request, {"detail": line})
 
@@ -300,12 +299,19 @@ class DualControl:
         return kept
 
     def _require_whole(self, kept: KeptRequest) -> None:
+        """That it was asked for so and, where it says that it started, that it was approved by then."""
+        request = kept.request
+        whole = self._opens_to(request.digest.encode(), kept.seal, request.id)
+        if kept.state in _BEHIND_A_START:
+            whole = whole and self._opens_to(_started(request), kept.start_seal, f"{request.id} started")
+        if not whole:
+            raise RequestAltered(request.id)
+
+    def _opens_to(self, expected: bytes, seal: bytes, context: str) -> bool:
         try:
-            whole = self._sealer.open(SEAL, kept.seal, context=kept.request.id)
+            return self._sealer.open(SEAL, seal, context=context) == expected
         except (SealedValueInvalid, DataKeyUnknown):
-            whole = b""
-        if whole != kept.request.digest.encode():
-            raise RequestAltered(kept.request.id)
+            return False
 
     def _proven_key(self, decision: Decision, request: KeyRequest, register: Register) -> str:
         custodian = register.find(decision.custodian)
@@ -333,8 +339,8 @@ class DualControl:
     def _seen(self, requests: Requests, kept: KeptRequest, register: Register) -> Standing:
         """For looking: what must not be acted on is said to be void.
 
-        What does not wait any more is shown as it was taken down. Custodians and their keys have changed
-        since, and the audit trail says what counted when it started.
+        What does not wait any more is shown as it was taken down: custodians and their keys may have changed
+        since. That it was approved when it started is what the seal on its start says.
         """
         try:
             self._require_whole(kept)
@@ -361,6 +367,10 @@ class DualControl:
             subject=request.id,
             facts={"act": request.act.value, "digest": request.digest, **facts},
         )
+
+
+def _started(request: KeyRequest) -> bytes:
+    return f"started {request.digest}".encode()
 
 
 def _existing(requests: Requests, request_id: str, *, hold: bool = False) -> KeptRequest:

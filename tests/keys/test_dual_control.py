@@ -521,8 +521,35 @@ def test_what_ended_does_not_go_on_whatever_the_row_says(office: Office) -> None
     office.tamper(update(key_requests).values(state="started"))
     with pytest.raises(RequestAltered):
         office.control.resume(request.id)
-    with pytest.raises(NotApproved):
+    with pytest.raises(RequestAltered):
         office.control.resume(other.id)
+
+
+@pytest.mark.parametrize("state", [RequestState.STARTED, RequestState.DONE])
+def test_a_start_that_was_written_into_the_table_is_none(state: RequestState, office: Office) -> None:
+    """For those, too, who ask where a request stands instead of claiming it."""
+    request, genuine = office.asks(), approved(office)
+    office.control.claim(genuine.id)
+    with office.database.begin() as tx:
+        seal = tx.scalar(select(key_requests.c.start_seal).where(key_requests.c.id == genuine.id))
+    for start_seal in (None, b"", seal):
+        values = {"state": state.value, "start_seal": start_seal}
+        office.tamper(update(key_requests).values(**values).where(key_requests.c.id == request.id))
+        assert office.control.standing(request.id).is_void
+        with pytest.raises((RequestAltered, RequestNotOpen)):
+            office.control.resume(request.id)
+
+
+def test_what_started_goes_on_when_those_who_approved_it_have_left(office: Office) -> None:
+    request = office.asks()
+    for holder in (ANI, CITRA):
+        office.control.decide(request.id, holder.approves(request))
+    office.control.claim(request.id)
+    removed_by_request(office, "citra", by=(ANI, BUDI))
+    assert office.control.resume(request.id) == request
+    standing = office.control.standing(request.id)
+    assert (standing.state, standing.approved_by) == (RequestState.STARTED, ("ani", "citra"))
+    assert not standing.is_void
 
 
 # --- the register ------------------------------------------------------------------------------------

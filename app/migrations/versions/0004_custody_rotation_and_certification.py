@@ -40,6 +40,7 @@ def upgrade() -> None:
         sa.Column("service", sa.String(length=300), nullable=False),
         sa.Column("seal", sa.LargeBinary(), nullable=False),
         sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("start_seal", sa.LargeBinary(), nullable=True),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("detail", sa.String(length=500), nullable=False),
