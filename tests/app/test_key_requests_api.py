@@ -289,8 +289,9 @@ def test_a_change_of_the_register_is_carried_out_when_it_is_approved(team: Team)
     ]
 
 
-def test_an_approved_rotation_is_followed_to_its_switch(team: Team) -> None:
+def test_an_approved_rotation_is_followed_to_its_switch(team: Team, clock: FrozenClock) -> None:
     core = team.core
+    clock.advance(timedelta(seconds=1))  # of two keys the one that was made later is the newer
     asked = {"id": core.rotations.request(KeyPurpose.SEAL, "dinas", requester="cli:root").id}
     assert team.auditor.get("/rotations").json() == []
     team.ani.decide(asked)
