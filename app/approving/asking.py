@@ -32,7 +32,10 @@ class Asking:
                         act, parameters["key"], requester=requester, reason=reason
                     )
                 case KeyAct.COMPROMISE:
-                    core.keys.get(parameters["key"])
+                    # Its first half waits for nobody, and the case that asks knows what comes after.
+                    raise RequestInvalid(
+                        "a lost key is stopped before anybody is asked: `absah keys compromise` does both"
+                    )
         except KeyUnknown as unknown:
             raise RequestInvalid(str(unknown)) from unknown
         return core.dual_control.request(act, parameters, requester=requester)
