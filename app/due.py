@@ -11,12 +11,7 @@ from typing import Final
 from app.expiries import in_use
 from ca.model import CertificateRecord
 from keys.model import KeyPurpose, KeyRecord, KeyState, KeyUses
-
-_SOON: Final = timedelta(days=60)
-_CA_SOON: Final = timedelta(days=365)
-"""A CA cannot certify for longer than it lives, so its successor is due long before."""
-_WEARING_OUT: Final = 0.9
-_CAS: Final = frozenset({KeyPurpose.ROOT_CA, KeyPurpose.ISSUING_CA})
+from keys.policy import SchedulePolicy, due, due_from
 
 
 class Urgency(StrEnum):
@@ -47,12 +42,13 @@ def key_lines(
     certificates: Iterable[CertificateRecord],
     *,
     uses: Mapping[str, KeyUses],
-    limits: Mapping[KeyPurpose, int],
+    policy: SchedulePolicy,
     now: datetime,
 ) -> list[KeyLine]:
     """Most urgent first; then the hierarchy from the root down, owners by name, newest first.
 
-    ``certificates`` are those of the keys, whatever their status.
+    ``certificates`` are those of the keys, whatever their status. What is due is what ``policy`` says, by
+    which successors are asked for.
     """
     known, certified = list(keys), list(certificates)
     active = [key for key in known if key.state is KeyState.ACTIVE]
@@ -68,7 +64,7 @@ def key_lines(
             key,
             newest.get(key.id),
             uses.get(key.id, KeyUses()),
-            limits.get(key.purpose),
+            policy,
             is_superseded=key.id in superseded,
             now=now,
         )
@@ -90,7 +86,7 @@ def _line(
     key: KeyRecord,
     certificate: CertificateRecord | None,
     uses: KeyUses,
-    limit: int | None,
+    policy: SchedulePolicy,
     *,
     is_superseded: bool,
     now: datetime,
@@ -98,56 +94,50 @@ def _line(
     bounds = [key.not_after] if key.not_after is not None else []
     bounds += [certificate.not_after] if certificate is not None else []
     ends = min(bounds, default=None)
-    urgency, step, why = _next(key, uses.uses, limit, ends, is_superseded=is_superseded, now=now)
+    limit = policy.limits.get(key.purpose)
+    urgency, step, why = _STEPS.get(key.state) or _of_active(
+        key, uses.uses, policy, ends, is_superseded=is_superseded, now=now
+    )
     return KeyLine(key, certificate, uses, limit, ends, urgency, step, why)
 
 
-def _next(
+_STEPS: Final = {
+    KeyState.PRE_ACTIVATION: (Urgency.LATER, "takes over", ""),
+    KeyState.SUSPENDED: (Urgency.SOON, "decide", "suspended: reinstate it, or retire it"),
+    KeyState.COMPROMISED: (
+        Urgency.SOON,
+        "destroy",
+        "somebody else may have it: destroy it when nothing needs it",
+    ),
+    KeyState.DEACTIVATED: (Urgency.LATER, "destroy", ""),
+    KeyState.DESTROYED: (Urgency.LATER, "", ""),
+}
+"""What follows from the state alone; an active key has more to look at."""
+
+
+def _of_active(
     key: KeyRecord,
     uses: int,
-    limit: int | None,
+    policy: SchedulePolicy,
     ends: datetime | None,
     *,
     is_superseded: bool,
     now: datetime,
 ) -> tuple[Urgency, str, str]:
-    match key.state:
-        case KeyState.PRE_ACTIVATION:
-            return Urgency.LATER, "takes over", "generated, and not in use yet"
-        case KeyState.SUSPENDED:
-            return Urgency.SOON, "decide", "suspended: reinstate it, or retire it"
-        case KeyState.COMPROMISED:
-            return Urgency.SOON, "destroy", "somebody else may have it: destroy it when nothing needs it"
-        case KeyState.DEACTIVATED:
-            return Urgency.LATER, "destroy", "retired: destroy it when nothing needs it any more"
-        case KeyState.DESTROYED:
-            return Urgency.LATER, "", ""
-        case KeyState.ACTIVE:
-            return _next_of_active(key, uses, limit, ends, is_superseded=is_superseded, now=now)
-
-
-def _next_of_active(
-    key: KeyRecord,
-    uses: int,
-    limit: int | None,
-    ends: datetime | None,
-    *,
-    is_superseded: bool,
-    now: datetime,
-) -> tuple[Urgency, str, str]:
+    limit = policy.limits.get(key.purpose)
     if is_superseded:
-        return Urgency.LATER, "retire", "has a successor that is in use"
+        return Urgency.LATER, "retire", ""
     if ends is not None and ends <= now:
         return Urgency.NOW, "rotate", f"ended on {ends:%Y-%m-%d}: it signs nothing"
-    if limit is not None and uses >= _WEARING_OUT * limit:
-        urgency, rest = (Urgency.NOW, ": it signs nothing") if uses >= limit else (Urgency.SOON, "")
-        return urgency, "rotate", f"made {uses / limit:.0%} of its {limit:,} uses{rest}"
-    if ends is None:
-        return Urgency.LATER, "by itself" if key.purpose is KeyPurpose.TOKEN else "", ""
-    soon = min(_CA_SOON if key.purpose in _CAS else _SOON, (ends - key.created_at) / 10)
-    if ends - now <= soon:
-        return Urgency.SOON, "rotate", f"ends on {ends:%Y-%m-%d}, in {in_words(ends - now)}"
-    return Urgency.LATER, f"in {in_words(ends - soon - now)}", ""
+    if limit is not None and uses >= limit:
+        return Urgency.NOW, "rotate", f"was used {uses:,} of {limit:,} times: it signs nothing"
+    verdict = due(key, now, policy, uses=uses, ends=ends)
+    if verdict is not None:
+        return Urgency.SOON, "rotate", verdict.words
+    if key.purpose is KeyPurpose.TOKEN:
+        return Urgency.LATER, "by itself", ""
+    next_due = due_from(key, policy, ends=ends)
+    return Urgency.LATER, "" if next_due is None else f"in {in_words(next_due - now)}", ""
 
 
 def in_words(span: timedelta) -> str:

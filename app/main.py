@@ -20,13 +20,14 @@ from app.office import office_pages
 from app.operator_callers import build_certificate_guard, build_key_guard
 from app.pages import add_verification
 from app.portals import add_provider
-from app.readings import CaseReadings, expiry_readings, request_readings
+from app.readings import CaseReadings, expiry_readings, request_readings, workflow_readings
 from app.rotation.routes import router as rotation_routes
 from app.settings import Settings
 from app.shell import new_application, serve_with_short_turns
 from app.signatories import build_signatories
 from app.timekeeping import clock_readings, stamper_readings
 from app.wiring import Core, build_core
+from app.workflows.known import known_workflows
 from ca.administration import router as certificate_routes
 from ca.routes import router as ca_routes
 from identity.provider.pages import flow_finder
@@ -71,6 +72,7 @@ def build_app(core: Core, *, closing: ExitStack) -> FastAPI:
             lambda: mail_readings(core.outbox, core.clock),
             lambda: expiry_readings(core.expiries, core.clock),
             lambda: request_readings(core.dual_control.list),
+            lambda: workflow_readings(known_workflows(core)),
             core.anchors.readings,
             CaseReadings(build_compromise(core)),
         ),

@@ -13,6 +13,7 @@ from app.compromise.model import OPEN, Counts
 from app.compromise.service import Compromise
 from app.expiries import Expiries, Expiry
 from app.telemetry import Reading
+from app.workflows.model import Workflow
 from ca.model import ProfileName
 from keys.approvals import RequestState
 from keys.approvals import Standing as RequestStanding
@@ -99,6 +100,17 @@ class CaseReadings:
                 number,
                 {"state": state},
             )
+
+
+def workflow_readings(workflows: Iterable[Workflow]) -> Iterable[Reading]:
+    """How much work of several steps is to be gone on with, by kind."""
+    for workflow in workflows:
+        yield Reading(
+            "absah_workflows_unfinished",
+            "Rotations, acts on keys and answers to losses that the worker has yet to finish, by kind.",
+            len(list(workflow.unfinished())),
+            {"workflow": workflow.name},
+        )
 
 
 def request_readings(standings: Callable[[], Iterable[RequestStanding]]) -> Iterable[Reading]:

@@ -68,15 +68,34 @@ def due(
     )
 
 
-def _ending(key: KeyRecord, now: datetime, policy: SchedulePolicy, ends: datetime | None) -> Verdict | None:
+def due_from(key: KeyRecord, policy: SchedulePolicy, *, ends: datetime | None = None) -> datetime | None:
+    """When ``key`` becomes due by the calendar alone: by its end, its age or its algorithm. None: never."""
+    moments = []
+    if (ending := _notice_of_end(key, policy, ends)) is not None:
+        moments.append(ending[0])
+    if (max_age := policy.max_age.get(key.purpose)) is not None:
+        moments.append(key.created_at + max_age)
+    if (sunset := policy.sunsets.get(key.algorithm)) is not None:
+        moments.append(sunset - policy.notice)
+    return min((moment for moment in moments if moment >= key.created_at), default=None)
+
+
+def _notice_of_end(
+    key: KeyRecord, policy: SchedulePolicy, ends: datetime | None
+) -> tuple[datetime, datetime] | None:
+    """When to give notice, and the end itself."""
     known = [moment for moment in (key.not_after, ends) if moment is not None]
     if not known:
         return None
     end = min(known)
-    notice = min(policy.notice, max(end - key.created_at, timedelta()) / 4)
-    if now < end - notice:
+    return end - min(policy.notice, max(end - key.created_at, timedelta()) / 4), end
+
+
+def _ending(key: KeyRecord, now: datetime, policy: SchedulePolicy, ends: datetime | None) -> Verdict | None:
+    found = _notice_of_end(key, policy, ends)
+    if found is None or now < found[0]:
         return None
-    return Verdict(Due.ENDS, f"it ends on {end:%Y-%m-%d}", end - notice)
+    return Verdict(Due.ENDS, f"it ends on {found[1]:%Y-%m-%d}", found[0])
 
 
 def _old(key: KeyRecord, now: datetime, policy: SchedulePolicy) -> Verdict | None:

@@ -60,6 +60,7 @@ def list_keys(
 
 def _lines(core: Core) -> list[KeyLine]:
     from app.due import key_lines
+    from app.rotation.schedule import schedule_policy
     from ca.tables import Certificates
 
     known = core.keys.list()
@@ -69,7 +70,7 @@ def _lines(core: Core) -> list[KeyLine]:
         known,
         certificates,
         uses=core.keys.usage.of_all(),
-        limits=core.keys.usage.limits,
+        policy=schedule_policy(core.settings, core.keys.usage.limits),
         now=core.clock(),
     )
 

@@ -14,6 +14,7 @@ from app.due import KeyLine, Urgency, in_words, key_lines
 from app.expiries import Expiry, ExpiryKind
 from ca.model import CertificateRecord, CertificateStatus, ProfileName
 from keys.model import KeyAlgorithm, KeyPurpose, KeyRecord, KeyState, KeyUses
+from keys.policy import SchedulePolicy
 from tests.support.server import absah
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -47,28 +48,28 @@ def _certificate(
 def _one(
     key: KeyRecord, *certificates: CertificateRecord, uses: int = 0, limit: int | None = None
 ) -> KeyLine:
-    limits = {} if limit is None else {key.purpose: limit}
-    (line,) = key_lines([key], certificates, uses={key.id: KeyUses(uses)}, limits=limits, now=NOW)
+    policy = SchedulePolicy(limits={} if limit is None else {key.purpose: limit})
+    (line,) = key_lines([key], certificates, uses={key.id: KeyUses(uses)}, policy=policy, now=NOW)
     return line
 
 
 STANDING = {
-    "fresh": (_key("k"), 2 * YEAR, 0, None, Urgency.LATER, "in 22 months"),
+    "fresh": (_key("k"), 2 * YEAR, 0, None, Urgency.LATER, "in 21 months"),
     "ends-in-a-month": (_key("k", age=3 * YEAR), timedelta(days=30), 0, None, Urgency.SOON, "rotate"),
     "has-ended": (_key("k"), timedelta(0), 0, None, Urgency.NOW, "rotate"),
     "period-ends-before-the-certificate": (
         _key("k", not_after=NOW + timedelta(days=20)), 2 * YEAR, 0, None, Urgency.SOON, "rotate",
     ),
-    "nearly-worn-out": (_key("k"), 2 * YEAR, 90, 100, Urgency.SOON, "rotate"),
+    "nearly-worn-out": (_key("k"), 2 * YEAR, 80, 100, Urgency.SOON, "rotate"),
     "worn-out": (_key("k"), 2 * YEAR, 100, 100, Urgency.NOW, "rotate"),
-    "not-worn-out": (_key("k"), 2 * YEAR, 89, 100, Urgency.LATER, "in 22 months"),
+    "not-worn-out": (_key("k"), 2 * YEAR, 79, 100, Urgency.LATER, "in 21 months"),
     "waiting": (_key("k", KeyState.PRE_ACTIVATION), 2 * YEAR, 0, None, Urgency.LATER, "takes over"),
     "suspended": (_key("k", KeyState.SUSPENDED), 2 * YEAR, 0, None, Urgency.SOON, "decide"),
     "compromised": (_key("k", KeyState.COMPROMISED), 2 * YEAR, 0, None, Urgency.SOON, "destroy"),
     "retired-and-past-its-end": (_key("k", KeyState.DEACTIVATED), -YEAR, 0, None, Urgency.LATER, "destroy"),
     "destroyed": (_key("k", KeyState.DESTROYED), -YEAR, 0, None, Urgency.LATER, ""),
-    "a-ca-is-due-a-year-before": (
-        _key("k", purpose=KeyPurpose.ISSUING_CA, age=14 * YEAR), timedelta(days=360), 0, None,
+    "a-ca-is-due-when-custodians-need-time": (
+        _key("k", purpose=KeyPurpose.ISSUING_CA, age=14 * YEAR), timedelta(days=80), 0, None,
         Urgency.SOON, "rotate",
     ),
 }  # fmt: skip
@@ -86,7 +87,11 @@ def test_the_next_step_of_a_key_follows_from_how_it_stands(name: str) -> None:
 def test_of_two_active_keys_the_one_with_a_successor_is_to_be_retired() -> None:
     old, new = _key("old", age=2 * YEAR), _key("new", age=timedelta(days=1))
     lines = key_lines(
-        [old, new], [_certificate(old, YEAR), _certificate(new, 2 * YEAR)], uses={}, limits={}, now=NOW
+        [old, new],
+        [_certificate(old, YEAR), _certificate(new, 2 * YEAR)],
+        uses={},
+        policy=SchedulePolicy(),
+        now=NOW,
     )
     assert {line.key.id: line.step for line in lines}["old"] == "retire"
 
@@ -98,7 +103,7 @@ def test_what_is_due_stands_first_then_the_hierarchy_from_the_root_down() -> Non
         _key("root", purpose=KeyPurpose.ROOT_CA, owner=""),
         _key("worn", purpose=KeyPurpose.RECEIPT, owner="", not_after=NOW),
     ]
-    lines = key_lines(keys, [], uses={}, limits={}, now=NOW)
+    lines = key_lines(keys, [], uses={}, policy=SchedulePolicy(), now=NOW)
     assert [line.key.id for line in lines] == ["worn", "seal", "root", "token"]
 
 
