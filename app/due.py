@@ -135,7 +135,7 @@ def _of_active(
     if verdict is not None:
         return Urgency.SOON, "rotate", verdict.words
     if key.purpose is KeyPurpose.TOKEN:
-        return Urgency.LATER, "by itself", ""
+        return Urgency.LATER, "by schedule", ""
     next_due = due_from(key, policy, ends=ends)
     return Urgency.LATER, "" if next_due is None else f"in {in_words(next_due - now)}", ""
 
