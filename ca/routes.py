@@ -6,11 +6,13 @@ All of it is public and safe over plain HTTP: every answer is signed.
 from __future__ import annotations
 
 import logging
-from typing import Annotated
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
+from fastapi.routing import APIRoute
 from sqlalchemy.exc import SQLAlchemyError
 
 from ca import ocsp, published, tst
@@ -40,6 +42,14 @@ async def _small_body(request: Request) -> bytes:
 SmallBody = Annotated[bytes, Depends(_small_body)]
 
 
+class _OctetRoute(APIRoute):
+    """Its endpoint is handed the request as it is: there are only octets to read, and nothing to be resolved."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler: Callable[[Request], Coroutine[Any, Any, Response]] = self.endpoint
+        return handler
+
+
 def router(revocation: Revocation, tsa: TimeStampingAuthority, *, read: Begin, clock: Clock) -> APIRouter:
     """``read`` opens a transaction that only reads."""
     routes = APIRouter(tags=["pki"])
@@ -53,13 +63,21 @@ def router(revocation: Revocation, tsa: TimeStampingAuthority, *, read: Begin, c
             return tst.rejected(tst.FailInfo.SYSTEM_FAILURE, "the service has a fault; try again later")
 
     # Asynchronous, for a token that needs nobody else is made sooner than a thread is found for it.
-    @routes.post("/tsa", summary="Time-stamp by RFC 3161", response_class=Response)
     async def time_stamp(request: Request) -> Response:
         body = await _small_body(request)
         reply = tsa.respond_at_once(body)
         if reply is None:
             reply = await run_in_threadpool(stamp, body)
         return Response(reply, media_type="application/timestamp-reply", headers=_NOT_KEPT)
+
+    routes.add_api_route(
+        "/tsa",
+        time_stamp,
+        methods=["POST"],
+        summary="Time-stamp by RFC 3161",
+        response_class=Response,
+        route_class_override=_OctetRoute,
+    )
 
     def answer(issuer: str, request: bytes) -> bytes:
         try:

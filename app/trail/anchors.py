@@ -160,7 +160,7 @@ class Anchors:
         try:
             self.make()
         except TimeNotAvailable:  # as before the first unit is certified; upkeep complains if it stays so
-            log.info("audit_not_anchored_yet")
+            log.debug("audit_not_anchored_yet")
         except Exception as cause:  # noqa: BLE001 - whatever it is, the act goes on
             log.warning("audit_not_anchored", error=type(cause).__name__)
 
