@@ -90,7 +90,7 @@ def issue(
     Raises :class:`ca.errors.IssuanceRefused` when the issuer may not issue this, or not for so long, or when
     what was built is not what the profile says; nothing was signed with the issuer's key then.
     """
-    _refuse_what_the_issuer_may_not(profile, subject, public_key_info, issuer, not_before)
+    authority = _authority_over(profile, subject, public_key_info, issuer, not_before)
     where = _addresses(config, issuer.name, profile, partition)
     expected = Expected(
         profile=profile,
@@ -104,10 +104,7 @@ def issue(
         key_usage_period=(_whole(not_before), _whole(key_ends)) if key_ends else None,
     )
     builder = _builder(expected, serial, not_before).issuer_name(issuer.certificate.subject)
-    issuer_key = issuer.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
-    builder = builder.add_extension(
-        x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer_key), critical=False
-    )
+    builder = builder.add_extension(authority.identifier, critical=False)
     for extension in where.extensions:
         builder = builder.add_extension(extension, critical=False)
     return _linted_and_signed(builder, expected, issuer.key)
@@ -236,34 +233,59 @@ def _certifiable(public_key_info: bytes) -> PublicKey:
     raise IssuanceRefused("only keys on P-256 and P-384 and RSA keys of 3072 to 8192 bits are certified")
 
 
-def _refuse_what_the_issuer_may_not(
-    profile: Profile, subject: x509.Name, public_key_info: bytes, issuer: Issuer, not_before: datetime
-) -> None:
-    above = issuer.certificate
-    issuer_key = above.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    if issuer_key != issuer.key.record.public_key:
-        raise IssuanceRefused(f"key {issuer.key.record.id} is not the key of issuer {issuer.name}")
-    if public_key_info == issuer_key:
-        raise IssuanceRefused(f"issuer {issuer.name} cannot certify its own key again: generate another")
-    extensions = above.extensions
+@dataclass(frozen=True, slots=True)
+class _Authority:
+    """What an issuer's certificate says that every certificate below it is held against."""
+
+    key_info: bytes
+    path_length: int | None
+    extended: frozenset[str] | None
+    identifier: x509.AuthorityKeyIdentifier
+
+
+@lru_cache(maxsize=64)
+def _authority(certificate: x509.Certificate) -> _Authority | None:
+    """None when it is not a CA's (RFC 5280 4.2.1.2, 4.2.1.3, 4.2.1.9)."""
+    extensions = certificate.extensions
     try:
         constraints = extensions.get_extension_for_class(x509.BasicConstraints).value
+        usage = extensions.get_extension_for_class(x509.KeyUsage).value
+        own = extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     except x509.ExtensionNotFound:
-        constraints = x509.BasicConstraints(ca=False, path_length=None)
-    if not constraints.ca or not extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign:
+        return None
+    if not (constraints.ca and usage.key_cert_sign):
+        return None
+    try:
+        allowed = extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        allowed = None
+    return _Authority(
+        key_info=certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+        path_length=constraints.path_length,
+        extended=None if allowed is None else frozenset(usage.dotted_string for usage in allowed),
+        identifier=x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own),
+    )
+
+
+def _authority_over(
+    profile: Profile, subject: x509.Name, public_key_info: bytes, issuer: Issuer, not_before: datetime
+) -> _Authority:
+    """The issuer's, if it may issue this; :class:`ca.errors.IssuanceRefused` otherwise."""
+    above, authority = issuer.certificate, _authority(issuer.certificate)
+    if authority is None:
         raise IssuanceRefused(f"{issuer.name} is not a CA and issues nothing (RFC 5280 4.2.1.9)")
-    room = constraints.path_length
+    if authority.key_info != issuer.key.record.public_key:
+        raise IssuanceRefused(f"key {issuer.key.record.id} is not the key of issuer {issuer.name}")
+    if public_key_info == authority.key_info:
+        raise IssuanceRefused(f"issuer {issuer.name} cannot certify its own key again: generate another")
+    room = authority.path_length
     self_issued = profile.links_keys and subject == above.subject
     if profile.links_keys and not self_issued:
         raise IssuanceRefused(f"{issuer.name} may link only keys of its own name (RFC 4210 4.4)")
     uses_up_room = profile.is_ca and not self_issued  # RFC 5280 4.2.1.9
     if uses_up_room and room is not None and (profile.path_length is None or profile.path_length >= room):
         raise IssuanceRefused(f"{issuer.name} has pathLen {room}: no CA of profile {profile.name} fits below")
-    try:
-        allowed = extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except x509.ExtensionNotFound:
-        allowed = None
-    if allowed is not None and not {*profile.extended} <= {usage.dotted_string for usage in allowed}:
+    if authority.extended is not None and not authority.extended.issuperset(profile.extended):
         raise IssuanceRefused(f"{issuer.name} may not certify for the extended usages of {profile.name}")
     if outside := subject_outside(subject, (above, *issuer.above)):
         raise IssuanceRefused(f"{issuer.name} may not certify {outside} (RFC 5280 4.2.1.10)")
@@ -274,3 +296,4 @@ def _refuse_what_the_issuer_may_not(
             f"a certificate of profile {profile.name} would be valid outside its issuer's validity, "
             f"which ends {above.not_valid_after_utc:%Y-%m-%d}: issue from a newer CA"
         )
+    return authority

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from cryptography import x509
@@ -147,7 +148,13 @@ _SMALL_PRIMES = tuple(n for n in range(3, 752, 2) if all(n % d for d in range(3,
 def _about_extensions(certificate: x509.Certificate, expected: Expected) -> Iterator[str]:
     """Exactly the extensions of the profile, each with its criticality and content."""
     found = {one.oid: one for one in certificate.extensions}
-    criticality = _criticality(expected)
+    criticality = _criticality(
+        expected.profile,
+        has_access=bool(expected.addresses),
+        has_lists=bool(expected.crl_addresses),
+        has_deltas=bool(expected.delta_addresses),
+        has_key_period=expected.key_usage_period is not None,
+    )
     for kind in found.keys() ^ criticality.keys():
         state = "holds" if kind in found else "lacks"
         yield f"it {state} extension {kind.dotted_string}, against its profile"
@@ -160,8 +167,11 @@ def _about_extensions(certificate: x509.Certificate, expected: Expected) -> Iter
             yield f"its {what} is {said}, not {wanted}"
 
 
-def _criticality(expected: Expected) -> dict[x509.ObjectIdentifier, bool]:
-    profile = expected.profile
+@lru_cache(maxsize=64)
+def _criticality(
+    profile: Profile, *, has_access: bool, has_lists: bool, has_deltas: bool, has_key_period: bool
+) -> Mapping[x509.ObjectIdentifier, bool]:
+    """The extensions that there have to be."""
     wanted = {
         ExtensionOID.SUBJECT_KEY_IDENTIFIER: (True, False),
         ExtensionOID.AUTHORITY_KEY_IDENTIFIER: (True, False),
@@ -170,12 +180,12 @@ def _criticality(expected: Expected) -> dict[x509.ObjectIdentifier, bool]:
         ExtensionOID.EXTENDED_KEY_USAGE: (bool(profile.extended), profile.extended_critical),
         ExtensionOID.CERTIFICATE_POLICIES: (bool(profile.policies), False),
         _NO_CHECK: (profile.ocsp_no_check, False),
-        _INFORMATION: (bool(expected.addresses), False),
-        _POINTS: (bool(expected.crl_addresses), False),
-        _FRESHEST: (bool(expected.delta_addresses), False),
-        ExtensionOID.PRIVATE_KEY_USAGE_PERIOD: (expected.key_usage_period is not None, False),
+        _INFORMATION: (has_access, False),
+        _POINTS: (has_lists, False),
+        _FRESHEST: (has_deltas, False),
+        ExtensionOID.PRIVATE_KEY_USAGE_PERIOD: (has_key_period, False),
     }
-    return {kind: critical for kind, (is_wanted, critical) in wanted.items() if is_wanted}
+    return MappingProxyType({kind: critical for kind, (is_wanted, critical) in wanted.items() if is_wanted})
 
 
 def _compared(value: Any, expected: Expected) -> tuple[object, object, str]:
@@ -186,9 +196,12 @@ def _compared(value: Any, expected: Expected) -> tuple[object, object, str]:
 
 
 def _key_id_above(expected: Expected) -> bytes:
-    if expected.issuer is None:
-        return expected.key_id
-    return expected.issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
+    return expected.key_id if expected.issuer is None else _key_id_of(expected.issuer)
+
+
+@lru_cache(maxsize=64)
+def _key_id_of(issuer: x509.Certificate) -> bytes:
+    return issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
 
 
 def _usages(value: x509.KeyUsage) -> frozenset[str]:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
@@ -39,20 +39,26 @@ async def _small_body(request: Request) -> bytes:
     return bytes(body)
 
 
-SmallBody = Annotated[bytes, Depends(_small_body)]
-
-
 class _OctetRoute(APIRoute):
-    """Its endpoint is handed the request as it is: there are only octets to read, and nothing to be resolved."""
+    """Its endpoint is handed the request and the parts of its path as they are.
+
+    There are only octets to read: what FastAPI would do to resolve and to validate them took a sixth of the
+    time of a token.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handler: Callable[[Request], Coroutine[Any, Any, Response]] = self.endpoint
-        return handler
+        endpoint = self.endpoint
+
+        async def handle(request: Request) -> Response:
+            answer: Response = await endpoint(request=request, **request.path_params)
+            return answer
+
+        return handle
 
 
 def router(revocation: Revocation, tsa: TimeStampingAuthority, *, read: Begin, clock: Clock) -> APIRouter:
     """``read`` opens a transaction that only reads."""
-    routes = APIRouter(tags=["pki"])
+    routes = APIRouter(tags=["pki"], route_class=_OctetRoute)
 
     # Routes are tried in this order: what is asked for most comes first.
     def stamp(body: bytes) -> bytes:
@@ -63,21 +69,13 @@ def router(revocation: Revocation, tsa: TimeStampingAuthority, *, read: Begin, c
             return tst.rejected(tst.FailInfo.SYSTEM_FAILURE, "the service has a fault; try again later")
 
     # Asynchronous, for a token that needs nobody else is made sooner than a thread is found for it.
+    @routes.post("/tsa", summary="Time-stamp by RFC 3161", response_class=Response)
     async def time_stamp(request: Request) -> Response:
         body = await _small_body(request)
         reply = tsa.respond_at_once(body)
         if reply is None:
             reply = await run_in_threadpool(stamp, body)
         return Response(reply, media_type="application/timestamp-reply", headers=_NOT_KEPT)
-
-    routes.add_api_route(
-        "/tsa",
-        time_stamp,
-        methods=["POST"],
-        summary="Time-stamp by RFC 3161",
-        response_class=Response,
-        route_class_override=_OctetRoute,
-    )
 
     def answer(issuer: str, request: bytes) -> bytes:
         try:
@@ -98,8 +96,9 @@ def router(revocation: Revocation, tsa: TimeStampingAuthority, *, read: Begin, c
             return PreparedAnswer(ocsp.error_response(ocsp.ErrorStatus.INTERNAL_ERROR))
 
     @routes.post("/ocsp/{issuer}", summary="Certificate status by OCSP", response_class=Response)
-    def ocsp_post(issuer: str, body: SmallBody) -> Response:
-        return Response(answer(issuer, body), media_type=_OCSP_TYPE, headers=_NOT_KEPT)
+    async def ocsp_post(issuer: str, request: Request) -> Response:
+        made = await run_in_threadpool(answer, issuer, await _small_body(request))
+        return Response(made, media_type=_OCSP_TYPE, headers=_NOT_KEPT)
 
     # Asynchronous, for what is at hand comes from memory; what has to be made is made on a thread.
     @routes.get("/ocsp/{issuer}/{encoded:path}", summary="The same, by GET", response_class=Response)
