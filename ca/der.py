@@ -106,8 +106,7 @@ def generalized_time(moment: datetime, fraction_digits: int = 0) -> bytes:
     ``moment`` must be aware.
     """
     utc = _utc(moment)
-    # Not strftime: it takes longer than a signature's share of everything else.
-    text = b"%04d%02d%02d%02d%02d%02d" % (utc.year, utc.month, utc.day, utc.hour, utc.minute, utc.second)
+    text = _PAIRS[utc.year // 100] + _to_the_second(utc)
     if fraction_digits:
         fraction = (b"%06d" % utc.microsecond)[:fraction_digits].rstrip(b"0")
         text += b"." + fraction if fraction else b""
@@ -119,13 +118,21 @@ def utc_time(moment: datetime) -> bytes:
     utc = _utc(moment)
     if not 1950 <= utc.year <= 2049:
         raise ValueError(f"UTCTime cannot say the year {utc.year}: use generalized_time")
-    parts = (utc.year % 100, utc.month, utc.day, utc.hour, utc.minute, utc.second)
-    return tlv(UTC_TIME, b"%02d%02d%02d%02d%02d%02dZ" % parts)
+    return tlv(UTC_TIME, _to_the_second(utc), b"Z")
 
 
 def time(moment: datetime) -> bytes:
     """The Time choice of RFC 5280 4.1.2.5: UTCTime through 2049, GeneralizedTime from 2050."""
     return utc_time(moment) if 1950 <= _utc(moment).year <= 2049 else generalized_time(moment)
+
+
+_PAIRS = tuple(b"%02d" % number for number in range(100))
+
+
+def _to_the_second(utc: datetime) -> bytes:
+    """YYMMDDhhmmss. Looked up, not formatted: a list of revoked certificates is mostly times."""
+    year, month, day = _PAIRS[utc.year % 100], _PAIRS[utc.month], _PAIRS[utc.day]
+    return b"".join((year, month, day, _PAIRS[utc.hour], _PAIRS[utc.minute], _PAIRS[utc.second]))
 
 
 def _utc(moment: datetime) -> datetime:
