@@ -42,13 +42,13 @@ class Rotatable(StrEnum):
 
 
 def register(keys: typer.Typer) -> None:
-    keys.command("rotate")(rotate)
-    keys.command("rotations")(rotations)
-    keys.command("retire")(retire)
-    keys.command("reinstate")(reinstate)
-    keys.command("destroy")(destroy)
-    keys.command("evidence")(evidence)
-    keys.command("attest")(attest)
+    keys.command("rotate", rich_help_panel="Keys that change")(rotate)
+    keys.command("rotations", rich_help_panel="Keys that change")(rotations)
+    keys.command("retire", rich_help_panel="Keys that change")(retire)
+    keys.command("reinstate", rich_help_panel="Keys that change")(reinstate)
+    keys.command("destroy", rich_help_panel="Keys that change")(destroy)
+    keys.command("evidence", rich_help_panel="Keys that change")(evidence)
+    keys.command("attest", rich_help_panel="Keys that change")(attest)
 
 
 def rotate(
@@ -188,11 +188,22 @@ def _carried_out(core: Core, request: KeyRequest) -> None:
                 told += 1
                 out.print(f"  {words}")
                 status.update(f"{words} …")
+            if _waits_for_people(core, request):
+                return False
             return core.dual_control.standing(request.id).state not in ended
 
         while goes_on() and time.monotonic() < end:
             if not runner.run_while(core.database, known_workflows(core), goes_on, poll=_LOOK):
                 time.sleep(_LOOK)  # another process works on it
+
+
+def _waits_for_people(core: Core, request: KeyRequest) -> bool:
+    from app.rotation.errors import RotationUnknown
+
+    try:
+        return core.rotations.get(request.id).waits_for_people
+    except RotationUnknown:
+        return False
 
 
 def _phases(core: Core, request: KeyRequest) -> tuple[str, ...]:
@@ -215,6 +226,10 @@ def _tell(core: Core, rotation: Rotation) -> None:
     if rotation.phase is Phase.FAILED:
         err.print(f"[red]failed:[/red] {rotation.detail} The key before it stays in use.", soft_wrap=True)
         raise typer.Exit(1)
+    if rotation.waits_for_people:
+        out.print(f"Waits         {rotation.detail}", soft_wrap=True)
+        out.print("The key before it stays in use, and `absah worker` goes on when that is done.")
+        return
     for key_id in rotation.keys:
         key = core.keys.get(key_id)
         out.print(f"{key.id} ({key.algorithm}) {_words(rotation)}", soft_wrap=True)

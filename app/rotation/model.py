@@ -37,7 +37,8 @@ UNFINISHED: Final = (*BEFORE_SWITCH, Phase.SWITCHED)
 class Rotation:
     """``id`` is that of the approved request. ``keys`` are the new ones: one, or one for each algorithm.
 
-    ``retire_at`` is when the predecessors stop signing; ``detail`` says in a line how it ended.
+    ``retire_at`` is when the predecessors stop signing; ``detail`` says in a line how it ended, or what it
+    waits for.
     """
 
     id: str
@@ -51,6 +52,11 @@ class Rotation:
     retire_at: datetime | None = None
     ended_at: datetime | None = None
     detail: str = ""
+
+    @property
+    def waits_for_people(self) -> bool:
+        """Whether somebody has to bring something, as the certificate from a ceremony."""
+        return self.phase is Phase.GENERATED and bool(self.detail)
 
     @property
     def use(self) -> str:

@@ -33,7 +33,7 @@ from app.rotation.model import (
     named_use,
 )
 from app.rotation.tables import RotationTable, line
-from ca.errors import CertificationError
+from ca.errors import CertificationError, KeyHeldElsewhere
 from ca.hierarchy import Hierarchy
 from ca.in_use import certificate_in_use
 from ca.model import CertificateRecord, CertificateStatus, ProfileName, RevocationReason
@@ -217,16 +217,25 @@ class Rotations:
         self._advance(rotation, Phase.GENERATED, {"keys": " ".join(made)}, keys=" ".join(made))
 
     def certify(self, rotation_id: str) -> None:
-        """Certify the waiting key beside the one in use."""
+        """Certify the waiting key beside the one in use.
+
+        Raises :class:`ca.errors.KeyHeldElsewhere` until the certificate was brought, where a CA above that is
+        elsewhere has to issue it.
+        """
         rotation = self.get(rotation_id)
         if rotation.phase is not Phase.GENERATED:
             return
         profile = RECIPES[rotation.purpose].profile
         if profile is not None:
-            with self._exclusively():
-                for key_id in rotation.keys:
-                    self._hierarchy.certify_successor(profile, rotation.owner, key_id, actor=rotation.id)
-        self._advance(rotation, Phase.CERTIFIED, {})
+            try:
+                with self._exclusively():
+                    for key_id in rotation.keys:
+                        self._hierarchy.certify_successor(profile, rotation.owner, key_id, actor=rotation.id)
+            except KeyHeldElsewhere as waits:  # the key waits meanwhile, and is the one that is requested
+                with self._begin() as tx:
+                    RotationTable(tx).waits(rotation.id, str(waits))
+                raise
+        self._advance(rotation, Phase.CERTIFIED, {}, detail="")
 
     def canary(self, rotation_id: str) -> None:
         """Try the key before anybody depends on it. Raises :class:`app.rotation.errors.CanaryFailed`."""

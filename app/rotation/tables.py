@@ -106,6 +106,14 @@ class RotationTable:
         )
         return moved.rowcount == 1
 
+    def waits(self, rotation_id: str, why: str) -> None:
+        """What people have to do before the waiting key can be certified."""
+        self._tx.execute(
+            update(rotations)
+            .where(rotations.c.id == rotation_id, rotations.c.phase == Phase.GENERATED.value)
+            .values(detail=line(why))
+        )
+
     def postpone(self, rotation_id: str, retire_at: datetime, detail: str) -> None:
         self._tx.execute(
             update(rotations)

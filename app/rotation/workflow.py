@@ -10,14 +10,15 @@ from app.rotation.endings import KeyEndings
 from app.rotation.errors import RotationError
 from app.rotation.service import Rotations
 from app.workflows.model import StepRefused, Steps, Workflow
-from ca.errors import CertificationError, TimeNotAvailable
+from ca.errors import CertificationError, KeyHeldElsewhere, TimeNotAvailable
 from keys.approvals import KeyAct
 from keys.errors import KeyCustodyError, KeyUnavailable
 
 log = structlog.get_logger(__name__)
 
 _REFUSALS = (RotationError, CertificationError, KeyCustodyError)
-_PASSING = (KeyUnavailable, TimeNotAvailable)
+_PASSING = (KeyUnavailable, TimeNotAvailable, KeyHeldElsewhere)
+"""A root that is kept offline certifies at a ceremony: the step waits for that, however many weeks."""
 
 
 def rotation_workflows(rotations: Rotations, *, publish: Callable[[], object]) -> tuple[Workflow, ...]:

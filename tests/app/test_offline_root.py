@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -23,16 +25,25 @@ def machine(tmp_path: Path) -> Path:
     return folder
 
 
-def script_for(machine: Path, origin: str) -> Path:
+def script_for(machine: Path, origin: str, other_day: dict[str, Any] | None = None) -> Path:
+    """That of the first day, or of another with the inputs and steps that the runbook has for it."""
     content = yaml.safe_load((ROOT / "examples" / "ceremony.yaml").read_text())
     content["hierarchy"]["base_url"] = origin
-    digest = hashlib.sha256((machine / "issuing-1.csr").read_bytes()).hexdigest()
-    content["inputs"]["issuing-1.csr"] = digest
+    if other_day is not None:
+        content |= {"inputs": other_day.get("inputs", {}), "steps": other_day["steps"]}
+    for name in content["inputs"]:
+        content["inputs"][name] = hashlib.sha256((machine / name).read_bytes()).hexdigest()
     for step in content["steps"]:
         step["confirmed_by"] = list(step["confirmed_by"])  # no two lists are one, or YAML writes aliases
     path = machine / "ceremony.yaml"
     path.write_text(yaml.safe_dump(content, allow_unicode=True, sort_keys=False))
     return path
+
+
+def other_days() -> list[dict[str, Any]]:
+    """The steps that the runbook has for days that are not the first."""
+    runbook = (ROOT / "docs" / "runbooks" / "root-ceremony.md").read_text()
+    return [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", runbook, re.DOTALL)]
 
 
 def hold(script: Path) -> None:
@@ -77,3 +88,27 @@ def test_from_the_request_to_a_service_that_is_complete(machine: Path, tmp_path:
     assert anchors == [x509.load_der_x509_certificate((published / "root-1.crt").read_bytes())]
     refused = absah("ca", "install", chain[1], settings=settings, check=False)
     assert "not newer" in refused.stderr.replace("\n", " ")
+    findings = " ".join(absah("doctor", settings=settings, check=False).stdout.split())
+    assert "signed where its key is" in findings
+    assert "Run `absah worker`" not in findings
+
+    # Years later: the successor of the issuing CA waits for a ceremony, and is put to use by its rotation.
+    said = absah("keys", "rotate", "issuing-ca", settings=settings).stdout
+    assert "absah ca request issuing" in said.replace("\n", " ")
+    assert "absah ca request issuing" in absah("keys", "rotations", settings=settings).stdout.replace(
+        "\n", " "
+    )
+    absah("ca", "request", "issuing", "-o", machine / "issuing-2.csr", settings=settings)
+    days = other_days()
+    acts = [[step["do"] for step in day["steps"]] for day in days]
+    assert sorted(steps[0] for steps in acts) == ["generate-root", "issue", "revoke", "sign-list"]
+    for day in days:
+        said = absah("ca", "ceremony", script_for(machine, origin, day), "--dry-run", settings={}).stdout
+        assert "nothing was written" in said
+    hold(script_for(machine, origin, days[acts.index(["issue", "sign-list", "publish"])]))
+    brought = machine / "published-2"
+    absah("ca", "install", brought / "issuing-2-chain.pem", brought / "root-1.crl", settings=settings)
+    absah("worker", "--once", settings=settings)
+    shown = absah("ca", "show", settings=settings).stdout
+    assert re.search(r"issuing-2 +● in use", shown), shown
+    assert re.search(r"issuing-1 +◐ lists only", shown), shown
