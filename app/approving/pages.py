@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from fastapi import APIRouter
 
-from app.approving.telling import ACTS, told
+from app.approving.telling import ACTS, KINDS, told
 from app.approving.words import WORDS
 from app.custodians import passkey_of_custodian
 from identity.factors.errors import PasskeyRefused
@@ -130,6 +130,7 @@ def _add_list(section: Section, approving: Approving) -> None:
             open=[one for one in rest if one.state in _OPEN],
             past=[one for one in rest if one.state not in _OPEN],
             acts=ACTS[visit.language],
+            kinds=KINDS[visit.language],
             names={one.request.requester: approving.name(one.request.requester) for one in listed},
             register=register,
             people={one.person_id: approving.name(one.person_id) for one in register.custodians},

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from keys.approvals import KeyAct, KeyRequest
-from keys.custodians import Change, key_in
-from keys.model import KeyRecord
+from keys.custodians import Change, ProofKind, key_in
+from keys.model import KeyPurpose, KeyRecord, KeyState
 
 ACTS: Final[Mapping[str, Mapping[KeyAct, str]]] = {
     "id": {
@@ -41,8 +41,8 @@ CONSEQUENCES: Final[Mapping[str, Mapping[KeyAct, str]]] = {
         ),
         KeyAct.RETIRE: "Kunci ini tidak menandatangani apa pun lagi. Yang sudah ditandatangani tetap sah.",
         KeyAct.DESTROY: (
-            "Kunci ini dihapus selamanya, juga dari cadangan. Tidak bisa dibatalkan. Yang sudah "
-            "ditandatangani tetap sah."
+            "Kunci ini dihapus selamanya di sini; penyimpan cadangan menghapusnya dari sana dan "
+            "menyatakannya. Tidak bisa dibatalkan. Yang sudah ditandatangani tetap sah."
         ),
         KeyAct.REINSTATE: "Pembekuan berakhir dan kunci ini menandatangani lagi.",
         KeyAct.COMPROMISE: (
@@ -58,7 +58,8 @@ CONSEQUENCES: Final[Mapping[str, Mapping[KeyAct, str]]] = {
         ),
         KeyAct.RETIRE: "This key signs nothing any more. What it signed stays valid.",
         KeyAct.DESTROY: (
-            "This key is erased for good, from backups too. It cannot be undone. What it signed stays valid."
+            "This key is erased for good here; whoever keeps backups removes it there and attests to that. "
+            "It cannot be undone. What it signed stays valid."
         ),
         KeyAct.REINSTATE: "The suspension ends, and this key signs again.",
         KeyAct.COMPROMISE: (
@@ -120,6 +121,69 @@ LABELS: Final[Mapping[str, Mapping[str, str]]] = {
 }
 
 
+PURPOSES: Final[Mapping[str, Mapping[str, str]]] = {
+    "id": {
+        KeyPurpose.ROOT_CA: "otoritas akar",
+        KeyPurpose.ISSUING_CA: "otoritas penerbit",
+        KeyPurpose.SEAL: "segel instansi",
+        KeyPurpose.TIMESTAMPING: "cap waktu",
+        KeyPurpose.OCSP: "jawaban status sertifikat",
+        KeyPurpose.RECEIPT: "tanda terima di kode QR",
+        KeyPurpose.TOKEN: "token akses",
+        KeyPurpose.WRAPPING: "pembungkus kunci data",
+        KeyPurpose.CEREMONY: "transkrip upacara kunci",
+    },
+    "en": {
+        KeyPurpose.ROOT_CA: "root CA",
+        KeyPurpose.ISSUING_CA: "issuing CA",
+        KeyPurpose.SEAL: "seal of an agency",
+        KeyPurpose.TIMESTAMPING: "time-stamps",
+        KeyPurpose.OCSP: "answers on the status of certificates",
+        KeyPurpose.RECEIPT: "receipts in QR codes",
+        KeyPurpose.TOKEN: "access tokens",
+        KeyPurpose.WRAPPING: "wrapping of data keys",
+        KeyPurpose.CEREMONY: "transcripts of ceremonies",
+    },
+}
+
+STATES: Final[Mapping[str, Mapping[str, str]]] = {
+    "id": {
+        KeyState.PRE_ACTIVATION: "belum dipakai",
+        KeyState.ACTIVE: "dipakai",
+        KeyState.SUSPENDED: "dibekukan",
+        KeyState.DEACTIVATED: "dipensiunkan",
+        KeyState.COMPROMISED: "bocor",
+        KeyState.DESTROYED: "dimusnahkan",
+    },
+    "en": {
+        KeyState.PRE_ACTIVATION: "not in use yet",
+        KeyState.ACTIVE: "in use",
+        KeyState.SUSPENDED: "suspended",
+        KeyState.DEACTIVATED: "retired",
+        KeyState.COMPROMISED: "compromised",
+        KeyState.DESTROYED: "destroyed",
+    },
+}
+
+KINDS: Final[Mapping[str, Mapping[str, str]]] = {
+    "id": {ProofKind.P256: "berkas kunci", ProofKind.PASSKEY: "kunci sandi"},
+    "en": {ProofKind.P256: "key file", ProofKind.PASSKEY: "passkey"},
+}
+
+_CHANGED: Final[Mapping[str, Mapping[str, str]]] = {
+    "id": {Change.ADD: "tambahkan", Change.REPLACE_KEY: "ganti kuncinya", Change.REMOVE: "hapus"},
+    "en": {Change.ADD: "add", Change.REPLACE_KEY: "replace the key", Change.REMOVE: "remove"},
+}
+_WORDS: Final = {"purpose": PURPOSES, "state": STATES, "kind": KINDS, "change": _CHANGED}
+"""Of each fact whose values are a fixed few, what they are called."""
+
+
+def worded(fact: str, value: str, language: str) -> str:
+    """``segel instansi (seal)``: what people call it, and what is signed. Other values stay as they are."""
+    words = _WORDS.get(fact, {}).get(language, {}).get(value, value)
+    return value if words == value else f"{words} ({value})"
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """``what`` will happen, in sentences; ``facts`` are labels and values of all that is in the request."""
@@ -137,11 +201,11 @@ def told(request: KeyRequest, language: str, *, key: KeyRecord | None = None) ->
     """
     labels, parameters = LABELS[language], request.parameters
     what = [CONSEQUENCES[language][request.act]]
-    facts = [(labels.get(name, name), value) for name, value in parameters.items()]
+    facts = [(labels.get(name, name), worded(name, value, language)) for name, value in parameters.items()]
     if key is not None:
         for name, value in (("purpose", key.purpose), ("owner", key.owner), ("state", key.state)):
             if value:
-                facts.append((labels[name], value))
+                facts.append((labels[name], worded(name, value, language)))
     if request.act is KeyAct.CUSTODIANS:
         what.append(CHANGES[language][Change(parameters["change"])].format(custodian=parameters["custodian"]))
         if (brought := key_in(parameters)) is not None:

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from sqlalchemy import update
 
-from app.approving.telling import ACTS
+from app.approving.telling import ACTS, KINDS, PURPOSES, STATES
 from app.custodians import passkey_of_custodian
 from app.settings import Settings
 from app.settings.sections import KeysSettings
@@ -22,7 +22,8 @@ from identity.factors.model import FactorKind
 from identity.operators.model import Role
 from keys.approval_tables import key_requests
 from keys.approvals import KeyAct, KeyRequest, RequestState, grouped
-from keys.custodians import Change, parameters_of
+from keys.custodians import Change, ProofKind, parameters_of
+from keys.model import KeyPurpose, KeyState
 from tests.app.custody_room import Keeper, ask, list_freely, new_keeper, new_passkey
 from tests.app.test_role_mails import Postman, holder_with_mailbox
 from tests.app.walker import Walker, appoint, facts_of, log_in, person
@@ -97,6 +98,38 @@ def test_two_passkeys_approve_exactly_what_the_page_shows(room: Room) -> None:
         "custodian:ani",
         "custodian:budi",
     }
+
+
+def test_purposes_states_and_kinds_of_keys_are_said_in_the_readers_words(room: Room) -> None:
+    """What is signed stands beside it, as it is."""
+    ani, control = room.keepers["ani"].walker, room.core.dual_control
+    retire = ask(room.core)
+    rotate = control.request(KeyAct.ROTATE, {"purpose": "seal", "owner": "dinas"}, requester="cli:root")
+    (passkey,) = room.core.citizens.factors.passkeys_of(room.keepers["citra"].person_id)
+    joining = parameters_of(Change.ADD, "citra", key=passkey_of_custodian(passkey), person_id="person-1")
+    join = control.request(KeyAct.CUSTODIANS, joining, requester="cli:root")
+    for request, language, words in (
+        (retire, "id", "Keadaan dipakai (active)"),
+        (retire, "en", "State in use (active)"),
+        (rotate, "id", "Kegunaan segel instansi (seal)"),
+        (join, "id", "Jenis kunci kunci sandi (passkey)"),
+        (join, "id", "Perubahan tambahkan (add)"),
+    ):
+        assert words in text_of(ani.get(f"/custody/{request.id}?lang={language}"))
+    assert "kunci sandi:" in text_of(ani.get("/custody?lang=id"))
+    for table in (PURPOSES, STATES, KINDS):
+        assert set(table["id"]) == set(table["en"])
+    assert set(PURPOSES["id"]) == set(KeyPurpose)
+    assert set(STATES["id"]) == set(KeyState)
+    assert set(KINDS["id"]) == set(ProofKind)
+
+
+def test_nobody_agrees_to_destroy_a_key_believing_that_backups_are_reached(room: Room) -> None:
+    request = room.core.dual_control.request(
+        KeyAct.DESTROY, {"key": room.core.keys.list()[0].id}, requester="cli:root"
+    )
+    words = text_of(room.keepers["ani"].walker.get(f"/custody/{request.id}?lang=en"))
+    assert "whoever keeps backups removes it there and attests to that" in words
 
 
 def test_an_approval_survives_the_passkeys_next_login_and_another_process(
