@@ -66,6 +66,8 @@ WORDS: Final[Words] = with_shared(
             "reason_superseded": "Sudah diganti",
             "reason_cessation-of-operation": "Tidak dipakai lagi",
             "reason_privilege-withdrawn": "Wewenangnya dicabut",
+            "reason_aa-compromise": "Kunci otoritas atribut mungkin di tangan orang lain",
+            "reason_unspecified": "Tidak disebutkan",
             "reason_missing": "Pilih alasannya.",
             "since_label": "Tidak dipercaya sejak",
             "since_hint": (
@@ -138,6 +140,8 @@ WORDS: Final[Words] = with_shared(
             "reason_superseded": "It was replaced",
             "reason_cessation-of-operation": "It is no longer used",
             "reason_privilege-withdrawn": "The authority behind it was withdrawn",
+            "reason_aa-compromise": "Somebody else may have an attribute authority's key",
+            "reason_unspecified": "Not given",
             "reason_missing": "Choose the reason.",
             "since_label": "Not to be trusted since",
             "since_hint": (

@@ -24,6 +24,7 @@ from app.demo import sample_documents
 from app.main import build_app
 from app.provisioning import certify_agency
 from app.wiring import Core
+from ca.model import ProfileName, RevocationReason
 from identity.factors.model import FactorKind
 from identity.operators.model import Role
 from identity.web.words import Language
@@ -50,7 +51,16 @@ NEW_KEY = (
 )
 """A point of P-256."""
 
-SECTIONS = ("/account", "/counter", "/help-desk", "/agency", "/operators", "/proposals", "/custody")
+SECTIONS = (
+    "/account",
+    "/counter",
+    "/help-desk",
+    "/agency",
+    "/operators",
+    "/proposals",
+    "/custody",
+    "/certificates",
+)
 
 
 @dataclass(frozen=True)
@@ -242,6 +252,10 @@ def _settle(made: Inhabited) -> None:
             people[Role.KEY_CUSTODIAN],
             (*OFFICES[Role.KEY_CUSTODIAN], *(f"/custody/{request}" for request in asked)),
         ),
+        (
+            people[Role.CA_ADMINISTRATOR],
+            (*OFFICES[Role.CA_ADMINISTRATOR], *(f"/certificates/{name}" for name in _certificates(core))),
+        ),
     ]
     _send(made, people, request.id)
 
@@ -280,6 +294,17 @@ def _ask(core: Core, person_id: str) -> list[str]:
     with core.database.begin() as tx:
         tx.execute(update(key_requests).where(key_requests.c.id == altered.id).values(required=1))
     return [request.id for request in (*asked, joined, altered)]
+
+
+def _certificates(core: Core) -> list[str]:
+    """One that may be held, one on hold, one that was revoked; another may only be looked at."""
+    held, revoked = (
+        next(one.record for one in core.certificates.certificates() if one.record.profile is profile)
+        for profile in (ProfileName.OCSP, ProfileName.RECEIPT)
+    )
+    core.revocation.revoke(held.serial, RevocationReason.CERTIFICATE_HOLD, actor="test")
+    core.revocation.revoke(revoked.serial, RevocationReason.SUPERSEDED, actor="test")
+    return ["root-1", held.name, revoked.name]
 
 
 def _propose(core: Core, client_id: str, person_id: str) -> list[str]:
@@ -353,6 +378,10 @@ def _send(made: Inhabited, people: dict[Role | None, Walker], request_id: str) -
             ),
         ),
         (people[Role.KEY_CUSTODIAN], (Sending("passkey-unchosen", "/custody/me"),)),
+        (
+            people[Role.CA_ADMINISTRATOR],
+            (Sending("revocation-empty", "/certificates/issuing-1", form=1),),
+        ),
     ]  # fmt: skip
 
 
