@@ -12,9 +12,6 @@ from app.expiries import Expiry, ExpiryKind
 _OCTETS: Final = 75
 """Longest line without its end (RFC 5545, 3.1); longer ones are folded."""
 
-BY_ITSELF: Final = frozenset({ExpiryKind.LIST, ExpiryKind.DATA_KEY})
-"""Upkeep renews these; nobody has to think of them while it runs."""
-
 
 def what_ends(expiry: Expiry) -> str:
     """Without its name: ``seal certificate ends``."""
@@ -24,7 +21,7 @@ def what_ends(expiry: Expiry) -> str:
         case ExpiryKind.KEY:
             return f"{expiry.use} key stops signing"
         case ExpiryKind.LIST:
-            return "revocation list ends"
+            return "revocation list ends" if expiry.renews_itself else "revocation list signed elsewhere ends"
         case ExpiryKind.DATA_KEY:
             return "data key is replaced"
 
@@ -37,11 +34,11 @@ def summary_of(expiry: Expiry) -> str:
 def icalendar(expiries: Iterable[Expiry], *, host: str, now: datetime) -> bytes:
     """One whole-day event per end, with a reminder 30 days before. ``host`` makes the identifiers unique.
 
-    Lists are left out: they live for days, and renew themselves.
+    Lists that are signed here are left out: they live for days, and renew themselves.
     """
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Absah//Expiries//EN", "CALSCALE:GREGORIAN"]
     for expiry in expiries:
-        if expiry.kind is not ExpiryKind.LIST:
+        if expiry.kind is not ExpiryKind.LIST or not expiry.renews_itself:
             lines += _event(expiry, host, now)
     lines.append("END:VCALENDAR")
     return b"".join(folded for line in lines for folded in _folded(line))

@@ -31,6 +31,7 @@ from app.storage import ObjectFiles
 from app.timekeeping import build_clock_watch
 from app.wiring import Core, build_core
 from ca.errors import TimeNotAvailable
+from ca.foreign_lists import is_due, lists_elsewhere
 from ca.model import CertificateStatus, ProfileName
 from ca.tables import Certificates
 from ca.timestampers.remote import RemoteAuthority
@@ -103,7 +104,7 @@ def examine() -> list[Finding]:
         findings.append(_guarded("custodians", lambda: _custodians(core)))
         if token is not None:
             findings.append(_guarded("keys in the token", lambda: _keys_in_token(core, token)))
-        findings.extend(_certificates(core))
+        findings.extend(certificate_findings(core))
         findings.extend(_guarded("time", partial(other_authority, one)) for one in core.time_stamping.foreign)
         findings.append(_guarded("mail", lambda: _mail(core)))
         findings.append(_guarded("audit trail", lambda: _audit(core)))
@@ -284,7 +285,7 @@ def _keys_in_token(core: Core, token: Pkcs11KeyStore) -> Finding:
     return Finding(Health.OK, "keys in the token", f"{len(alive)}, all there")
 
 
-def _certificates(core: Core) -> Iterator[Finding]:
+def certificate_findings(core: Core) -> Iterator[Finding]:
     now = datetime.now(UTC)
     with core.database.read() as tx:
         register = Certificates(tx)
@@ -296,14 +297,42 @@ def _certificates(core: Core) -> Iterator[Finding]:
         }
     for (profile, owner), record in newest.items():
         part = f"certificate {profile} {owner}".strip()
-        remedy = f"Run `absah agency certify {owner}`." if owner else "Run `absah init`; it renews them."
+        remedy = _REMEDIES.get(profile, "Run `absah init`; it renews them.").format(owner=owner)
         if record.not_after <= now:
             yield Finding(Health.BROKEN, part, f"expired {record.not_after:%Y-%m-%d}", remedy)
         elif record.not_after - now < _SOON:
             yield Finding(Health.WARNING, part, f"ends {record.not_after:%Y-%m-%d}", remedy)
         else:
             yield Finding(Health.OK, part, f"until {record.not_after:%Y-%m-%d}")
+    yield from _lists(core, now)
+
+
+_REMEDIES: Final = {
+    ProfileName.SEAL: "Run `absah agency certify {owner}`.",
+    ProfileName.ISSUING: "Run `absah keys rotate issuing-ca`; custodians have to agree.",
+    ProfileName.ROOT: "Plan the ceremony of its successor: docs/runbooks/root-ceremony.md.",
+    ProfileName.SUPERIOR: "Get its successor from whoever runs it, and bring it by `absah ca install`.",
+}
+"""Others are the service's own, and renewed as a matter of course."""
+
+
+def _lists(core: Core, now: datetime) -> Iterator[Finding]:
+    """What is signed elsewhere cannot be renewed here, however often somebody tries."""
+    elsewhere = {authority.name: newest for authority, newest in lists_elsewhere(core.database.read)}
+    for name, newest in elsewhere.items():
+        ended = newest is None or newest.next_update <= now
+        until = "none is here" if newest is None else f"until {newest.next_update:%Y-%m-%d %H:%M} UTC"
+        yield Finding(
+            Health.BROKEN if ended else Health.WARNING if is_due(newest, now) else Health.OK,
+            f"revocation list {name}",
+            f"{until}, signed where its key is",
+            "Have a new one signed there (docs/runbooks/root-ceremony.md), then `absah ca install LIST`."
+            if is_due(newest, now)
+            else "",
+        )
     for entry in read_published_trust(core.database.read).crls:
+        if entry.issuer in elsewhere:
+            continue
         late = entry.next_update <= now
         yield Finding(
             Health.BROKEN if late else Health.OK,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from ca.model import CertificateRecord, CertificateStatus, ListScope, ProfileName
 from ca.tables import Certificates, Crls
@@ -16,6 +17,9 @@ from keys.envelope import FINGERPRINT, Envelope
 from keys.model import KeyRecord, KeyState
 from keys.ports import Begin
 from keys.service import KeyService
+
+SIGNED_ELSEWHERE: Final = "elsewhere"
+"""The use of a list whose CA's key is not here: people have it signed anew and bring it."""
 
 
 class ExpiryKind(StrEnum):
@@ -36,6 +40,13 @@ class Expiry:
     owner: str
     since: datetime
     at: datetime
+
+    @property
+    def renews_itself(self) -> bool:
+        """Whether upkeep sees to it; nobody has to think of it while that runs."""
+        if self.kind is ExpiryKind.LIST:
+            return self.use != SIGNED_ELSEWHERE
+        return self.kind is ExpiryKind.DATA_KEY
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +111,18 @@ class Expiries:
         ]
 
     def lists(self) -> list[ListState]:
-        """Of every CA that has issued a list."""
+        """Of every CA whose list is here."""
         now = self._clock()
         with self._read() as tx:
             register, lists = Certificates(tx), Crls(tx)
-            issuers = [*register.of_profile(ProfileName.ROOT), *register.of_profile(ProfileName.ISSUING)]
+            kinds = (ProfileName.ROOT, ProfileName.SUPERIOR, ProfileName.ISSUING)
+            issuers = {
+                record.name: SIGNED_ELSEWHERE if record.key_is_elsewhere else "list"
+                for kind in kinds
+                for record in register.of_profile(kind)
+            }
             found = []
-            for issuer in dict.fromkeys(record.name for record in issuers):
+            for issuer, use in issuers.items():
                 scopes = [ListScope(issuer, partition) for partition in (0, *register.partitions(issuer))]
                 periods = [period for scope in scopes if (period := lists.newest_period(scope)) is not None]
                 if not periods:
@@ -115,7 +131,7 @@ class Expiries:
                 changed = register.last_change(scopes[0])
                 told = None if changed is None else lists.first_since(scopes[0], changed)
                 lag = timedelta(0) if changed is None else max(timedelta(0), (told or now) - changed)
-                ends = Expiry(ExpiryKind.LIST, "list", issuer, "", *soonest)
+                ends = Expiry(ExpiryKind.LIST, use, issuer, "", *soonest)
                 found.append(ListState(issuer, min(since for since, _ in periods), ends, lag))
         return found
 

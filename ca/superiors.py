@@ -182,7 +182,7 @@ class Superiors:
             Certificates(tx).set_status(
                 record.serial,
                 was=was,
-                at=self._clock(),
+                at=entry.this_update,  # the world was told then, so that nothing waits for a list to tell it
                 status=said.status,
                 revoked_at=said.revoked_at,
                 reason=said.reason,

@@ -36,12 +36,15 @@ _MARKS: Final = {"now": ("‼", "bold red"), "soon": ("!", "yellow"), "later": (
 _ORDER: Final = tuple(_MARKS)
 _OVER: Final = frozenset({"retired", "revoked", "expired"})
 _WIDTHS: Final = (2, 46, 16, 12, 0)  # the longest name is that of a unit or a seal: 42
+_WIDE: Final = 100
+"""Columns of a terminal from which on the next step has room beside the rest."""
+_DAYS: Final = timedelta(days=100)
 
 
 def register(ca: typer.Typer) -> None:
-    ca.command("show")(show)
-    ca.command("crl")(crl)
-    ca.command("issue")(issue)
+    ca.command("show", rich_help_panel="What there is")(show)
+    ca.command("crl", rich_help_panel="What there is")(crl)
+    ca.command("issue", rich_help_panel="Certificates")(issue)
 
 
 def show(
@@ -89,7 +92,8 @@ def _summary(count: int, due: int, hidden: int) -> None:
     words = Text(f"{count} certificates. ")
     words.append(f"{due} due." if due else "Nothing is due.", "bold yellow" if due else "green")
     if hidden:
-        words.append(f" {hidden} that are over {'is' if hidden == 1 else 'are'} not shown: --all", "dim")
+        are = "is" if hidden == 1 else "are"
+        words.append(f" {hidden} that {are} over {are} not shown: --all", "dim")
     out.print(words)
     out.print()
 
@@ -98,13 +102,10 @@ def _print(view: CertificateView, now: datetime) -> None:
     record, urgency = view.record, _urgency(view, now)
     mark, style = _MARKS[urgency]
     step = f"{_STEPS[view.due]} {_when(view.due_at, now)}" if view.due and view.due_at else "–"
-    _row(
-        mark, record.name, f"{_SIGNS[view.use]} {view.use}", f"{record.not_after:%Y-%m-%d}", step, style=style
-    )
-    parts = (record.owner, record.profile.value, f"issued by {record.issuer}")
-    if record.issuer == record.name:
-        parts = (record.owner, record.profile.value, "signed by itself")
-    out.print(Padding(Text(" · ".join(part for part in parts if part), "dim"), (0, 0, 0, 4), expand=False))
+    use, ends = f"{_SIGNS[view.use]} {view.use}", f"{record.not_after:%Y-%m-%d}"
+    _row(mark, record.name, use, ends, step, style=style)
+    issued = "signed by itself" if record.issuer == record.name else f"issued by {record.issuer}"
+    _beneath(" · ".join(part for part in (record.owner, record.profile.value, issued) if part), "dim")
 
 
 def _print_list(one: ListView, now: datetime) -> None:
@@ -118,9 +119,18 @@ def _print_list(one: ListView, now: datetime) -> None:
 
 
 def _row(*cells: str, style: str) -> None:
-    """Mark, name, use, end, next step. A name that is longer pushes the rest; it is never cut."""
-    words = "".join(f"{cell:<{width}}" for cell, width in zip(cells, _WIDTHS, strict=True))
+    """Mark, name, use, end, next step. A name that is longer pushes the rest; it is never cut. On a narrow
+    terminal the next step stands beneath, where there is one."""
+    is_narrow, step = out.width < _WIDE, cells[-1]
+    shown = (*cells[:-1], "") if is_narrow else cells
+    words = "".join(f"{cell:<{width}}" for cell, width in zip(shown, _WIDTHS, strict=True))
     out.print(Text(words.rstrip(), style), soft_wrap=True)
+    if is_narrow and style != "dim" and step != "–":
+        _beneath(f"→ {step}", style)
+
+
+def _beneath(words: str, style: str) -> None:
+    out.print(Padding(Text(words, style), (0, 0, 0, 4), expand=False))
 
 
 def _urgency(view: CertificateView, now: datetime) -> str:
@@ -139,7 +149,12 @@ def _urgent(moment: datetime, now: datetime) -> str:
 
 
 def _when(moment: datetime, now: datetime) -> str:
-    return "now" if moment <= now else f"in {(moment - now).days} d"
+    from app.due import in_words
+
+    left = moment - now
+    if left <= timedelta(0):
+        return "now"
+    return f"in {left.days} d" if left < _DAYS else f"in {in_words(left)}"
 
 
 def _as_json(view: CertificateView, now: datetime) -> dict[str, Any]:
@@ -201,7 +216,8 @@ def issue(
     """Certify a seal whose key is kept elsewhere, such as in the agency's own HSM.
 
     The request proves that the agency holds the key; nothing else of it is taken over. The subject is the
-    agency's, as it is registered here.
+    agency's, as it is registered here. Not in production: there nobody alone certifies a key that the service
+    does not keep.
     """
     from cryptography import x509
     from cryptography.hazmat.primitives.serialization import Encoding

@@ -35,8 +35,8 @@ _KEY, _STATE, _ENDS = 34, 17, 12  # columns; with the mark and the next step the
 
 
 def register(keys: typer.Typer) -> None:
-    keys.command("list")(list_keys)
-    keys.command("calendar")(calendar)
+    keys.command("list", rich_help_panel="What there is")(list_keys)
+    keys.command("calendar", rich_help_panel="What there is")(calendar)
 
 
 def list_keys(
@@ -178,7 +178,7 @@ def _end_as_json(expiry: Expiry) -> dict[str, Any]:
 
 
 def _print_months(expiries: list[Expiry], now: datetime) -> None:
-    from app.calendar import BY_ITSELF, what_ends
+    from app.calendar import what_ends
     from app.due import in_words
 
     by_month: dict[str, dict[tuple[datetime, str], list[Expiry]]] = defaultdict(dict)
@@ -190,7 +190,7 @@ def _print_months(expiries: list[Expiry], now: datetime) -> None:
         out.print(Text(name, "bold red" if name == "Overdue" else "bold"))
         for (day, what), ending in days.items():
             soonest = ending[0]
-            itself = soonest.kind in BY_ITSELF and soonest.at > now
+            itself = soonest.renews_itself and soonest.at > now
             away = "ended" if soonest.at <= now else f"in {in_words(soonest.at - now)}"
             style = "dim" if itself else "red" if soonest.at <= now else ""
             said = f"{what}{', by itself' if itself else ''}"

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from app.certifying.words import WORDS
+from app.cli import certificates
+from app.doctor import certificate_findings
 from app.provisioning import certify_request
 from app.settings import Environment
 from app.wiring import Core
@@ -181,6 +185,36 @@ def test_the_page_shows_what_there_is_in_both_languages_and_revokes_by_name(
     )
 
 
+@pytest.mark.parametrize("reason", [one for one in RevocationReason if one.value != 6])
+def test_a_certificate_that_was_revoked_for_any_reason_has_a_page(
+    core: Core, team: dict[str, Caller], reason: RevocationReason
+) -> None:
+    """A list that was brought from elsewhere gives reasons that nobody here may give, or none."""
+    name = seal_of(core)
+    was = core.certificates.certificate(name).record  # type: ignore[union-attr]
+    with core.database.begin() as tx:
+        how = {"status": CertificateStatus.REVOKED, "reason": reason, "revoked_at": core.clock()}
+        assert Certificates(tx).set_status(was.serial, was=was, at=core.clock(), invalidity_date=None, **how)  # type: ignore[arg-type]
+    for language in ("id", "en"):
+        answer = team["admin"].walker.get(f"/certificates/{name}?lang={language}")
+        assert answer.status_code == 200
+        assert WORDS[language][f"reason_{reason.name.lower().replace('_', '-')}"] in unescape(answer.text)  # type: ignore[index]
+
+
+def test_what_doctor_advises_can_be_done(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            return datetime(2060, 1, 1, tzinfo=tz)
+
+    monkeypatch.setattr("app.doctor.datetime", Later)
+    advice = {finding.part: finding.remedy for finding in certificate_findings(core)}
+    assert advice["certificate seal dinas"] == "Run `absah agency certify dinas`."
+    assert advice["certificate ocsp issuing-1"] == "Run `absah init`; it renews them."
+    assert "absah keys rotate issuing-ca" in advice["certificate issuing"]
+    assert "root-ceremony.md" in advice["certificate root"]
+
+
 def test_an_auditor_sees_the_page_and_no_form(core: Core, team: dict[str, Caller]) -> None:
     walker, name = team["auditor"].walker, seal_of(core)
     page = walker.get(f"/certificates/{name}?lang=en").text
@@ -253,13 +287,20 @@ def typed(core: Core, monkeypatch: pytest.MonkeyPatch) -> Any:
     return run
 
 
-def test_the_table_says_at_a_glance_what_is_due(core: Core, typed: Any, clock: FrozenClock) -> None:
+def test_the_table_says_at_a_glance_what_is_due(
+    core: Core, typed: Any, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     name = seal_of(core)
     shown = typed("ca", "show")
     assert "Nothing is due." in shown
-    assert re.search(rf"^  {name}\s+● in use\s+\d{{4}}-\d\d-\d\d\s+renew in \d+ d$", shown, re.M)
+    assert re.search(rf"^  {name}\s+● in use\s+\d{{4}}-\d\d-\d\d\s+renew in \d+ years$", shown, re.M)
     assert re.search(r"^  root-1\s+● in use", shown, re.M)
     assert "root-1" not in typed("ca", "show", "--due")
+    monkeypatch.setattr(certificates.out, "width", 80)
+    narrow = typed("ca", "show")
+    assert max(len(line) for line in narrow.splitlines()) <= 80
+    assert re.search(rf"^  {name}\s+● in use\s+\d{{4}}-\d\d-\d\d\n    → renew in \d+ years$", narrow, re.M)
+    monkeypatch.setattr(certificates.out, "width", 160)
     clock.advance(timedelta(days=3 * 365 - 40))
     due = typed("ca", "show", "--due")
     assert re.search(rf"^‼ {name}\s+● in use\s+\S+\s+renew now$", due, re.M)
@@ -274,7 +315,7 @@ def test_what_is_over_is_counted_and_shown_when_asked_for(core: Core, typed: Any
     name = seal_of(core)
     core.revocation.revoke(core.certificates.certificate(name).record.serial, RevocationReason.SUPERSEDED)  # type: ignore[union-attr]
     shown = typed("ca", "show")
-    assert "1 that are over is not shown" in shown
+    assert "1 that is over is not shown" in shown
     assert name not in shown
     assert re.search(rf"{name}\s+✗ revoked", typed("ca", "show", "--all"))
     assert "issuing-1-p1" in shown  # its list

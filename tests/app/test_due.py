@@ -11,7 +11,7 @@ import pytest
 
 from app.calendar import icalendar
 from app.due import KeyLine, Urgency, in_words, key_lines
-from app.expiries import Expiry, ExpiryKind
+from app.expiries import SIGNED_ELSEWHERE, Expiry, ExpiryKind
 from ca.model import CertificateRecord, CertificateStatus, ProfileName
 from keys.model import KeyAlgorithm, KeyPurpose, KeyRecord, KeyState, KeyUses
 from keys.policy import SchedulePolicy
@@ -195,6 +195,7 @@ def test_every_event_has_what_the_standard_demands_and_hostile_names_change_noth
         Expiry(ExpiryKind.CERTIFICATE, "seal", "seal-1", hostile, NOW, NOW + YEAR),
         Expiry(ExpiryKind.KEY, "seal", "seal-1", hostile, NOW, NOW + YEAR),
         Expiry(ExpiryKind.LIST, "list", "issuing-1", "", NOW, NOW + YEAR),
+        Expiry(ExpiryKind.LIST, SIGNED_ELSEWHERE, "root-1", "", NOW, NOW + YEAR),
     ]
     lines = _unfolded(icalendar(ends, host="absah.example", now=NOW))
     assert lines[:4] == [
@@ -205,12 +206,13 @@ def test_every_event_has_what_the_standard_demands_and_hostile_names_change_noth
     ]
     assert lines.count("END:VCALENDAR") == 1
     events = "\n".join(lines).split("BEGIN:VEVENT")[1:]
-    assert len(events) == 2
+    assert len(events) == 3
+    assert "SUMMARY:revocation list signed elsewhere ends: root-1" in events.pop()  # nobody here renews it
     for event in events:
         for name in ("UID:", "DTSTAMP:", "DTSTART;VALUE=DATE:", "SUMMARY:", "BEGIN:VALARM", "TRIGGER:"):
             assert event.count(f"\n{name}") == 1
         assert "DTSTART;VALUE=DATE:20270601\nDTEND;VALUE=DATE:20270602" in event
         assert "Dinas\\, Kota\\; Ünïcödé \\\\ " in event
     uids = re.findall(r"UID:(\S+)", "\n".join(lines))
-    assert len(set(uids)) == 2
+    assert len(set(uids)) == 3
     assert uids == re.findall(r"UID:(\S+)", icalendar(ends, host="absah.example", now=NOW + YEAR).decode())

@@ -211,6 +211,15 @@ def _require_metrics(core: Core, api: InProcess, where: str) -> None:
         assert _asked(expression) - NOT_OURS <= there, expression
 
 
+def test_every_metric_of_ours_is_explained(core: Core, api: InProcess) -> None:
+    publish_trust(core)
+    api.get("/healthz")
+    families = text_string_to_metric_families(api.get("/metrics").text)
+    there = {family.name for family in families if family.name.startswith("absah_")}
+    explained = set(re.findall(r"`(absah_\w+?)(?:_total)?[`{]", (OPERATION / "README.md").read_text()))
+    assert there - explained == set()
+
+
 def test_every_rule_says_how_bad_it_is_and_what_to_do() -> None:
     names = []
     for group in yaml.safe_load(RULES.read_text())["groups"]:
@@ -351,3 +360,22 @@ def test_asking_a_compromised_key_to_sign_raises_an_alert(
         core.keys.handle(key.id)
     watched.pass_time(2 * STEP)
     assert watched.firing(rule, tmp_path) == [False, False, True, True]
+
+
+def test_a_list_that_is_signed_elsewhere_is_told_apart_because_no_job_renews_it(
+    core: Core, api: InProcess
+) -> None:
+    publish_trust(core)
+    with core.database.begin() as tx:  # as if the root's key were kept offline
+        tx.exec_driver_sql("UPDATE certificates SET key_id = 'elsewhere-1' WHERE name = 'root-1'")
+    told = _samples(api)
+    assert set(_named(told, "absah_expiry_seconds", kind="list", use="elsewhere")) == {"root-1"}
+    assert set(_named(told, "absah_expiry_seconds", kind="list", use="list")) == {"issuing-1"}
+    rules = {
+        rule["alert"]: rule["expr"]
+        for group in yaml.safe_load(RULES.read_text())["groups"]
+        for rule in group["rules"]
+    }
+    assert 'use!="elsewhere"' in rules["AbsahRevocationListNotRenewed"]
+    for alert in ("AbsahListSignedElsewhereDue", "AbsahListSignedElsewhereEnds"):
+        assert 'use="elsewhere"' in rules[alert]

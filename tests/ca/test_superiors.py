@@ -17,10 +17,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from ca import tables as ca_tables
 from ca.errors import CertificationError, InstallationRefused, IssuanceRefused, KeyHeldElsewhere
 from ca.foreign_lists import is_due, lists_elsewhere
-from ca.model import ProfileName, RevocationReason
+from ca.model import ListScope, ProfileName, RevocationReason
 from ca.requests import read_request
 from ca.superiors import Superiors
-from ca.tables import Certificates
+from ca.tables import Certificates, Crls
 from ca.trust import CertifiedUse, PathStatus, StatusEvidence, check_path
 from keys import tables as key_tables
 from keys.errors import KeyNotUsable
@@ -267,6 +267,9 @@ def test_what_a_brought_list_says_of_ours_stands_here_too(bare: Pki, others: For
         superiors(bare).install([], [others.list(*revoked, begins=timedelta(days=days), **how)])  # type: ignore[arg-type]
         with bare.begin() as tx:
             record = Certificates(tx).by_serial(certificate.serial_number)
+            changed = Certificates(tx).last_change(ListScope("root-1"))
+            assert changed is not None
+            assert Crls(tx).first_since(ListScope("root-1"), changed) == changed  # it waits for no other list
         assert record is not None
         return record.status.value
 
