@@ -36,11 +36,11 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")]
 
 
 def register(keys: typer.Typer) -> None:
-    keys.command("requests")(requests)
-    keys.command("show")(show)
-    keys.command("approve")(approve)
-    keys.command("reject")(reject)
-    keys.command("sign")(sign)
+    keys.command("requests", rich_help_panel="Custodians")(requests)
+    keys.command("show", rich_help_panel="Custodians")(show)
+    keys.command("approve", rich_help_panel="Custodians")(approve)
+    keys.command("reject", rich_help_panel="Custodians")(reject)
+    keys.command("sign", rich_help_panel="Custodians")(sign)
 
 
 def requests(
@@ -63,7 +63,7 @@ def requests(
                 f"by {one.request.requester}, until {one.request.expires_at:%Y-%m-%d %H:%M} UTC",
                 (
                     ACTS["en"][one.request.act],
-                    "VOID: altered" if one.is_void else one.state.value,
+                    "VOID" if one.is_void else one.state.value,
                     f"{len(one.approved_by)} of {one.needed}",
                 ),
             )
@@ -181,8 +181,9 @@ def _decide(request_id: str, verdict: Verdict, proof: _Proof, *, yes: bool) -> N
         core.dual_control.decide(request_id, proof.decision(standing.request, verdict))
         core.dual_control.change_custodians_due()
         after = core.dual_control.standing(request_id)
-    missing = f", {after.missing} more wanted" if after.missing else ""
-    out.print(f"Taken down. The request is {after.state}: {len(after.approved_by)} approvals{missing}.")
+    count, missing = len(after.approved_by), f", {after.missing} more wanted" if after.missing else ""
+    approvals = "approval" if count == 1 else "approvals"
+    out.print(f"Taken down. The request is {after.state}: {count} {approvals}{missing}.")
 
 
 def passphrase(file: Path | None, *, confirm: bool = False) -> str:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 
 def register(ca: typer.Typer) -> None:
-    ca.command("ceremony")(ceremony)
-    ca.command("transcript")(transcript)
+    ca.command("ceremony", rich_help_panel="A root that is kept elsewhere")(ceremony)
+    ca.command("transcript", rich_help_panel="A root that is kept elsewhere")(transcript)
 
 
 def ceremony(

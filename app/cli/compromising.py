@@ -33,8 +33,8 @@ class Form(StrEnum):
 
 
 def register(keys: typer.Typer) -> None:
-    keys.command("compromise")(compromise)
-    keys.command("impact")(impact)
+    keys.command("compromise", rich_help_panel="A key is lost")(compromise)
+    keys.command("impact", rich_help_panel="A key is lost")(impact)
 
 
 def compromise(
@@ -116,7 +116,10 @@ def show_case(answer: Compromise, case: Case) -> None:
     if counts.total:
         _show_counts(counts)
     if case.step is Step.DECIDE:
-        out.print(f"Waits for     the custodians: `absah keys approve {case.request_id}`", soft_wrap=True)
+        out.print(
+            f"Waits for     the custodians: `absah keys approve {case.request_id} --as NAME --key FILE`",
+            soft_wrap=True,
+        )
     elif case.step is Step.RESEAL:
         failed = f", {case.failed} could not be done in the last round: see the log" if case.failed else ""
         out.print(

@@ -83,6 +83,9 @@ def print_listing(columns: tuple[str, ...], rows: Iterable[tuple[str, str, tuple
     A row is what it is called by, a line of words beneath that may wrap, and the other columns.
     """
     listed = list(rows)
+    if not listed:
+        out.print("There is none.", style="dim")
+        return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column(columns[0], min_width=max((len(name) for name, _, _ in listed), default=0))
     for column in columns[1:]:

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+from rich.text import Text
 
 from app.cli.approving import PassphraseFile, passphrase, print_request
-from app.cli.context import actor, opened_core, out, print_listing
+from app.cli.context import actor, opened_core, out
 
 if TYPE_CHECKING:
     from app.wiring import Core
     from keys.custodians import CustodianKey
 
+_LARGEST_PUBLIC_KEY: Final = 64 * 1024
+
 custodian = typer.Typer(help="Custodians: who may approve acts on keys.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="Lower-case letters, digits and hyphens, such as budi-s.")]
 PublicKey = Annotated[
-    Path | None, typer.Option(help="File with the public key (PEM), as `new-key` wrote it.", exists=True)
+    Path | None,
+    typer.Option(
+        help="File with the public key (PEM), as `new-key` wrote it; - reads it from standard input."
+    ),
 ]
 Person = Annotated[
     str | None,
@@ -33,7 +40,7 @@ Reason = Annotated[str, typer.Option(help="Why, for those who have to agree.")]
 
 
 def register(keys: typer.Typer) -> None:
-    keys.add_typer(custodian, name="custodian")
+    keys.add_typer(custodian, name="custodian", rich_help_panel="Custodians")
 
 
 @custodian.command("new-key")
@@ -54,21 +61,20 @@ def new_key(
 @custodian.command("list")
 def list_custodians() -> None:
     """Who may approve, and the fingerprints of their keys."""
+    from app.approving.telling import KINDS
+
     with opened_core() as core:
         register, required = core.custodians.register(), core.dual_control.policy.required
-    rows = [
-        (
-            one.name,
-            " ".join(filter(None, (one.person_id, one.account))),
-            ("\n".join(key.kind.value for key in one.keys), "\n".join(key.id for key in one.keys)),
-        )
-        for one in register.custodians
-    ]
-    print_listing(("Custodian", "Key", "Fingerprint (SHA-256)"), rows)
-    out.print(f"{len(rows)} custodians; {required} have to agree to an act.")
+    for one in register.custodians:
+        names = " ".join(filter(None, (one.person_id, one.account)))
+        out.print(Text.assemble((one.name, "bold"), (f"  {names}" if names else "", "dim")), soft_wrap=True)
+        for key in one.keys:  # whole and in one piece, however narrow the terminal: it is compared
+            out.print(f"  {KINDS['en'][key.kind]:<9} {key.id}", soft_wrap=True)
+    found = len(register.custodians)
+    out.print(f"{_counted(found)}; {required} have to agree to an act. Fingerprints are SHA-256.")
     if register.is_free(required):
         out.print("[yellow]The register still changes without approvals.[/yellow]")
-    elif len(rows) == required:
+    elif found == required:
         out.print(
             "[yellow]None of them can ask for an act: the others would be too few. Add one more.[/yellow]"
         )
@@ -125,16 +131,28 @@ def _brought(
     from keys.custodians import read_public_key
 
     person_id = person_id_of(core, person) if person else ""
-    key = read_public_key(public_key.read_bytes()) if public_key else _passkey(core, person_id)
+    key = read_public_key(_content(public_key)) if public_key else _passkey(core, person_id)
     out.print(f"Fingerprint   {key.id}: compare it with what its owner reads to you", soft_wrap=True)
     return key, {"person_id": person_id, "account": f"cli:{account}" if account else ""}
+
+
+def _counted(number: int) -> str:
+    return f"{number} custodian{'' if number == 1 else 's'}"
+
+
+def _content(file: Path) -> bytes:
+    """Of a file, or of what is piped in: a container has files of its own."""
+    if file == Path("-"):
+        return sys.stdin.buffer.read(_LARGEST_PUBLIC_KEY)
+    with file.open("rb") as opened:
+        return opened.read(_LARGEST_PUBLIC_KEY)
 
 
 def _asked(core: Core, parameters: dict[str, str]) -> None:
     register = core.custodians.register()
     if register.is_free(core.dual_control.policy.required):
         changed = core.custodians.change_freely(parameters, actor=actor())
-        out.print(f"Done: {len(changed.custodians)} custodians, version {changed.version} of the register.")
+        out.print(f"Done: {_counted(len(changed.custodians))}, version {changed.version} of the register.")
         return
     from keys.approvals import KeyAct
 

@@ -21,11 +21,12 @@ ca = typer.Typer(help="Certificates and revocation lists.", no_args_is_help=True
 
 
 def register(cli: typer.Typer) -> None:
+    # The order of the parts in `absah keys --help`: whoever has lost a key finds that near the top.
     keyring.register(keys)
-    approving.register(keys)
     compromising.register(keys)
-    custodians.register(keys)
     rotating.register(keys)
+    approving.register(keys)
+    custodians.register(keys)
     certificates.register(ca)
     revoking.register(ca)
     superiors.register(ca)

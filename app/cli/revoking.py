@@ -32,9 +32,9 @@ class Reason(StrEnum):
 
 
 def register(ca: typer.Typer) -> None:
-    ca.command("revoke")(revoke)
-    ca.command("hold")(hold)
-    ca.command("release")(release)
+    ca.command("revoke", rich_help_panel="Certificates")(revoke)
+    ca.command("hold", rich_help_panel="Certificates")(hold)
+    ca.command("release", rich_help_panel="Certificates")(release)
 
 
 def revoke(

@@ -23,8 +23,8 @@ class Requestable(StrEnum):
 
 
 def register(ca: typer.Typer) -> None:
-    ca.command("request")(request)
-    ca.command("install")(install)
+    ca.command("request", rich_help_panel="A root that is kept elsewhere")(request)
+    ca.command("install", rich_help_panel="A root that is kept elsewhere")(install)
 
 
 def request(

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from app.approving.keyfiles import make_key, open_key
 from keys.errors import CustodianKeyRefused
 from tests.support.needs import requires
-from tests.support.server import absah
+from tests.support.server import ABSAH, absah, environment
 
 Run = Callable[..., CompletedProcess[str]]
 PASSPHRASE = "tujuh kuda lumping biru"
@@ -93,6 +93,29 @@ def test_two_join_freely_and_the_third_by_their_approval(run: Run) -> None:
     assert "done" in done
 
 
+def test_a_fingerprint_is_whole_on_the_narrowest_terminal(home: Path) -> None:
+    settings = {"ABSAH_DATA_DIR": str(home / "data"), "ABSAH_KEYS_APPROVALS": "2", "COLUMNS": "80"}
+    said = absah("keys", "custodian", "list", settings=settings).stdout
+    assert len(re.findall(r"^  key file +[0-9a-f]{64}$", said, re.M)) == 3
+    assert max(len(line) for line in said.splitlines()) <= 80
+    asked = absah("keys", "requests", "--all", settings=settings).stdout
+    assert "…" not in asked
+    assert max(len(line) for line in asked.splitlines()) <= 80
+
+
+def test_a_public_key_can_be_piped_in_where_its_file_is_not(home: Path, tmp_path: Path) -> None:
+    """As into a container."""
+    key = make_key(tmp_path / "dewi", PASSPHRASE)
+    done = subprocess.run(
+        [ABSAH, "keys", "custodian", "add", "dewi", "--public-key", "-"],
+        input=(tmp_path / "dewi.pub").read_text(), capture_output=True, text=True, check=False,
+        env=environment({"ABSAH_DATA_DIR": str(home / "data"), "ABSAH_KEYS_APPROVALS": "2"}),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert key.id in done.stdout
+    assert "It waits for 2 custodians" in done.stdout.replace("\n", " ")
+
+
 def test_a_request_is_shown_in_plain_words_with_what_is_signed(run: Run, asked: str) -> None:
     said = run("keys", "show", asked).stdout
     assert "citra may approve nothing any more." in said
@@ -131,7 +154,7 @@ def test_a_decision_can_be_signed_on_a_machine_without_the_service(
     wrong = run("keys", "reject", asked, "--as", "ani", "--signature", signature, "--yes", check=False)
     assert "not by a key of ani over this verdict" in wrong.stderr
     assert (
-        "1 approvals"
+        "1 approval, 1 more wanted"
         in run("keys", "approve", asked, "--as", "ani", "--signature", signature, "--yes").stdout
     )
     file.write_text(file.read_text().replace("citra", "budi"))
