@@ -62,9 +62,10 @@ def told(settings: dict[str, str], tmp_path: Path) -> dict[str, str]:
     add = ("agency", "add", "dinas", "--name", "Dinas Contoh", "--organization-identifier", "NTRID-1")
     absah(*add, settings=settings)
     for name in ("ani", "budi"):
-        made = ("keys", "custodian", "new-key", tmp_path / name, "--passphrase-file", tmp_path / "passphrase")
+        key, public = tmp_path / f"{name}.key", tmp_path / f"{name}.key.pub"
+        made = ("keys", "custodian", "new-key", key, "--passphrase-file", tmp_path / "passphrase")
         absah(*made, settings={})
-        absah("keys", "custodian", "add", name, "--public-key", tmp_path / f"{name}.pub", settings=settings)
+        absah("keys", "custodian", "add", name, "--public-key", public, settings=settings)
     (tmp_path / "in.pdf").write_bytes(sample_documents()[0].pdf)
 
     def seal(number: str) -> str:
@@ -83,10 +84,12 @@ def told(settings: dict[str, str], tmp_path: Path) -> dict[str, str]:
 
 
 def run(command: str, *, settings: dict[str, str], folder: Path) -> str:
+    """As somebody types it; who is asked says yes, and types their passphrase."""
     words = [str(ABSAH) if word == "absah" else word for word in command.split()]
     done = subprocess.run(
-        words, capture_output=True, text=True, cwd=folder, timeout=120, env=environment(settings), check=False
-    )
+        words, capture_output=True, text=True, cwd=folder, timeout=120, check=False,
+        env=environment(settings), input=f"y\n{PASSPHRASE}\n", start_new_session=True,  # without a terminal
+    )  # fmt: skip
     assert done.returncode in {0, 1} if " verify " in command else done.returncode == 0, (
         f"{command}\n{done.stdout}\n{done.stderr}"
     )
