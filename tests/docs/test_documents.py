@@ -34,6 +34,14 @@ def test_every_decision_is_numbered_once_and_in_order() -> None:
     assert numbers == list(range(1, len(numbers) + 1))
 
 
+def test_every_threat_stands_in_one_table_and_is_numbered_once() -> None:
+    _, attacks = (ROOT / "docs" / "threat-model.md").read_text().split("## Who attacks, and how")
+    table, _ = attacks.split("\n## ", 1)
+    rows = [line for line in table.strip().splitlines() if line.startswith("| ")]
+    assert table.strip().count("\n\n") == 0, "a blank line ends a table"
+    assert [int(row.split("|")[1]) for row in rows[1:]] == list(range(1, len(rows)))
+
+
 def test_nothing_at_the_top_is_there_without_a_reason() -> None:
     """The fixed layout, and what every project of its kind has beside it."""
     expected = {
