@@ -215,7 +215,8 @@ def test_every_metric_of_ours_is_explained(core: Core, api: InProcess) -> None:
     publish_trust(core)
     api.get("/healthz")
     families = text_string_to_metric_families(api.get("/metrics").text)
-    there = {family.name for family in families if family.name.startswith("absah_")}
+    names = {family.name for family in families if family.name.startswith("absah_")}
+    there = {name for name in names if not name.endswith("_created")}  # when the library began to count
     explained = set(re.findall(r"`(absah_\w+?)(?:_total)?[`{]", (OPERATION / "README.md").read_text()))
     assert there - explained == set()
 
