@@ -161,23 +161,37 @@ class Superiors:
                 Certificates(tx).add(record)
                 self._note(tx, "certificate.installed", record.name, record.sha256.hex(), actor)
             for entry in imported:
+                before = Crls(tx).latest(ListScope(entry.issuer))
                 Crls(tx).add(entry)
                 digest = hashlib.sha256(entry.der).hexdigest()
                 self._note(tx, "crl.installed", ListScope(entry.issuer).name, digest, actor)
-                self._take_statuses(tx, entry, (*known, *planned), actor)
+                self._take_statuses(tx, entry, before, (*known, *planned), actor)
         return Installation(tuple(planned), tuple(imported))
 
     def _take_statuses(
-        self, tx: Connection, entry: CrlRecord, below: Iterable[CertificateRecord], actor: str
+        self,
+        tx: Connection,
+        entry: CrlRecord,
+        before: CrlRecord | None,
+        below: Iterable[CertificateRecord],
+        actor: str,
     ) -> None:
         """What a list says of certificates in the register stands in the register, too: or we would go on
-        sealing under a CA that the world knows as revoked. A revocation made here first is not undone."""
+        sealing under a CA that the world knows as revoked.
+
+        A revocation made here first is not undone, nor a hold that the list ``before`` it did not tell: those
+        who signed the list did not know of that one.
+        """
         for record in below:
             if record.issuer != entry.issuer or record.profile is ProfileName.ROOT:
                 continue
             said = said_of(entry.der, record)
             was = Certificates(tx).by_serial(record.serial)
             if was is None or was.status in {said.status, CertificateStatus.REVOKED}:
+                continue
+            if said.status is CertificateStatus.GOOD and not (
+                before and said_of(before.der, record).status is CertificateStatus.ON_HOLD
+            ):
                 continue
             Certificates(tx).set_status(
                 record.serial,

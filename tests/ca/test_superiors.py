@@ -281,6 +281,21 @@ def test_what_a_brought_list_says_of_ours_stands_here_too(bare: Pki, others: For
         bare.seal()
 
 
+def test_a_brought_list_does_not_lift_a_hold_that_its_signers_were_not_told_of(
+    bare: Pki, others: Foreign
+) -> None:
+    certificate = ours(bare, others)
+    superiors(bare).install([certificate, others.certificate], [others.list()])
+    bare.hierarchy.init()
+    bare.revocation.revoke(certificate.serial_number, RevocationReason.CERTIFICATE_HOLD)
+    bare.clock.advance(timedelta(days=1))
+    superiors(bare).install([], [others.list(begins=timedelta(days=1))])
+    with bare.begin() as tx:
+        record = Certificates(tx).by_serial(certificate.serial_number)
+    assert record is not None
+    assert record.status.value == "on-hold"
+
+
 def constrained(*permitted: str) -> tuple[tuple[x509.ExtensionType, bool], ...]:
     subtrees = [
         x509.DirectoryName(x509.Name([x509.NameAttribute(NameOID.COUNTRY_NAME, country)]))
