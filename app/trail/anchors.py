@@ -14,6 +14,7 @@ from typing import Final
 
 import structlog
 from sqlalchemy import (
+    DDL,
     BigInteger,
     Column,
     Connection,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     LargeBinary,
     Row,
     Table,
+    event,
     insert,
     or_,
     select,
@@ -50,6 +52,29 @@ anchors = Table(
     Column("at", DateTime(timezone=True), nullable=False),
     Column("token", LargeBinary, nullable=False),
 )
+
+ANCHORS_APPEND_ONLY_SQLITE: Final = (
+    "CREATE TRIGGER audit_anchors_no_update BEFORE UPDATE ON audit_anchors "
+    "BEGIN SELECT RAISE(ABORT, 'anchors of the audit trail are append-only'); END",
+    "CREATE TRIGGER audit_anchors_no_delete BEFORE DELETE ON audit_anchors "
+    "BEGIN SELECT RAISE(ABORT, 'anchors of the audit trail are append-only'); END",
+    # INSERT OR REPLACE deletes without firing the delete trigger. Not >=: processes may anchor out of order.
+    "CREATE TRIGGER audit_anchors_no_replace BEFORE INSERT ON audit_anchors "
+    "WHEN EXISTS (SELECT 1 FROM audit_anchors WHERE sequence = NEW.sequence) "
+    "BEGIN SELECT RAISE(ABORT, 'anchors of the audit trail are append-only'); END",
+)
+ANCHORS_APPEND_ONLY_POSTGRESQL: Final = (
+    "CREATE FUNCTION audit_anchors_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+    "$$ BEGIN RAISE EXCEPTION 'anchors of the audit trail are append-only'; END $$",
+    "CREATE TRIGGER audit_anchors_no_change BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_anchors "
+    "FOR EACH STATEMENT EXECUTE FUNCTION audit_anchors_append_only()",
+)
+for _dialect, _statements in (
+    ("sqlite", ANCHORS_APPEND_ONLY_SQLITE),
+    ("postgresql", ANCHORS_APPEND_ONLY_POSTGRESQL),
+):
+    for _statement in _statements:
+        event.listen(anchors, "after_create", DDL(_statement).execute_if(dialect=_dialect))  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True, slots=True)

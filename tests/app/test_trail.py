@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, insert, select, text, update
+from sqlalchemy.exc import DBAPIError
 
 from app.audit import entries
 from app.errors import AnchorInvalid, AuditChainBroken, AuditFileInvalid
@@ -71,9 +72,13 @@ def _undone(core: Core) -> Iterator[Connection]:
 def _disarm(core: Core) -> None:
     """What whoever owns the database can do."""
     statements = (
-        ("DROP TRIGGER audit_no_update", "DROP TRIGGER audit_no_delete", "DROP TRIGGER audit_no_replace")
+        [
+            f"DROP TRIGGER {table}_no_{act}"
+            for table in ("audit", "audit_anchors")
+            for act in ("update", "delete", "replace")
+        ]
         if core.database.is_sqlite
-        else ("DROP TRIGGER audit_no_change ON audit",)
+        else [f"DROP TRIGGER {table}_no_change ON {table}" for table in ("audit", "audit_anchors")]
     )
     with core.database.begin() as tx:
         for statement in statements:
@@ -356,7 +361,7 @@ def test_an_act_on_a_key_waits_for_no_witness_and_upkeep_anchors_it_later(
         newest = AnchorRows(tx).newest()
     assert newest is not None
     assert newest.head.sequence < acted.sequence
-    core.keys.activate(unit.id)
+    core.keys.reinstate(unit.id)
     assert _examine(core).unanchored == 0
 
 
@@ -498,3 +503,22 @@ def test_offline_the_trust_folder_is_enough(lived: Core, exported: Path, tmp_pat
         found = examine(read_trail(file, "trail"), trust=trust, now=lived.clock())
     assert found.stamps > 4
     assert not found.unanchored
+
+
+def test_the_database_refuses_to_change_what_vouches_for_the_past(
+    lived: Core, subtests: pytest.Subtests
+) -> None:
+    with lived.database.read() as tx:
+        before = list(AnchorRows(tx).all())
+    for statement in (
+        "UPDATE audit_anchors SET token = token",
+        "DELETE FROM audit_anchors",
+        "INSERT OR REPLACE INTO audit_anchors SELECT * FROM audit_anchors"
+        if lived.database.is_sqlite
+        else "TRUNCATE audit_anchors",
+    ):
+        with subtests.test(statement):
+            with pytest.raises(DBAPIError, match="append-only"), lived.database.begin() as tx:
+                tx.execute(text(statement))
+            with lived.database.read() as tx:
+                assert list(AnchorRows(tx).all()) == before
