@@ -20,7 +20,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from keys.custodians import Custodian, PasskeyProofs, Register, proves
+from keys.custodians import Change, Custodian, PasskeyProofs, Register, proves
 from keys.errors import RequestAltered, RequestInvalid
 
 MOST_PROOF: Final = 16 * 1024
@@ -140,7 +140,8 @@ class KeyRequest:
 
     @classmethod
     def read(cls, content: bytes) -> KeyRequest:
-        """The reverse of :meth:`canonical`, for signing away from the service.
+        """The reverse of :meth:`canonical`, for signing away from the service, whose machine need not be
+        trusted for that: what cannot be told as it is, down to control characters, is refused.
 
         Raises :class:`keys.errors.RequestInvalid` for anything that :meth:`canonical` does not make.
         """
@@ -156,7 +157,12 @@ class KeyRequest:
                 required=value["required"],
                 service=value["service"],
             )
-            whole = request.canonical() == content
+            whole = request.canonical() == content and all(
+                text.isprintable() for text in (request.id, request.requester, request.service)
+            )
+            require_tellable(request.act, request.parameters)
+            if request.act is KeyAct.CUSTODIANS:
+                Change(request.parameters["change"])
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             whole = False
         if not whole:

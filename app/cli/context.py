@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
+import os
+import pwd
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -64,10 +65,14 @@ def sqlite_missing(settings: Settings) -> bool:
 
 
 def actor() -> str:
-    """Who stands in the audit trail for what this command does."""
+    """Who stands in the audit trail for what this command does.
+
+    The system's word for who runs it, not the environment's: whoever asks for an act on a key is known not to
+    approve it, and must not choose under which name they ask.
+    """
     try:
-        return f"cli:{getpass.getuser()}"[:128]
-    except (KeyError, OSError):  # a container's user without a name
+        return f"cli:{pwd.getpwuid(os.getuid()).pw_name}"[:128]
+    except KeyError:  # a container's user without a name
         return "cli"
 
 

@@ -17,6 +17,7 @@ from xml.etree import ElementTree
 import httpx
 import pytest
 
+from app.cli.context import actor
 from app.cli.main import main
 from app.cli.verdicts import harmless
 from app.demo import sample_documents
@@ -306,3 +307,11 @@ def test_the_demo_starts_from_what_is_there(tmp_path: Path) -> None:
     assert re.findall(r"http://127\.0\.0\.1:8000/d/\w{16}", second) == links
     assert "its secret" in first
     assert "its secret" not in second
+
+
+def test_nobody_chooses_under_which_name_they_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks for an act on a key does not approve it: the environment must not say who that is."""
+    genuine = actor()
+    for variable in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(variable, "somebody-else")
+    assert actor() == genuine != "cli:somebody-else"

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from hashlib import sha256
+from typing import Any
 
 import pytest
 
@@ -115,3 +116,22 @@ def test_nobody_asks_in_nobodys_name() -> None:
 
 def test_a_digest_is_read_in_groups_of_four() -> None:
     assert grouped("0123456789abcdef") == "0123 4567 89ab cdef"
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        {"parameters": {"key": "seal-1", "reason": "yearly\x1b[2K\rRotate a key"}},
+        {"requester": "cli:ani\x1b[8m"},
+        {"service": "https://trial.example\n"},
+        {"parameters": {"key": 1}},
+        {"parameters": {"key": "seal-1", "purpose": "seal"}},
+        {"parameters": {}},
+        {"act": KeyAct.CUSTODIANS, "parameters": {"change": "promote", "custodian": "ani"}},
+    ],
+)
+def test_a_request_that_could_dress_itself_up_at_the_signers_terminal_is_not_read(
+    hostile: dict[str, Any],
+) -> None:
+    with pytest.raises(RequestInvalid):
+        KeyRequest.read(replace(asked(), **hostile).canonical())
