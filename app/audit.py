@@ -8,7 +8,7 @@ the triggers still has to recompute every later hash, and then differs from the 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -24,6 +24,7 @@ from sqlalchemy import (
     Table,
     Text,
     event,
+    func,
     insert,
     select,
     text,
@@ -122,6 +123,25 @@ class Audit:
             .limit(1)
         ).scalar_one_or_none()
         return None if facts is None else json.loads(facts)
+
+    def last_action(self, tx: Connection, *, subject: str, actions: Collection[str]) -> str | None:
+        """The newest of ``actions`` that was done to ``subject``; None when none was."""
+        action: str | None = tx.scalar(
+            select(entries.c.action)
+            .where(entries.c.subject == subject, entries.c.action.in_(actions))
+            .order_by(entries.c.sequence.desc())
+            .limit(1)
+        )
+        return action
+
+    def count(self, tx: Connection, *, action: str, subject: str) -> int:
+        """How many entries say ``action`` of ``subject``."""
+        query = (
+            select(func.count())
+            .select_from(entries)
+            .where(entries.c.subject == subject, entries.c.action == action)
+        )
+        return tx.execute(query).scalar_one()
 
     def entries(self, tx: Connection, *, after: int = 0) -> Iterator[AuditEntry]:
         """All entries behind ``after``, in order, in bounded memory."""

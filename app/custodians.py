@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection
 
@@ -15,11 +15,19 @@ from app.database import Database
 from app.settings import Settings
 from identity.factors.model import Passkey
 from identity.factors.service import Factors
+from identity.operators.model import Role
+from identity.operators.service import Operators
+from identity.people.errors import PersonUnknown
+from identity.people.model import PersonState
+from identity.people.service import People
 from identity.ports import Contacts, HeldData, Outbox
 from keys.approvals import ApprovalPolicy, KeyRequest, RequestState
 from keys.custodians import Custodian, CustodianKey, ProofKind
 from keys.custodianship import Custodians, Sealer
 from keys.dual_control import DualControl
+
+_USABLE: Final = frozenset({PersonState.ACTIVE, PersonState.INVITED, PersonState.REGISTERED})
+"""States of an account that nobody stopped, as roles are given to it."""
 
 
 class CustodianPasskeys:
@@ -40,6 +48,29 @@ class CustodianPasskeys:
             person_id=person_id,
             challenge=challenge,
         )
+
+
+class CustodianRoles:
+    """Whether a custodian in the register serves now. Call it for an answer.
+
+    Whoever decides by the passkey of an account holds the role there; from the moment at which it ends, or
+    the account is stopped, their word counts no more, by a key file neither. The others remove them from the
+    register by a request. Who has a key file only is what the register says: their account, if one is
+    named, says under which name they ask.
+    """
+
+    def __init__(self, *, people: People, operators: Operators) -> None:
+        self._people = people
+        self._operators = operators
+
+    def __call__(self, custodian: Custodian) -> bool:
+        if all(key.kind is not ProofKind.PASSKEY for key in custodian.keys):
+            return True
+        try:
+            state = self._people.get(custodian.person_id).state
+        except PersonUnknown:
+            return False
+        return state in _USABLE and self._operators.powers(custodian.person_id).has(Role.KEY_CUSTODIAN)
 
 
 class CustodianNews:
@@ -107,6 +138,8 @@ def build_dual_control(
     audit: Audit,
     sealer: Sealer,
     factors: Factors,
+    people: People,
+    operators: Operators,
     outbox: Outbox,
     contacts: Contacts,
 ) -> tuple[Custodians, DualControl]:
@@ -128,6 +161,7 @@ def build_dual_control(
         **ports,
         custodians=custodians,
         passkeys=CustodianPasskeys(factors),
+        serves=CustodianRoles(people=people, operators=operators),
         news=CustodianNews(outbox=outbox, contacts=contacts),
     )
     return custodians, control

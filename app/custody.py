@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -178,19 +178,31 @@ def token_key_policy(settings: Settings) -> RotationPolicy:
 
 
 def rotate_token_keys(
-    keys: KeyService, policy: RotationPolicy, *, clock: Clock, actor: str, successors: bool = True
+    keys: KeyService,
+    policy: RotationPolicy,
+    *,
+    clock: Clock,
+    actor: str,
+    successors: bool = True,
+    spoken_for: Collection[str] = (),
 ) -> int:
     """Do what is due with the keys of tokens, of each algorithm; how many steps that were.
 
     Without ``successors`` a key in use gets none here: custodians are asked for one instead
-    (:mod:`app.rotation.schedule`), and what they agreed to is published and takes over here.
+    (:mod:`app.rotation.schedule`), and what they agreed to is published and takes over here. Keys that are
+    ``spoken_for`` have not proved themselves yet, and do not.
 
     Repeatable: an interrupted round is finished by the next. Two rounds must not run at the same time, or
     they make two keys where one was needed; callers hold :meth:`app.database.Database.exclusively`.
     """
     done = 0
     for algorithm in TOKEN_ALGORITHMS.values():
-        while acts := _token_acts(_token_keys(keys, algorithm), clock(), policy, successors=successors):
+        while acts := _token_acts(
+            [key for key in _token_keys(keys, algorithm) if key.id not in spoken_for],
+            clock(),
+            policy,
+            successors=successors,
+        ):
             for act in acts:
                 match act.step:
                     case Step.GENERATE:
@@ -224,14 +236,16 @@ def _token_keys(keys: KeyService, algorithm: KeyAlgorithm) -> list[KeyRecord]:
     return [key for key in keys.list() if (key.purpose, key.algorithm) == (KeyPurpose.TOKEN, algorithm)]
 
 
-def ensure_data_keys(keys: KeyService, envelope: Envelope, *, actor: str) -> None:
+def ensure_data_keys(
+    keys: KeyService, envelope: Envelope, *, actor: str, spoken_for: Collection[str] = ()
+) -> None:
     """Make sure that personal data can be sealed: the wrapping key, and every data key that is missing.
 
-    Repeatable; finishes what an interrupted run left.
+    Repeatable; finishes what an interrupted run left, and leaves alone what is ``spoken_for``.
     """
     mine = [key for key in keys.list() if key.purpose is KeyPurpose.WRAPPING]
     if not any(key.state is KeyState.ACTIVE for key in mine):
-        waiting = [key for key in mine if key.state is KeyState.PRE_ACTIVATION]
+        waiting = [key for key in mine if key.state is KeyState.PRE_ACTIVATION and key.id not in spoken_for]
         new = waiting[0] if waiting else keys.generate(KeyPurpose.WRAPPING, KeyAlgorithm.AES_256, actor=actor)
         keys.activate(new.id, actor=actor)
     envelope.ensure(PURPOSES, actor=actor)

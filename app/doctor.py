@@ -101,6 +101,7 @@ def examine() -> list[Finding]:
         except (ApplicationError, KeyCustodyError) as cause:
             return [*findings, Finding(Health.BROKEN, "core", str(cause), "Correct what is named above.")]
         findings.append(_guarded("keys", lambda: _keys(core)))
+        findings.append(_guarded("states of keys", lambda: _key_states(core)))
         findings.append(_guarded("custodians", lambda: _custodians(core)))
         if token is not None:
             findings.append(_guarded("keys in the token", lambda: _keys_in_token(core, token)))
@@ -243,8 +244,45 @@ def _keys(core: Core) -> Finding:
     return Finding(Health.OK, "keys", f"{len(core.keys.list())} in custody; receipt and token keys sign")
 
 
+_STATE_AFTER: Final = {
+    "key.generated": KeyState.PRE_ACTIVATION,
+    "key.activated": KeyState.ACTIVE,
+    "key.suspended": KeyState.SUSPENDED,
+    "key.deactivated": KeyState.DEACTIVATED,
+    "key.compromised": KeyState.COMPROMISED,
+    "key.destroyed": KeyState.DESTROYED,
+}
+
+
+def _key_states(core: Core) -> Finding:
+    """States are rows, and whoever writes to the database could let a stopped key sign. The trail tells."""
+    known = core.keys.list()
+    with core.database.read() as tx:
+        acts = {
+            key.id: core.audit.last_action(tx, subject=key.id, actions=_STATE_AFTER) or "" for key in known
+        }
+    wrong = [key for key in known if _STATE_AFTER.get(acts[key.id]) is not key.state]
+    if not wrong:
+        return Finding(Health.OK, "states of keys", f"{len(known)}, each as the audit trail says")
+    told = ", ".join(
+        f"{key.id} is {key.state}, and the last act on it was {acts[key.id] or 'none'}" for key in wrong
+    )
+    remedy = (
+        "Somebody changed the database: stop what is not to sign (`absah keys compromise`), find out who."
+    )
+    return Finding(Health.BROKEN, "states of keys", told, remedy)
+
+
 def _custodians(core: Core) -> Finding:
-    found, needed = len(core.custodians.register().custodians), core.dual_control.policy.required
+    register, serving = core.custodians.register(), core.dual_control.serving()
+    found, needed = len(serving), core.dual_control.policy.required
+    if gone := [one.name for one in register.custodians if one not in serving]:
+        return Finding(
+            Health.WARNING,
+            "custodians",
+            f"no longer hold the role, and decide nothing: {', '.join(gone)}",
+            "Have the others remove them: `absah keys custodian remove NAME`.",
+        )
     told = f"{found} registered, {needed} have to agree to acts on keys"
     if found < needed:
         remedy = "Add custodians: `absah keys custodian add`. Until then no key is rotated or destroyed."

@@ -94,10 +94,16 @@ def complete_hierarchy(core: Core, *, actor: str) -> None:
     """Make what is missing and renew what ends: hierarchy, service certificates, token and data keys."""
     with core.database.exclusively():
         core.hierarchy.init(actor=actor)
+        spoken_for = core.rotations.spoken_for()
         rotate_token_keys(
-            core.keys, token_key_policy(core.settings), clock=core.clock, actor=actor, successors=False
+            core.keys,
+            token_key_policy(core.settings),
+            clock=core.clock,
+            actor=actor,
+            successors=False,
+            spoken_for=spoken_for,
         )
-        ensure_data_keys(core.keys, core.envelope, actor=actor)
+        ensure_data_keys(core.keys, core.envelope, actor=actor, spoken_for=spoken_for)
 
 
 def publish_trust(core: Core) -> datetime | None:

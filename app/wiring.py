@@ -184,7 +184,13 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
     config = certification_config(settings)
     hierarchy = Hierarchy(begin=database.begin, keys=keys, clock=clock, audit=audit, config=config)
     revocation = Revocation(
-        begin=database.begin, read=database.read, keys=keys, clock=clock, audit=audit, config=config
+        begin=database.begin,
+        read=database.read,
+        keys=keys,
+        clock=clock,
+        audit=audit,
+        config=config,
+        with_custodians=settings.keys.approvals > 0,
     )
     clock_watch = build_clock_watch(settings, database=database, clock=clock)
     tsa = TimeStampingAuthority(
@@ -250,6 +256,8 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         audit=audit,
         sealer=envelope,
         factors=citizens.factors,
+        people=citizens.people,
+        operators=office.operators,
         outbox=outbox,
         contacts=citizens.contacts,
     )
@@ -342,6 +350,7 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
             publish=timedelta(minutes=settings.identity.key_publish_minutes),
         ),
     )
+    hierarchy.leave_alone(rotations.spoken_for)
     schedule = Schedule(
         read=database.read,
         clock=clock,

@@ -143,7 +143,7 @@ def router(
     @routes.post("/certificates/{name}/revocation", summary="Revoke for good")
     def revoke(name: Name, asked: RevocationIn, person: Person) -> CertificateOut:
         reason = RevocationReason[asked.reason.name]
-        revocation.revoke(found(name).record.serial, reason, asked.since, actor=person)
+        revocation.revoke_alone(found(name).record.serial, reason, asked.since, actor=person)
         return _shown(found(name))
 
     @routes.post("/certificates/{name}/hold", summary="Suspend while something is looked into")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from datetime import datetime
 
 from cryptography import x509
@@ -48,6 +49,12 @@ class Hierarchy:
         self.config = config
         self._profiles = profiles(config)
         self._certifier = Certifier(begin=begin, keys=keys, clock=clock, audit=audit, config=config)
+        self._spoken_for: Callable[[], Collection[str]] = tuple
+
+    def leave_alone(self, spoken_for: Callable[[], Collection[str]]) -> None:
+        """Whoever replaces keys step by step names them here: :meth:`init` neither certifies nor activates a
+        key that is ``spoken_for``, and makes none beside one that has its certificate."""
+        self._spoken_for = spoken_for
 
     def init(self, *, actor: str = SERVICE) -> None:
         """Make the root, the issuing CA, and the certificates of the service itself.
@@ -60,7 +67,8 @@ class Hierarchy:
 
         Each step keeps what is there, uses a key that an interrupted run left without a certificate, and
         activates the key of a certificate whose run was interrupted in between. Successors that wait beside
-        a key in use are left to wait: activating them is the switch, and a decision of its own.
+        a key in use are left to wait: activating them is the switch, and a decision of its own
+        (:meth:`leave_alone`).
         """
         if not self._root_elsewhere():
             self._require_no_request()
@@ -211,7 +219,9 @@ class Hierarchy:
         record = self._standing(profile, owner, subject)
         if record is None:
             record = self._certify(profile, owner, subject, self._key_for(profile, owner, actor), actor)
-        if self._keys.get(record.key_id).state is KeyState.PRE_ACTIVATION:
+        spoken_for = self._spoken_for()  # asked first: what is switched in between is seen to be active
+        waits = self._keys.get(record.key_id).state is KeyState.PRE_ACTIVATION
+        if waits and record.key_id not in spoken_for:
             self._keys.activate(record.key_id, actor=actor)
         return record
 
@@ -261,6 +271,7 @@ class Hierarchy:
     def _key_for(self, profile: ProfileName, owner: str, actor: str) -> KeyRecord:
         """A key that an interrupted run generated and never certified, else a new one."""
         rules = self._profiles[profile]
+        spoken_for = self._spoken_for()
         with self._begin() as tx:
             certified = Certificates(tx).certified_keys()
         for key in self._keys.list():
@@ -269,6 +280,7 @@ class Hierarchy:
                 use == (rules.purpose, owner, rules.algorithm)
                 and key.state in {KeyState.PRE_ACTIVATION, KeyState.ACTIVE}
                 and key.id not in certified
+                and key.id not in spoken_for
                 and not self._is_used_up(key, rules)
             ):
                 return key

@@ -21,6 +21,7 @@ from ca.model import (
 from ca.ports import AuditTrail, Begin, Clock
 from ca.profiles import CA_PURPOSES
 from ca.tables import Certificates
+from keys.model import KeyState
 from keys.service import SERVICE, KeyService
 
 
@@ -28,7 +29,8 @@ class Revocation:
     """Revokes, holds and releases. Safe to use from several threads.
 
     ``lists`` issues what it says as lists, ``ocsp`` as answers. ``read`` opens transactions that only read
-    (default: ``begin``). What is remembered is looked at again after at most ``max_staleness`` seconds.
+    (default: ``begin``). ``with_custodians``: they have to agree that a key is lost (:meth:`revoke_alone`).
+    What is remembered is looked at again after at most ``max_staleness`` seconds.
     """
 
     def __init__(
@@ -40,12 +42,15 @@ class Revocation:
         clock: Clock,
         audit: AuditTrail,
         config: CertificationConfig,
+        with_custodians: bool = False,
         max_staleness: float = 1.0,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._begin = begin
+        self._keys = keys
         self._clock = clock
         self._audit = audit
+        self._with_custodians = with_custodians
         self.lists = RevocationLists(
             begin=begin,
             read=read or begin,
@@ -96,8 +101,42 @@ class Revocation:
         self._publish(record)
         return record
 
+    def revoke_alone(
+        self,
+        serial: int,
+        reason: RevocationReason,
+        invalidity_date: datetime | None = None,
+        *,
+        actor: str,
+    ) -> CertificateRecord:
+        """:meth:`revoke`, as far as one person's word is enough for it (:meth:`needs_custodians`). A hold
+        always is.
+
+        Raises as :meth:`revoke`.
+        """
+        with self._begin() as tx:
+            record = Certificates(tx).by_serial(serial)
+        if record is not None and self.needs_custodians(record, reason, invalidity_date):
+            raise RevocationRefused(
+                f"whether {record.name} is given up for lost, and since when, is for custodians to say: "
+                f"`absah keys compromise {record.key_id} --since TIME` stops its key at once and asks them"
+            )
+        return self.revoke(serial, reason, invalidity_date, actor=actor)
+
+    def needs_custodians(
+        self, record: CertificateRecord, reason: RevocationReason, invalidity_date: datetime | None = None
+    ) -> bool:
+        """Whether revoking so makes documents of the past doubtful, and custodians have to agree to that: a
+        loss, a date back, or a whole CA. Keys that others keep are no business of theirs."""
+        final = reason is not RevocationReason.CERTIFICATE_HOLD and (
+            reason in COMPROMISES or invalidity_date is not None or record.profile is ProfileName.ISSUING
+        )
+        return self._with_custodians and final and not record.key_is_elsewhere
+
     def release(self, serial: int, *, actor: str = SERVICE) -> CertificateRecord:
-        """Lift a hold. Nothing else can be undone (RFC 5280 5.3.1)."""
+        """Lift a hold. Nothing else can be undone (RFC 5280 5.3.1). A hold whose key was stopped, too, is
+        lifted after the key is reinstated."""
+        self._require_key_in_use(serial)
         record = self._change(
             serial,
             CertificateStatus.GOOD,
@@ -108,6 +147,18 @@ class Revocation:
         )
         self._publish(record)
         return record
+
+    def _require_key_in_use(self, serial: int) -> None:
+        with self._begin() as tx:
+            record = Certificates(tx).by_serial(serial)
+        if record is None or record.key_is_elsewhere:
+            return
+        state = self._keys.get(record.key_id).state
+        if state in {KeyState.SUSPENDED, KeyState.COMPROMISED}:
+            raise RevocationRefused(
+                f"the key of {record.name} is {state}: the hold is lifted after its suspension, by `absah "
+                f"case withdraw` or `absah keys reinstate {record.key_id}`"
+            )
 
     def current_crl(self, name: str) -> CrlRecord:
         """As :meth:`ca.lists.RevocationLists.current`."""

@@ -37,7 +37,8 @@ class Custodians:
 
     The register is sealed, so that whoever writes to the database cannot make themselves a custodian. It is
     also held against the audit trail, so that nobody brings an older version back, or none at all, without
-    rewriting a chain whose head is kept elsewhere.
+    rewriting a chain whose head is kept elsewhere. An entry that somebody appends does not help: there are
+    as many of them as versions, and only custody makes a version.
     """
 
     def __init__(
@@ -73,7 +74,9 @@ class Custodians:
             if newest is not None and not self._is_whole(content, seal):
                 break
             if recorded is not None and recorded["register"] == _digest(content).hex():
-                return Register.read(content)
+                register = Register.read(content)
+                if self._audit.count(tx, action=CHANGED, subject=SUBJECT) == register.version:
+                    return register
             # The two looks are two statements: somebody may have changed it in between. Look again.
         raise RegisterAltered(
             "The register of custodians is not the one that the service wrote, so nothing can be approved. "

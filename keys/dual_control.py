@@ -6,7 +6,7 @@ else: the request in hand is the one that was signed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final
@@ -59,6 +59,9 @@ _BEHIND_A_START: Final = frozenset({RequestState.STARTED, RequestState.DONE, Req
 class DualControl:
     """Safe to share between threads and processes. ``read`` opens read-only transactions.
 
+    ``serves`` says of a custodian in the register whether they do so now. Whoever does not, decides nothing,
+    and what they decided is passed over, until they do again or leave the register.
+
     Every method but the reading ones is a transaction of its own and may not be called inside another.
     """
 
@@ -73,6 +76,7 @@ class DualControl:
         custodians: Custodians,
         policy: ApprovalPolicy,
         passkeys: PasskeyProofs | None = None,
+        serves: Callable[[Custodian], bool] = lambda _: True,
         news: RequestNews | None = None,
     ) -> None:
         self._begin = begin
@@ -82,6 +86,7 @@ class DualControl:
         self._sealer = sealer
         self._custodians = custodians
         self._passkeys = passkeys or NoPasskeys()
+        self._serves = serves
         self._news = news
         self.policy = policy
 
@@ -105,7 +110,7 @@ class DualControl:
                 changed(register, parameters, required=self.policy.required)
             requests.add(request, seal=self._sealer.seal(SEAL, request.digest.encode(), context=request.id))
             if self._news is not None and self.policy.required:
-                self._news.waits(tx, request, _able(register, request))
+                self._news.waits(tx, request, _able(self._serving(tx), request))
             self._note(tx, "key.request_made", requester, request, {"required": str(request.required)})
         return request
 
@@ -123,7 +128,7 @@ class DualControl:
             requests = Requests(tx)
             request = self._open(requests, request_id).request
             # 2. The custodian is one, is not the requester, and signed this.
-            register = self._custodians.current(tx)
+            register = self._serving(tx)
             key_id = self._proven_key(decision, request, register)
             # 3. A decision is final, as long as the key that proved it is the custodian's.
             standing = self._standing(requests, request, register)
@@ -163,16 +168,19 @@ class DualControl:
         with self._begin() as tx:
             return self._claim(tx, request_id)
 
-    def resume(self, request_id: str) -> KeyRequest:
+    def resume(self, request_id: str, act: KeyAct) -> KeyRequest:
         """:meth:`claim`, for acts of many steps that go on after a crash: a request that was started before,
         by the same work, is handed out again, by the seal that custody put on its start. Custodians who
         approved it may have left the register since.
 
-        Only whoever carries out this kind of act may call it, one at a time.
+        Only whoever carries out ``act`` may call it, one at a time. A request for another act is refused and
+        not used up (``RequestInvalid``): ids come from tables in which others may write.
         """
         with self._begin() as tx:
             requests = Requests(tx)
             kept = _existing(requests, request_id, hold=True)
+            if kept.request.act is not act:
+                raise RequestInvalid(f"request {request_id} is to {kept.request.act}: nobody agreed to {act}")
             if kept.state is not RequestState.STARTED:
                 return self._claim(tx, request_id)
             self._require_whole(kept)
@@ -221,19 +229,50 @@ class DualControl:
                 done += 1
         return done
 
+    def end_restored(self, tx: Connection, *, actor: str) -> int:
+        """After a backup was put back: what waits ends, and so does consent to reinstate a key; how many.
+
+        Nobody can tell which of them were carried out between the backup and the restore, and an approval
+        is used once. Losses that wait for a decision go on waiting: to give up a lost key twice is no harm.
+        Other acts that were started go on, as after a crash. The caller's transaction; audited here.
+        """
+        requests, now, ended = Requests(tx), self._clock(), []
+        detail = "the service was restored from a backup: ask anew"
+        for kept in requests.waiting(now):
+            if kept.request.act is not KeyAct.COMPROMISE and requests.end(
+                kept.request.id, RequestState.WAITING, RequestState.REJECTED, at=now, detail=detail
+            ):
+                ended.append((kept.request, RequestState.REJECTED))
+        for kept in requests.in_state(RequestState.STARTED, KeyAct.REINSTATE):
+            if requests.end(
+                kept.request.id, RequestState.STARTED, RequestState.FAILED, at=now, detail=detail
+            ):
+                ended.append((kept.request, RequestState.FAILED))
+        for request, state in ended:
+            self._note(tx, f"key.request_{state}", actor, request, {"detail": detail})
+        return len(ended)
+
     # --- looking -------------------------------------------------------------------------------------
 
     def ready(self, act: KeyAct | None = None) -> list[KeyRequest]:
         """Approved and not started, oldest first; of one act or of all. Altered ones are left out."""
         now = self._clock()
         with self._read() as tx:
-            requests, register = Requests(tx), self._custodians.current(tx)
+            requests, register = Requests(tx), self._serving(tx)
             seen = [self._seen(requests, kept, register) for kept in requests.waiting(now)]
         return [
             one.request
             for one in seen
             if one.state is RequestState.READY and not one.is_void and act in (None, one.request.act)
         ]
+
+    def open(self, act: KeyAct) -> list[KeyRequest]:
+        """Those that wait or were started, oldest first, however many newer ones there are of other acts."""
+        now = self._clock()
+        with self._read() as tx:
+            requests = Requests(tx)
+            waiting = [kept for kept in requests.waiting(now) if kept.request.act is act]
+            return [kept.request for kept in (*requests.in_state(RequestState.STARTED, act), *waiting)]
 
     def under_way(self, act: KeyAct) -> list[KeyRequest]:
         """Started and not ended, oldest first: what a crash may have interrupted."""
@@ -244,7 +283,12 @@ class DualControl:
         """Where a request stands; one that was altered is void. Raises ``RequestUnknown``."""
         with self._read() as tx:
             requests = Requests(tx)
-            return self._seen(requests, _existing(requests, request_id), self._custodians.current(tx))
+            return self._seen(requests, _existing(requests, request_id), self._serving(tx))
+
+    def serving(self) -> tuple[Custodian, ...]:
+        """Those whose word counts now. Raises ``RegisterAltered``."""
+        with self._read() as tx:
+            return self._serving(tx).custodians
 
     def history(self, request_id: str) -> tuple[KeptRequest, list[KeptDecision]]:
         """A request and the decisions on it as they lie there. Raises ``RequestUnknown``."""
@@ -255,10 +299,14 @@ class DualControl:
     def list(self, *, limit: int = 100) -> list[Standing]:
         """Where the newest requests stand, newest first."""
         with self._read() as tx:
-            requests, register = Requests(tx), self._custodians.current(tx)
+            requests, register = Requests(tx), self._serving(tx)
             return [self._seen(requests, kept, register) for kept in requests.newest(limit)]
 
     # --- inside --------------------------------------------------------------------------------------
+
+    def _serving(self, tx: Connection) -> Register:
+        register = self._custodians.current(tx)
+        return replace(register, custodians=tuple(one for one in register.custodians if self._serves(one)))
 
     def _claim(self, tx: Connection, request_id: str) -> KeyRequest:
         # 1. The request waits, is what was asked for, and never started: an approval is used once.
@@ -267,7 +315,7 @@ class DualControl:
         if self._audit.newest(tx, action="key.request_started", subject=request.id) is not None:
             raise RequestAltered(request.id)
         # 2. Enough of those who are custodians now agreed to exactly this.
-        standing = self._standing(requests, request, self._custodians.current(tx))
+        standing = self._standing(requests, request, self._serving(tx))
         if standing.missing:
             raise NotApproved(request.id, standing.missing)
         # 3. It starts once, and custody says that it did: what goes on later goes on by this seal.

@@ -117,6 +117,10 @@ class AuditMemory(AuditTrail, Protocol):
         """The facts of the newest entry that says ``action`` of ``subject``; None when there is none."""
         ...
 
+    def count(self, tx: Connection, *, action: str, subject: str) -> int:
+        """How many entries say ``action`` of ``subject``."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class KeyCaller:

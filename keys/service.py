@@ -33,6 +33,8 @@ from keys.usage import KeyUsage
 SERVICE = "service"
 """The actor of acts that no person asked for."""
 
+_ALL = frozenset(KeyState)
+
 
 class KeyService:
     """Custody of every private key. Safe to use from several threads.
@@ -185,11 +187,30 @@ class KeyService:
         return record
 
     def activate(self, key_id: str, *, actor: str = SERVICE) -> KeyRecord:
-        """Let the key sign, for the first time or after a suspension."""
-        return self._move(key_id, KeyState.ACTIVE, "key.activated", actor)
+        """Let the key sign for the first time. Lifts no suspension, whoever raced to suspend the key."""
+        return self._move(
+            key_id, KeyState.ACTIVE, "key.activated", actor, origins=_ALL - {KeyState.SUSPENDED}
+        )
+
+    def reinstate(
+        self, key_id: str, *, suspended_by: datetime | None = None, actor: str = SERVICE
+    ) -> KeyRecord:
+        """Let a suspended key sign again. With ``suspended_by``, only if it was suspended by then: who agreed
+        to lift one suspension knew nothing of a later one.
+
+        Raises :class:`keys.errors.TransitionForbidden`.
+        """
+        return self._move(
+            key_id,
+            KeyState.ACTIVE,
+            "key.activated",
+            actor,
+            origins=frozenset({KeyState.SUSPENDED}),
+            since_by=suspended_by,
+        )
 
     def suspend(self, key_id: str, *, actor: str = SERVICE, reason: str = "") -> KeyRecord:
-        """Stop the key for now; :meth:`activate` lifts it."""
+        """Stop the key for now; :meth:`reinstate` lifts it."""
         return self._move(key_id, KeyState.SUSPENDED, "key.suspended", actor, reason)
 
     def deactivate(self, key_id: str, *, actor: str = SERVICE, reason: str = "") -> KeyRecord:
@@ -218,13 +239,28 @@ class KeyService:
         self._store_of(record).destroy(record)
         return self._move(key_id, KeyState.DESTROYED, "key.destroyed", actor, reason)
 
-    def _move(self, key_id: str, target: KeyState, action: str, actor: str, reason: str = "") -> KeyRecord:
+    def _move(
+        self,
+        key_id: str,
+        target: KeyState,
+        action: str,
+        actor: str,
+        reason: str = "",
+        *,
+        origins: frozenset[KeyState] = _ALL,
+        since_by: datetime | None = None,
+    ) -> KeyRecord:
         with self._acting() as tx:
             records = KeyRecords(tx)
             record = records.get(key_id)
             if record is None:
                 raise _unknown(key_id)
-            _require_move(record, target)
+            _require_move(record, target, origins)
+            if since_by is not None and record.since.replace(microsecond=0) > since_by:
+                raise TransitionForbidden(
+                    f"key {key_id} became {record.state} on {record.since:%Y-%m-%d %H:%M:%S} UTC, after it "
+                    f"was asked to become {target}: ask anew, now that this is known"
+                )
             if not records.move(key_id, record.state, target, at=self._clock()):
                 raise TransitionForbidden(
                     f"key {key_id} changed its state while this move to {target} was made: look at it again"
@@ -340,6 +376,18 @@ class KeyService:
         """Whether the store itself says that it has the private key. Raises ``KeyUnavailable``."""
         record = self._fetch(key_id)
         return self._store_of(record).holds(key_id)
+
+    def open_once(self, key_id: str) -> None:
+        """Have the store open the private key, whatever its state, and close it again: nothing is signed.
+
+        Raises :class:`keys.errors.KeyUnavailable`.
+        """
+        record = self._fetch(key_id)
+        store = self._store_of(record)
+        if record.algorithm.signs:
+            store.open(record)
+        else:
+            store.open_wrapper(record)
 
     def wrap(self, key: bytes, *, associated_data: bytes) -> tuple[str, bytes]:
         """Encrypt ``key`` under the newest active wrapping key: that key's id, and the wrapped bytes.
@@ -466,6 +514,6 @@ def _unknown(key_id: str) -> KeyUnknown:
     return KeyUnknown(f"no key {key_id!r} is known: `absah keys list` shows those that are")
 
 
-def _require_move(record: KeyRecord, target: KeyState) -> None:
-    if not may_move(record.state, target):
+def _require_move(record: KeyRecord, target: KeyState, origins: frozenset[KeyState] = _ALL) -> None:
+    if record.state not in origins or not may_move(record.state, target):
         raise TransitionForbidden(f"key {record.id} is {record.state}: it cannot become {target}")

@@ -133,6 +133,7 @@ def _add_list(section: Section, approving: Approving) -> None:
             kinds=KINDS[visit.language],
             names={one.request.requester: approving.name(one.request.requester) for one in listed},
             register=register,
+            serving=approving.control.serving(),
             people={one.person_id: approving.name(one.person_id) for one in register.custodians},
             needed=approving.control.policy.required,
             is_custodian=is_custodian,

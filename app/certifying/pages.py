@@ -115,7 +115,9 @@ def _add_certificate(section: Section, certifying: Certifying) -> None:
                     errors, reason, since = _revocation(form, record.name)
                     if errors or reason is None:
                         return _shown(visit, certifying, errors)
-                    certifying.revocation.revoke(record.serial, reason, since, actor=actor)
+                    if certifying.revocation.needs_custodians(record, reason, since):
+                        return _shown(visit, certifying, {"": "custodians_say"})
+                    certifying.revocation.revoke_alone(record.serial, reason, since, actor=actor)
         except RevocationRefused:
             return _shown(visit, certifying, {"": "change_refused"})
         return visit.go(f"/certificates/{record.name}")

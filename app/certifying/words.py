@@ -80,6 +80,10 @@ WORDS: Final[Words] = with_shared(
             "name_wrong": "Bukan nama sertifikat ini.",
             "revoke_submit": "Cabut sertifikat",
             "change_refused": "Tidak bisa: seseorang sudah mengubahnya, atau tanggalnya di masa depan.",
+            "custodians_say": (
+                "Kunci yang bocor, atau CA yang berakhir, diputuskan para pemegang kunci. Tahan sertifikat "
+                "ini sekarang, lalu beri tahu mereka: absah keys compromise."
+            ),
             "only_looking": "Sebagai pengawas Anda melihat semuanya dan tidak mengubah apa pun.",
             "final": "Sertifikat ini tidak bisa diubah lagi.",
         },
@@ -154,6 +158,10 @@ WORDS: Final[Words] = with_shared(
             "name_wrong": "This is not the name of this certificate.",
             "revoke_submit": "Revoke the certificate",
             "change_refused": "Not possible: somebody changed it meanwhile, or the date lies in the future.",
+            "custodians_say": (
+                "Whether a key is lost, or a CA is no more, is for the custodians to say. Put this "
+                "certificate on hold now, and tell them: absah keys compromise."
+            ),
             "only_looking": "As an auditor you see everything and change nothing.",
             "final": "This certificate cannot be changed any more.",
         },

@@ -161,10 +161,16 @@ def _asked(core: Core, parameters: dict[str, str]) -> None:
 
 def _passkey(core: Core, person_id: str) -> CustodianKey:
     from app.custodians import passkey_of_custodian
+    from identity.operators.model import Role
     from keys.errors import CustodianKeyRefused
 
     if not person_id:
         raise typer.BadParameter("give --public-key, --person, or both", param_hint="--public-key")
+    if not core.office.operators.powers(person_id).has(Role.KEY_CUSTODIAN):
+        raise CustodianKeyRefused(
+            "This account does not hold the role key_custodian, so what its passkey signs would not count: "
+            "`absah operator add PERSON key_custodian`, and have an auditor confirm it."
+        )
     held = core.citizens.factors.passkeys_of(person_id)
     if len(held) != 1:
         raise CustodianKeyRefused(

@@ -50,7 +50,11 @@ def revoke(
     ] = None,
     yes: Yes = False,
 ) -> None:
-    """Revoke a certificate for good."""
+    """Revoke a certificate for good.
+
+    Where custodians have to agree, they say what was lost and when, and what becomes of a CA: `absah keys
+    compromise`.
+    """
     from ca.model import RevocationReason
 
     lost_at = None if since is None else moment(since, option="--since")
@@ -62,7 +66,7 @@ def revoke(
             f"Revoke {record.name} ({reason}), not to be trusted from {from_when} on? It cannot be undone",
             yes,
         )
-        core.revocation.revoke(
+        core.revocation.revoke_alone(
             record.serial, RevocationReason[reason.name], invalidity_date=lost_at, actor=actor()
         )
     out.print(f"{record.name} is revoked. Lists and OCSP say so.")

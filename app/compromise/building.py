@@ -101,7 +101,13 @@ def _is_orphan(core: Core, key_id: str) -> bool:
 
 def _renew_tokens(core: Core, case: Case) -> None:
     with core.database.exclusively():
-        rotate_token_keys(core.keys, token_key_policy(core.settings), clock=core.clock, actor=case.id)
+        rotate_token_keys(
+            core.keys,
+            token_key_policy(core.settings),
+            clock=core.clock,
+            actor=case.id,
+            spoken_for=core.rotations.spoken_for(),
+        )
 
 
 def _renew_wrapping(core: Core, case: Case) -> None:

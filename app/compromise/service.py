@@ -18,7 +18,7 @@ from app.compromise.tables import Cases
 from ca.model import COMPROMISES, CertificateRecord, CertificateStatus, ProfileName, RevocationReason
 from ca.revocation import Revocation
 from ca.tables import Certificates
-from keys.approvals import KeyAct, Outcome, RequestState
+from keys.approvals import KeyAct, KeyRequest, Outcome, RequestState
 from keys.dual_control import DualControl
 from keys.errors import RequestUnknown
 from keys.model import KeyPurpose, KeyRecord, KeyState, may_move
@@ -242,9 +242,9 @@ class Compromise:
         """Lift what can be lifted, where custodians agreed to that instead."""
         agreed = self._reinstating(case)
         if agreed is not None:
-            self._decisions.claim(agreed)
+            self._decisions.claim(agreed.id)
             if key.state is KeyState.SUSPENDED:
-                self._keys.activate(key.id, actor=agreed)
+                self._keys.reinstate(key.id, actor=agreed.id, suspended_by=agreed.requested_at)
         if agreed is None and key.state is not KeyState.ACTIVE:
             return
         for record in self.certificates(case.key_id):
@@ -261,12 +261,16 @@ class Compromise:
                     facts={"key": case.key_id},
                 )
         if agreed is not None:
-            self._decisions.finish(agreed, Outcome.DONE, detail=f"{case.id} was a false alarm")
+            self._decisions.finish(agreed.id, Outcome.DONE, detail=f"{case.id} was a false alarm")
 
-    def _reinstating(self, case: Case) -> str | None:
-        """The request to reinstate the key that custodians agreed to."""
-        ready = self._decisions.ready(KeyAct.REINSTATE)
-        return next((one.id for one in ready if one.parameters.get("key") == case.key_id), None)
+    def _reinstating(self, case: Case) -> KeyRequest | None:
+        """The request to reinstate the key that custodians agreed to. Consent from before the key was stopped
+        is about another time."""
+        stopped = self._keys.get(case.key_id).since.replace(microsecond=0)
+        for one in self._decisions.ready(KeyAct.REINSTATE):
+            if one.parameters.get("key") == case.key_id and one.requested_at >= stopped:
+                return one
+        return None
 
     def _require_decision(self, case: Case) -> None:
         """Nothing irreversible on the word of a row: the consent is looked at, proofs and all.

@@ -8,7 +8,6 @@ removed them says so by name, and that is recorded, too.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,7 +19,7 @@ from app.rotation.errors import DestructionRefused, RotationError, RotationUnder
 from ca.hierarchy import Hierarchy
 from ca.model import ProfileName
 from ca.tables import Certificates
-from keys.approvals import KeyAct, KeyRequest, Outcome, RequestState
+from keys.approvals import KeyAct, KeyRequest, Outcome
 from keys.dual_control import DualControl
 from keys.errors import DualControlError, TransitionForbidden
 from keys.model import KeyPurpose, KeyRecord, KeyState, may_move
@@ -31,7 +30,6 @@ BACKUPS = (
     "Copies in backups: delete or overwrite every backup of the database, of the token and of the "
     "key-encryption key that is older than this, or let it lapse; then `absah keys attest` says that you did."
 )
-_OPEN_STATES = frozenset({RequestState.WAITING, RequestState.READY, RequestState.STARTED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +71,9 @@ class KeyEndings:
         Raises :class:`RotationError` leaves, ``KeyUnknown``, or what dual control refuses.
         """
         self._require_possible(act, self._keys.get(key_id))
-        for standing in self._dual_control.list():
-            same = standing.request.act is act and standing.request.parameters.get("key") == key_id
-            if same and standing.state in _OPEN_STATES:
-                raise RotationUnderWay(f"To {act} {key_id} was asked for: it", standing.request.id)
+        for other in self._dual_control.open(act):
+            if other.parameters.get("key") == key_id:
+                raise RotationUnderWay(f"To {act} {key_id} was asked for: it", other.id)
         parameters = {"key": key_id} | ({"reason": reason} if reason else {})
         return self._dual_control.request(act, parameters, requester=requester)
 
@@ -111,26 +108,30 @@ class KeyEndings:
 
     # --- the steps -----------------------------------------------------------------------------------
 
-    def move(self, request_id: str) -> None:
-        """Carry out an approved RETIRE or REINSTATE: one row."""
-        request = self._dual_control.resume(request_id)
-        key_id, act = request.parameters["key"], request.act
+    def move(self, request_id: str, act: KeyAct) -> None:
+        """Carry out an approved RETIRE or REINSTATE: one row.
+
+        What was agreed to is to lift the suspension that there was. One that came since, while this waited or
+        after it was carried out and before anybody could note it, is not lifted by the same consent.
+        """
+        request = self._dual_control.resume(request_id, act)
+        key_id = request.parameters["key"]
         target = KeyState.DEACTIVATED if act is KeyAct.RETIRE else KeyState.ACTIVE
         if self._keys.get(key_id).state is target:
             return
         self._require_possible(act, self._keys.get(key_id))
-        change: Callable[..., KeyRecord] = self._keys.activate
-        if act is KeyAct.RETIRE:
-            change = self._keys.deactivate
         try:
-            change(key_id, actor=request.id)
+            if act is KeyAct.RETIRE:
+                self._keys.deactivate(key_id, actor=request.id)
+            else:
+                self._keys.reinstate(key_id, suspended_by=request.requested_at, actor=request.id)
         except TransitionForbidden:
             if self._keys.get(key_id).state is not target:
                 raise
 
     def note_destruction(self, request_id: str) -> None:
         """Put on record what is about to be destroyed, before it is."""
-        request = self._dual_control.resume(request_id)
+        request = self._dual_control.resume(request_id, KeyAct.DESTROY)
         key = self._keys.get(request.parameters["key"])
         if key.state is not KeyState.DESTROYED:
             self._require_possible(KeyAct.DESTROY, key)
@@ -147,16 +148,17 @@ class KeyEndings:
                         began_at=self._clock(),
                     )
                 )
+        self._agreed(request_id)
 
     def destroy(self, request_id: str) -> None:
         """Make the private key unrecoverable in its store."""
-        key_id = self._of(request_id).key_id
+        key_id = self._agreed(request_id).key_id
         if self._keys.get(key_id).state is not KeyState.DESTROYED:
             self._keys.destroy(key_id, actor=request_id, reason="approved destruction")
 
     def prove(self, request_id: str) -> None:
         """Ask the store for what was destroyed, and record what it says."""
-        found = self._of(request_id)
+        found = self._agreed(request_id)
         if found.destroyed_at is not None:
             return
         key = self._keys.get(found.key_id)
@@ -179,10 +181,19 @@ class KeyEndings:
 
     # --- inside --------------------------------------------------------------------------------------
 
-    def _of(self, request_id: str) -> Destruction:
+    def _agreed(self, request_id: str) -> Destruction:
+        """What the step before noted, held against what custodians signed: a row may have been altered, or
+        planted before. Raises :class:`DestructionRefused`."""
+        request = self._dual_control.resume(request_id, KeyAct.DESTROY)
         with self._read() as tx:
             found = DestructionTable(tx).get(request_id)
         assert found is not None, "noted by the step before"
+        if found.key_id != request.parameters["key"]:
+            raise DestructionRefused(
+                f"The register of destructions names {found.key_id[:64]!r} for {request_id}, and custodians "
+                f"agreed to {request.parameters['key']}. Find out who changed the database "
+                "(`absah audit verify`)."
+            )
         return found
 
     def _require_possible(self, act: KeyAct, key: KeyRecord) -> None:

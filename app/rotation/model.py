@@ -104,6 +104,11 @@ RECIPES: Final[Mapping[KeyPurpose, Recipe]] = MappingProxyType(
 predecessor's."""
 
 
+def own_key_ids(rotation: Rotation) -> frozenset[str]:
+    """Every id that a key of this rotation can have."""
+    return frozenset(key_id_for(rotation.id, rotation.purpose, algorithm) for algorithm in KeyAlgorithm)
+
+
 def key_id_for(rotation_id: str, purpose: KeyPurpose, algorithm: KeyAlgorithm) -> str:
     """The new key's id, known before it is made: a step that is repeated finds it and makes no second."""
     digest = hashlib.sha256(f"{rotation_id}/{algorithm}".encode()).hexdigest()

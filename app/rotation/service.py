@@ -31,6 +31,7 @@ from app.rotation.model import (
     Rotation,
     key_id_for,
     named_use,
+    own_key_ids,
 )
 from app.rotation.tables import RotationTable, line
 from ca.errors import CertificationError, KeyHeldElsewhere
@@ -39,15 +40,13 @@ from ca.in_use import certificate_in_use
 from ca.model import CertificateRecord, CertificateStatus, ProfileName, RevocationReason
 from ca.revocation import Revocation
 from ca.tables import Certificates
-from keys.approvals import KeyAct, KeyRequest, Outcome, RequestState
+from keys.approvals import KeyAct, KeyRequest, Outcome
 from keys.dual_control import DualControl
 from keys.envelope import Envelope
 from keys.errors import DualControlError, TransitionForbidden
 from keys.model import KeyAlgorithm, KeyPurpose, KeyRecord, KeyState
 from keys.ports import AuditTrail, Begin, Clock
 from keys.service import KeyService
-
-_OPEN_STATES = frozenset({RequestState.WAITING, RequestState.READY, RequestState.STARTED})
 
 
 class Canary(Protocol):
@@ -126,11 +125,10 @@ class Rotations:
 
     def under_way(self, purpose: KeyPurpose, owner: str = "") -> str | None:
         """The id of the request or rotation that changes this key already."""
-        for standing in self._dual_control.list():
-            if standing.request.act is KeyAct.ROTATE and standing.state in _OPEN_STATES:
-                asked = standing.request.parameters
-                if (asked["purpose"], asked.get("owner", "")) == (purpose.value, owner):
-                    return standing.request.id
+        for request in self._dual_control.open(KeyAct.ROTATE):
+            asked = request.parameters
+            if (asked.get("purpose"), asked.get("owner", "")) == (purpose.value, owner):
+                return request.id
         with self._read() as tx:
             unfinished = RotationTable(tx).in_phases(BEFORE_SWITCH)
         same = (one.id for one in unfinished if (one.purpose, one.owner) == (purpose, owner))
@@ -163,20 +161,29 @@ class Rotations:
         with self._read() as tx:
             return RotationTable(tx).to_retire(self._clock())
 
+    def spoken_for(self) -> frozenset[str]:
+        """Ids of keys that have their canary and their switch before them: nobody else certifies them or puts
+        them to use."""
+        with self._read() as tx:
+            begun = RotationTable(tx).in_phases(BEFORE_SWITCH)
+        return frozenset(key_id for one in begun for key_id in (*one.keys, *own_key_ids(one)))
+
     # --- the steps -----------------------------------------------------------------------------------
 
     def begin(self, rotation_id: str) -> None:
         """Start the approved request. Raises what dual control refuses, or a :class:`RotationError`.
 
-        The proofs are checked again when a process goes on after another: a row that somebody wrote into the
-        register of rotations starts nothing.
+        The start is looked at again when a process goes on after another, and every step up to the switch
+        holds the register of rotations against it: a row that somebody wrote there starts nothing, and makes
+        nothing but what custodians agreed to.
         """
         with self._read() as tx:
             known = RotationTable(tx).get(rotation_id)
         if known is not None and known.phase not in BEFORE_SWITCH:
             return
-        request = self._dual_control.resume(rotation_id)
+        request = self._dual_control.resume(rotation_id, KeyAct.ROTATE)
         if known is not None:
+            _require_agreed(known, request)
             return
         try:
             purpose = KeyPurpose(request.parameters["purpose"])
@@ -200,8 +207,8 @@ class Rotations:
 
     def generate(self, rotation_id: str) -> None:
         """Make the new key, or keys, in state PRE_ACTIVATION."""
-        rotation = self.get(rotation_id)
-        if rotation.phase is not Phase.BEGUN:
+        rotation = self._at(rotation_id, Phase.BEGUN)
+        if rotation is None:
             return
         made = []
         with self._exclusively():
@@ -222,8 +229,8 @@ class Rotations:
         Raises :class:`ca.errors.KeyHeldElsewhere` until the certificate was brought, where a CA above that is
         elsewhere has to issue it.
         """
-        rotation = self.get(rotation_id)
-        if rotation.phase is not Phase.GENERATED:
+        rotation = self._at(rotation_id, Phase.GENERATED)
+        if rotation is None:
             return
         profile = RECIPES[rotation.purpose].profile
         if profile is not None:
@@ -239,8 +246,8 @@ class Rotations:
 
     def canary(self, rotation_id: str) -> None:
         """Try the key before anybody depends on it. Raises :class:`app.rotation.errors.CanaryFailed`."""
-        rotation = self.get(rotation_id)
-        if rotation.phase is not Phase.CERTIFIED:
+        rotation = self._at(rotation_id, Phase.CERTIFIED)
+        if rotation is None:
             return
         proofs = [
             self._canary(rotation, self._keys.get(key_id), self._certificate(rotation, key_id))
@@ -250,8 +257,8 @@ class Rotations:
 
     def switch(self, rotation_id: str) -> None:
         """Let the new key be used. One row, so that nobody sees half of it."""
-        rotation = self.get(rotation_id)
-        if rotation.phase is not Phase.PROVED:
+        rotation = self._at(rotation_id, Phase.PROVED)
+        if rotation is None:
             return
         now = self._clock()
         if RECIPES[rotation.purpose].takes_over_later:
@@ -342,6 +349,14 @@ class Rotations:
         self._advance(rotation, Phase.DONE, {"retired": " ".join(retired)}, ended_at=now, detail=detail)
 
     # --- inside --------------------------------------------------------------------------------------
+
+    def _at(self, rotation_id: str, phase: Phase) -> Rotation | None:
+        """The rotation, if it has come to ``phase`` and is what custodians agreed to."""
+        rotation = self.get(rotation_id)
+        if rotation.phase is not phase:
+            return None
+        _require_agreed(rotation, self._dual_control.resume(rotation_id, KeyAct.ROTATE))
+        return rotation
 
     def _owner(self, purpose: KeyPurpose, owner: str) -> str:
         if purpose is KeyPurpose.OCSP and not owner:
@@ -509,6 +524,26 @@ class Rotations:
             actor=rotation.id,
             subject=rotation.id,
             facts={"purpose": rotation.purpose.value, **facts},
+        )
+
+
+def _require_agreed(rotation: Rotation, request: KeyRequest) -> None:
+    """The register of rotations says no more than what was signed: whose key it is, and which."""
+    asked, recipe = request.parameters, RECIPES.get(rotation.purpose)
+    named = asked.get("owner", "")
+    of_default = rotation.purpose is KeyPurpose.OCSP and not named
+    agreed = (
+        recipe is not None
+        and asked.get("purpose") == rotation.purpose.value
+        and (rotation.owner == named or of_default)
+        # A token's key may have been published before anybody asked; the switch does not activate it.
+        and (rotation.phase is Phase.BEGUN or bool(rotation.keys))
+        and (recipe.takes_over_later or own_key_ids(rotation).issuperset(rotation.keys))
+    )
+    if not agreed:
+        raise RotationError(
+            f"The register of rotations says something else of {rotation.id} than custodians agreed to. Find "
+            "out who changed the database (`absah audit verify`), then ask anew."
         )
 
 

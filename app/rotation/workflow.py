@@ -55,14 +55,17 @@ def rotation_workflows(rotations: Rotations, *, publish: Callable[[], object]) -
 def ending_workflows(endings: KeyEndings) -> tuple[Workflow, ...]:
     """Keys that are retired, reinstated or destroyed by a request of their own."""
 
-    def move(step: Steps, request_id: str) -> None:
-        try:
-            step("move", lambda: endings.move(request_id))
-        except StepRefused as refused:
-            reason = refused.reason
-            step("fail", lambda: endings.finish(request_id, reason))
-            return
-        step("finish", lambda: endings.finish(request_id))
+    def moving(act: KeyAct) -> Callable[[Steps, str], None]:
+        def move(step: Steps, request_id: str) -> None:
+            try:
+                step("move", lambda: endings.move(request_id, act))
+            except StepRefused as refused:
+                reason = refused.reason
+                step("fail", lambda: endings.finish(request_id, reason))
+                return
+            step("finish", lambda: endings.finish(request_id))
+
+        return move
 
     def destroy(step: Steps, request_id: str) -> None:
         try:
@@ -79,8 +82,8 @@ def ending_workflows(endings: KeyEndings) -> tuple[Workflow, ...]:
         return lambda: endings.unfinished(act)
 
     return (
-        Workflow("retire-key", of(KeyAct.RETIRE), move, _REFUSALS, _PASSING),
-        Workflow("reinstate-key", of(KeyAct.REINSTATE), move, _REFUSALS, _PASSING),
+        Workflow("retire-key", of(KeyAct.RETIRE), moving(KeyAct.RETIRE), _REFUSALS, _PASSING),
+        Workflow("reinstate-key", of(KeyAct.REINSTATE), moving(KeyAct.REINSTATE), _REFUSALS, _PASSING),
         Workflow("destroy-key", of(KeyAct.DESTROY), destroy, _REFUSALS, _PASSING),
     )
 

@@ -366,3 +366,20 @@ def test_requests_for_keys_of_the_service_weak_keys_and_strangers_are_refused(co
     production = replace(core, settings=core.settings.model_copy(update={"env": Environment.PRODUCTION}))
     with pytest.raises(IssuanceRefused, match="in production"):
         certify_request(production, "dinas", good, actor="test")
+
+
+def test_where_custodians_agree_on_losses_an_administrator_holds_and_does_not_declare_them(
+    core: Core, team: dict[str, Caller]
+) -> None:
+    admin, name = team["admin"], seal_of(core)
+    core.revocation._with_custodians = True
+    for asked in ({"reason": "key-compromise"}, {"reason": "superseded", "since": "2026-01-01T00:00:00Z"}):
+        refused = admin.post(f"/certificates/{name}/revocation", asked)
+        assert is_problem(refused, 409, "revocation-refused")
+        assert "absah keys compromise" in refused.json()["detail"]
+    page = f"/certificates/{name}"
+    admin.walker.get(page)
+    answer = admin.walker.post(page, act="revoke", reason="key-compromise", name=name)
+    assert "pemegang kunci" in answer.text
+    assert admin.get(page).json()["status"] == "good"
+    assert admin.post(f"{page}/hold").json()["status"] == "on-hold"

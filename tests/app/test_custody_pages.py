@@ -13,6 +13,7 @@ import httpx
 import pytest
 from sqlalchemy import update
 
+from app import doctor
 from app.approving.telling import ACTS, KINDS, PURPOSES, STATES
 from app.custodians import passkey_of_custodian
 from app.settings import Settings
@@ -24,6 +25,7 @@ from keys.approval_tables import key_requests
 from keys.approvals import KeyAct, KeyRequest, RequestState, grouped
 from keys.custodians import Change, ProofKind, parameters_of
 from keys.model import KeyPurpose, KeyState
+from keys.tables import keys as key_rows
 from tests.app.custody_room import Keeper, ask, list_freely, new_keeper, new_passkey
 from tests.app.test_role_mails import Postman, holder_with_mailbox
 from tests.app.walker import Walker, appoint, facts_of, log_in, person
@@ -298,6 +300,8 @@ def test_custodians_with_an_address_are_told_what_is_asked_and_how_it_ended(
 ) -> None:
     core, postman = room.core, Postman()
     person_id = holder_with_mailbox(core, language, postman)
+    grant = core.office.operators.propose(person_id, Role.KEY_CUSTODIAN, actor="cli:test")
+    core.office.operators.confirm(grant.id, confirmer_id=room.auditor.person_id)
     (passkey,) = core.citizens.factors.passkeys_of(person_id)
     joining = parameters_of(Change.ADD, "siti", key=passkey_of_custodian(passkey), person_id=person_id)
     added = core.dual_control.request(KeyAct.CUSTODIANS, joining, requester="cli:root")
@@ -315,3 +319,47 @@ def test_custodians_with_an_address_are_told_what_is_asked_and_how_it_ended(
         assert ACTS[language][KeyAct.RETIRE] in letter
         assert f"/custody/{request.id}" in letter
         assert request.digest[:8] not in letter
+
+
+def test_words_of_ours_are_told_in_the_readers_language_with_what_is_signed(room: Room) -> None:
+    seal = next(key for key in room.core.keys.list() if key.purpose == "seal")
+    request = room.core.dual_control.request(KeyAct.RETIRE, {"key": seal.id}, requester="cli:root")
+    walker = room.keepers["ani"].walker
+    for language, shown in (
+        ("id", ("segel instansi (seal)", "dipakai (active)")),
+        ("en", ("seal of an agency (seal)", "in use (active)")),
+    ):
+        words = text_of(walker.get(f"/custody/{request.id}?lang={language}"))
+        assert all(word in words for word in shown), words
+
+
+def test_there_are_words_for_every_purpose_state_and_kind() -> None:
+    for words, known in ((PURPOSES, KeyPurpose), (STATES, KeyState), (KINDS, ProofKind)):
+        for language in ("id", "en"):
+            assert set(words[language]) == set(known)
+
+
+def test_whose_role_has_ended_decides_nothing_and_everybody_is_told(room: Room) -> None:
+    core, request = room.core, ask(room.core)
+    room.decide("ani", request, "approve")
+    ani = room.keepers["ani"].person_id
+    (grant,) = [one for one in core.office.operators.grants() if one.person_id == ani]
+    core.office.operators.end(grant.id, actor="cli:test")
+    assert core.dual_control.standing(request.id).approved_by == ()
+    room.decide("budi", request, "approve")
+    assert room.state(request) is RequestState.WAITING
+    assert "Keluarkan dari daftar" in text_of(room.auditor.get("/custody"))
+    found = doctor._custodians(core)
+    assert (found.health, "ani" in found.found) == (doctor.Health.WARNING, True)
+    assert "absah keys custodian remove" in found.remedy
+
+
+def test_a_key_whose_state_was_written_into_the_table_is_found(core: Core) -> None:
+    (key,) = core.keys.in_use(KeyPurpose.SEAL, "dinas")
+    core.keys.suspend(key.id)
+    assert doctor._key_states(core).health is doctor.Health.OK
+    with core.database.begin() as tx:
+        tx.execute(update(key_rows).where(key_rows.c.id == key.id).values(state="active"))
+    found = doctor._key_states(core)
+    assert found.health is doctor.Health.BROKEN
+    assert f"{key.id} is active, and the last act on it was key.suspended" in found.found

@@ -79,3 +79,12 @@ def test_what_cannot_be_done_is_said_in_words(settings: dict[str, str]) -> None:
         assert said.returncode != 0, arguments
         assert words in " ".join(said.stderr.split()), arguments
         assert "Traceback" not in said.stderr
+
+
+def test_where_custodians_have_to_agree_a_loss_is_for_them_to_say(settings: dict[str, str]) -> None:
+    name = seal(settings)
+    strict = settings | {"ABSAH_KEYS_APPROVALS": "2"}
+    said = absah("ca", "revoke", name, "key-compromise", "--yes", settings=strict, check=False)
+    assert said.returncode != 0
+    assert "absah keys compromise" in " ".join(said.stderr.split())
+    assert "on hold" in absah("ca", "hold", name, "--yes", settings=strict).stdout

@@ -384,3 +384,33 @@ def test_a_root_delegates_no_responder_and_says_so(pki: Pki) -> None:
     )
     response = answer(pki, request.build().public_bytes(Encoding.DER), "root-1")
     assert response.response_status is library.OCSPResponseStatus.UNAUTHORIZED
+
+
+def test_one_person_alone_gives_nothing_up_for_lost_where_custodians_have_to_agree(pki: Pki) -> None:
+    revocation, seal = pki.revocation, pki.record(ProfileName.SEAL, AGENCY)
+    issuing, now = pki.record(ProfileName.ISSUING), pki.clock()
+    revocation._with_custodians = True
+    for record, reason, since in (
+        (seal, COMPROMISE, None),
+        (seal, COMPROMISE, now),
+        (seal, RevocationReason.SUPERSEDED, now),
+        (issuing, RevocationReason.CA_COMPROMISE, None),
+        (issuing, RevocationReason.CESSATION_OF_OPERATION, None),
+    ):
+        with pytest.raises(RevocationRefused, match=f"absah keys compromise {record.key_id}"):
+            revocation.revoke_alone(record.serial, reason, since, actor="admin")
+    held = revocation.revoke_alone(issuing.serial, RevocationReason.CERTIFICATE_HOLD, actor="admin")
+    assert held.status is CertificateStatus.ON_HOLD
+    revocation.release(issuing.serial)
+    gone = revocation.revoke_alone(seal.serial, RevocationReason.PRIVILEGE_WITHDRAWN, actor="admin")
+    assert gone.status is CertificateStatus.REVOKED
+
+
+def test_a_hold_is_not_lifted_while_its_key_is_stopped(pki: Pki) -> None:
+    record = pki.record(ProfileName.SEAL, AGENCY)
+    pki.revocation.revoke(record.serial, RevocationReason.CERTIFICATE_HOLD)
+    pki.keys.suspend(record.key_id)
+    with pytest.raises(RevocationRefused, match="absah keys reinstate"):
+        pki.revocation.release(record.serial)
+    pki.keys.reinstate(record.key_id)
+    assert pki.revocation.release(record.serial).status is CertificateStatus.GOOD

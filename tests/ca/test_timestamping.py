@@ -217,7 +217,7 @@ def test_a_suspended_key_and_an_expired_unit_give_no_time(pki: Pki) -> None:
     pki.keys.suspend(key)
     with pytest.raises(TimeNotAvailable, match="suspended"):
         pki.tsa.token(DIGEST)
-    pki.keys.activate(key)
+    pki.keys.reinstate(key)
     pki.tsa.token(DIGEST)
     pki.clock.advance(timedelta(days=3651))
     assert failure(pki.tsa.respond(request())) == "time_not_available"

@@ -19,6 +19,7 @@ from sqlalchemy import (
     String,
     Table,
     create_engine,
+    func,
     insert,
     select,
 )
@@ -60,6 +61,13 @@ class AuditInTable:
             .limit(1)
         ).scalar_one_or_none()
         return None if facts is None else json.loads(facts)
+
+    def count(self, tx: Connection, *, action: str, subject: str) -> int:
+        return tx.execute(
+            select(func.count())
+            .select_from(audit_entries)
+            .where(audit_entries.c.action == action, audit_entries.c.subject == subject)
+        ).scalar_one()
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -500,6 +501,70 @@ def test_a_register_that_is_gone_or_was_brought_back_approves_nothing_and_is_not
                 act()
 
 
+def test_an_older_register_does_not_come_back_with_an_entry_in_the_trail_that_says_so(office: Office) -> None:
+    """A trail takes entries from whoever can write, so what it says of the register is counted, too."""
+    older = office.custodians.register()
+    with office.database.begin() as tx:
+        kept = tx.execute(
+            select(custodian_registers).where(custodian_registers.c.version == older.version)
+        ).one()
+    removed_by_request(office, "citra", by=(ANI, BUDI))
+    newer = office.custodians.register()
+    said = {"register": hashlib.sha256(kept.content.encode()).hexdigest(), "version": str(older.version)}
+    for number in (newer.version + 1, older.version):
+        with office.database.engine.connect() as tx:
+            tx.execute(delete(custodian_registers).where(custodian_registers.c.version >= older.version))
+            tx.execute(insert(custodian_registers).values({**kept._mapping, "version": number}))
+            AuditInTable().append(
+                tx, action="custodians.changed", actor="cli:root", subject="custodians", facts=said
+            )
+            with pytest.raises(RegisterAltered):
+                office.custodians.current(tx)
+            tx.rollback()
+    assert office.custodians.register() == newer
+
+
+def test_an_approval_serves_no_other_act_and_is_not_used_up_by_it(office: Office) -> None:
+    request = approved(office)
+    with pytest.raises(RequestInvalid, match="nobody agreed to rotate"):
+        office.control.resume(request.id, KeyAct.ROTATE)
+    assert office.state(request) is RequestState.READY
+    assert office.control.resume(request.id, request.act) == request
+
+
+def test_who_serves_no_longer_decides_nothing_and_what_they_decided_is_passed_over(office: Office) -> None:
+    serving = {"ani", "budi", "citra"}
+    office.control._serves = lambda custodian: custodian.name in serving
+    request = approved(office)
+    serving.discard("budi")
+    assert office.control.standing(request.id).approved_by == ("ani",)
+    with pytest.raises(NotApproved):
+        office.control.claim(request.id)
+    with pytest.raises(CustodianUnknown):
+        office.control.decide(request.id, BUDI.approves(request))
+    assert [one.name for one in office.control.serving()] == ["ani", "citra"]
+    office.control.decide(request.id, CITRA.approves(request))
+    assert office.control.claim(request.id) == request
+
+
+def test_after_a_restore_what_waits_ends_and_consent_to_reinstate_with_it(office: Office) -> None:
+    waits, ready, lost = office.asks(), approved(office), office.asks(KeyAct.COMPROMISE, key="k", since="now")
+    given, going = office.asks(KeyAct.REINSTATE), office.asks(KeyAct.RETIRE)
+    for request in (given, going):
+        for holder in (ANI, BUDI):
+            office.control.decide(request.id, holder.approves(request))
+        office.control.claim(request.id)
+    with office.database.begin() as tx:
+        assert office.control.end_restored(tx, actor="cli:root") == 3
+    assert [office.state(one) for one in (waits, ready, given)] == [
+        RequestState.REJECTED, RequestState.REJECTED, RequestState.FAILED,
+    ]  # fmt: skip
+    assert office.state(lost) is RequestState.WAITING
+    assert office.state(going) is RequestState.STARTED
+    with pytest.raises((RequestNotOpen, RequestAltered)):
+        office.control.resume(given.id, KeyAct.REINSTATE)
+
+
 @pytest.mark.parametrize("ended", [False, True])
 def test_an_approval_is_used_once_whatever_the_row_says(ended: bool, office: Office) -> None:
     request = approved(office)
@@ -510,19 +575,19 @@ def test_an_approval_is_used_once_whatever_the_row_says(ended: bool, office: Off
     with pytest.raises(RequestAltered):
         office.control.claim(request.id)
     with pytest.raises(RequestAltered):
-        office.control.resume(request.id)
+        office.control.resume(request.id, request.act)
 
 
 def test_what_ended_does_not_go_on_whatever_the_row_says(office: Office) -> None:
     request, other = approved(office), office.asks()
     office.control.claim(request.id)
-    assert office.control.resume(request.id) == request, "a crash may have interrupted it"
+    assert office.control.resume(request.id, request.act) == request, "a crash may have interrupted it"
     office.control.finish(request.id, Outcome.FAILED)
     office.tamper(update(key_requests).values(state="started"))
     with pytest.raises(RequestAltered):
-        office.control.resume(request.id)
+        office.control.resume(request.id, request.act)
     with pytest.raises(RequestAltered):
-        office.control.resume(other.id)
+        office.control.resume(other.id, other.act)
 
 
 @pytest.mark.parametrize("state", [RequestState.STARTED, RequestState.DONE])
@@ -537,7 +602,7 @@ def test_a_start_that_was_written_into_the_table_is_none(state: RequestState, of
         office.tamper(update(key_requests).values(**values).where(key_requests.c.id == request.id))
         assert office.control.standing(request.id).is_void
         with pytest.raises((RequestAltered, RequestNotOpen)):
-            office.control.resume(request.id)
+            office.control.resume(request.id, request.act)
 
 
 def test_what_started_goes_on_when_those_who_approved_it_have_left(office: Office) -> None:
@@ -546,7 +611,7 @@ def test_what_started_goes_on_when_those_who_approved_it_have_left(office: Offic
         office.control.decide(request.id, holder.approves(request))
     office.control.claim(request.id)
     removed_by_request(office, "citra", by=(ANI, BUDI))
-    assert office.control.resume(request.id) == request
+    assert office.control.resume(request.id, request.act) == request
     standing = office.control.standing(request.id)
     assert (standing.state, standing.approved_by) == (RequestState.STARTED, ("ani", "citra"))
     assert not standing.is_void

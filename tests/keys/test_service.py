@@ -53,6 +53,11 @@ ACT_OF = {
 MOVES = [(origin, target) for origin in KeyState for target in ACT_OF]
 
 
+def act_of(origin: KeyState, target: KeyState) -> str:
+    """A key comes into use in two ways, and neither does for the other."""
+    return "reinstate" if (origin, target) == (KeyState.SUSPENDED, KeyState.ACTIVE) else ACT_OF[target]
+
+
 def in_state(service: KeyService, state: KeyState) -> KeyRecord:
     record = service.generate(KeyPurpose.SEAL, KeyAlgorithm.EC_P256, "dinas")
     for step in STEPS_TO[state]:
@@ -68,7 +73,7 @@ def test_every_forbidden_move_is_refused_and_changes_nothing(
     record = in_state(service, origin)
     before = audited(engine)
     with pytest.raises(TransitionForbidden, match=f"is {origin}.*become {target}"):
-        getattr(service, ACT_OF[target])(record.id)
+        getattr(service, act_of(origin, target))(record.id)
     assert service.get(record.id) == record
     assert audited(engine) == before
 
@@ -78,10 +83,32 @@ def test_every_allowed_move_is_made_and_audited(
     service: KeyService, engine: Engine, origin: KeyState, target: KeyState
 ) -> None:
     record = in_state(service, origin)
-    moved = getattr(service, ACT_OF[target])(record.id, actor="ayu")
+    moved = getattr(service, act_of(origin, target))(record.id, actor="ayu")
     assert moved.state is target
     assert service.get(record.id) == moved
     assert len(audited(engine)) == len(STEPS_TO[origin]) + 2
+
+
+def test_activating_lifts_no_suspension_and_reinstating_activates_nothing(service: KeyService) -> None:
+    """Or whoever makes keys ready for use would give back one that was stopped."""
+    suspended, waiting = in_state(service, KeyState.SUSPENDED), in_state(service, KeyState.PRE_ACTIVATION)
+    with pytest.raises(TransitionForbidden, match="is suspended"):
+        service.activate(suspended.id)
+    with pytest.raises(TransitionForbidden, match="is pre-activation"):
+        service.reinstate(waiting.id)
+    assert service.get(suspended.id) == suspended
+    assert service.get(waiting.id) == waiting
+
+
+def test_consent_to_lift_a_suspension_lifts_no_later_one(service: KeyService, times: Times) -> None:
+    record = in_state(service, KeyState.SUSPENDED)
+    agreed = times.now.replace(microsecond=0)
+    assert service.reinstate(record.id, suspended_by=agreed).state is KeyState.ACTIVE
+    times.now += timedelta(minutes=1)
+    service.suspend(record.id)
+    with pytest.raises(TransitionForbidden, match="after it was asked"):
+        service.reinstate(record.id, suspended_by=agreed)
+    assert service.get(record.id).state is KeyState.SUSPENDED
 
 
 def test_the_table_of_moves_names_every_state_and_nothing_leaves_destroyed() -> None:
@@ -116,7 +143,7 @@ def test_a_suspended_key_stops_here_at_once_and_elsewhere_within_the_staleness(
     times.ticks += 1.0
     with pytest.raises(KeyNotActive):
         there.sign(b"x")
-    service.activate(record.id)
+    service.reinstate(record.id)
     verify(record, here.sign(b"x"), b"x")
 
 

@@ -98,3 +98,17 @@ def test_consent_to_give_the_key_up_outweighs_consent_to_give_it_back(guarded: T
             approve(town, standing.request.id, ANI, BUDI)
     assert finish(town, town.answer.get(case.id)).step is Step.CLOSED
     assert town.core.keys.get(case.key_id).state is KeyState.COMPROMISED
+
+
+def test_consent_to_give_a_key_back_says_nothing_of_a_loss_that_is_reported_later(guarded: Town) -> None:
+    town, key = guarded, guarded.key
+    case = town.answer.advance(town.open().id)
+    town.answer.withdraw(case.id, actor="cli:test")
+    (asked,) = [one for one in town.core.dual_control.list() if one.request.act is KeyAct.REINSTATE]
+    town.core.keys.reinstate(key)
+    town.wait(HOUR)
+    town.core.keys.suspend(key, reason="found out more")
+    approve(town, asked.request.id, ANI, BUDI)
+    assert not town.answer.may_go_on(town.answer.get(case.id))
+    assert town.answer.advance(case.id).step is Step.DECIDE
+    assert town.core.keys.get(key).state is KeyState.SUSPENDED

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from app.provisioning import complete_hierarchy
 from app.rotation.canary import Canaries
+from app.rotation.destruction_tables import Destruction, DestructionTable
 from app.rotation.errors import (
     CanaryFailed,
     DestructionRefused,
@@ -16,13 +22,14 @@ from app.rotation.errors import (
 )
 from app.rotation.model import Phase, Rotation
 from app.rotation.service import Rotations
+from app.rotation.tables import RotationTable, rotations
 from app.wiring import Core
 from app.workflows import runner
 from app.workflows.known import known_workflows
 from ca.model import CertificateStatus, ProfileName, RevocationReason
 from ca.tables import Certificates
 from keys.approvals import KeyAct, RequestState
-from keys.errors import KeyNotActive
+from keys.errors import KeyNotActive, RequestInvalid
 from keys.model import KeyAlgorithm, KeyPurpose, KeyState
 from tests.app.rotation.conftest import active, audited, rotated, sealed, work
 from tests.support.clock import FrozenClock
@@ -114,10 +121,6 @@ def test_a_request_that_bypassed_the_checks_ends_as_failed(core: Core) -> None:
 
 
 def test_a_row_that_somebody_wrote_into_the_register_starts_nothing(core: Core) -> None:
-    from dataclasses import replace
-
-    from app.rotation.tables import RotationTable
-
     genuine = rotated(core, KeyPurpose.RECEIPT)
     forged = replace(genuine, id="key-request-0000000000000000", phase=Phase.BEGUN, keys=())
     with core.database.begin() as tx:
@@ -137,7 +140,7 @@ def test_predecessors_stay_while_the_new_key_cannot_be_used(core: Core, clock: F
     work(core)
     assert core.keys.get(old.id).state is KeyState.ACTIVE
     assert core.rotations.get(rotation.id).phase is Phase.SWITCHED
-    core.keys.activate(rotation.keys[0])
+    core.keys.reinstate(rotation.keys[0])
     clock.advance(OVERLAP)
     work(core)
     assert core.keys.get(old.id).state is KeyState.DEACTIVATED
@@ -294,3 +297,118 @@ def test_a_key_that_upkeep_let_be_used_before_its_canary_failed_is_taken_out_of_
     assert core.keys.get(rotation.keys[0]).state is KeyState.SUSPENDED
     assert active(core, KeyPurpose.SEAL, "dinas") == [old]
     assert sealed(core, "by the old one").sealed_digest
+
+
+def test_what_waits_for_its_canary_is_not_put_to_use_by_upkeep(
+    core: Core, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch, subtests: pytest.Subtests
+) -> None:
+    """Though the key before it is about to end, or nobody is left before it."""
+    for purpose, later in ((KeyPurpose.TIMESTAMPING, timedelta(days=360)), (KeyPurpose.TOKEN, timedelta(0))):
+        with subtests.test(purpose):
+            clock.advance(later)
+            seen: list[KeyState] = []
+            for step in ("certify", "canary"):
+                monkeypatch.setattr(
+                    Rotations, step, _after_upkeep(getattr(Rotations, step), core, clock, seen)
+                )
+            rotation = rotated(core, purpose)
+            monkeypatch.undo()
+            assert set(seen) == {KeyState.PRE_ACTIVATION}
+            assert rotation.phase in {Phase.SWITCHED, Phase.DONE}, rotation.detail
+
+
+def _after_upkeep(
+    step: Callable[[Rotations, str], None], core: Core, clock: FrozenClock, seen: list[KeyState]
+) -> Callable[[Rotations, str], None]:
+    def stepped(self: Rotations, rotation_id: str) -> None:
+        if self.get(rotation_id).phase in {Phase.GENERATED, Phase.CERTIFIED}:
+            clock.advance(timedelta(minutes=core.settings.identity.key_publish_minutes + 1))
+            complete_hierarchy(core, actor="upkeep")
+            seen.extend(core.keys.get(key_id).state for key_id in self.get(rotation_id).keys)
+        step(self, rotation_id)
+
+    return stepped
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        {"purpose": KeyPurpose.SEAL, "owner": "dinas"},
+        {"owner": "dinas"},
+        {"phase": Phase.PROVED, "keys": ("receipt-planted",)},
+        {"phase": Phase.GENERATED, "keys": ("receipt-planted",)},
+        {"phase": Phase.PROVED},
+    ],
+)
+def test_a_row_that_was_planted_makes_nothing_but_what_custodians_agreed_to(
+    core: Core, planted: dict[str, Any]
+) -> None:
+    """Whoever writes to the database waits for somebody to have a rotation approved, and rides along."""
+    core.keys.generate(KeyPurpose.RECEIPT, KeyAlgorithm.EC_P256, key_id="receipt-planted")
+    request = core.rotations.request(KeyPurpose.RECEIPT, requester="test")
+    before = {key.id: key.state for key in core.keys.list()}
+    row = Rotation(request.id, KeyPurpose.RECEIPT, "", Phase.BEGUN, "test", core.clock())
+    with core.database.begin() as tx:
+        RotationTable(tx).add(replace(row, **planted))
+        tx.execute(
+            update(rotations)
+            .where(rotations.c.id == request.id)
+            .values(keys=" ".join(planted.get("keys", ())))
+        )
+    work(core)
+    assert core.rotations.get(request.id).phase is Phase.FAILED
+    assert {key.id: key.state for key in core.keys.list()} == before
+    assert core.dual_control.standing(request.id).state is RequestState.FAILED
+
+
+def test_a_planted_row_destroys_no_other_key_than_custodians_agreed_to(core: Core) -> None:
+    agreed, other = (
+        core.keys.generate(KeyPurpose.SEAL, KeyAlgorithm.EC_P256, "dinas", key_id=f"seal-{name}")
+        for name in ("agreed", "other")
+    )
+    request = core.key_endings.request(KeyAct.DESTROY, agreed.id, requester="test")
+    row = Destruction(request.id, other.id, other.store, "test", (), core.clock())
+    with core.database.begin() as tx:
+        DestructionTable(tx).add(row)
+    work(core)
+    assert core.dual_control.standing(request.id).state is RequestState.FAILED
+    for key in (agreed, other):
+        assert core.keys.get(key.id).state is KeyState.PRE_ACTIVATION
+        assert core.keys.holds(key.id)
+
+
+def test_consent_to_retire_a_key_neither_destroys_nor_reinstates_it(core: Core) -> None:
+    """As rows of the workflow engine that somebody wrote would have it."""
+    (key,) = active(core, KeyPurpose.SEAL, "dinas")
+    request = core.key_endings.request(KeyAct.RETIRE, key.id, requester="test")
+    for act in (
+        lambda: core.key_endings.note_destruction(request.id),
+        lambda: core.key_endings.move(request.id, KeyAct.REINSTATE),
+        lambda: core.rotations.begin(request.id),
+    ):
+        with pytest.raises(RequestInvalid, match="nobody agreed to"):
+            act()
+    work(core)
+    assert core.keys.get(key.id).state is KeyState.DEACTIVATED
+
+
+def test_consent_to_reinstate_lifts_no_suspension_that_came_later(core: Core, clock: FrozenClock) -> None:
+    """The process dies between lifting and noting that it did, and the key is stopped again meanwhile."""
+    (key,) = active(core, KeyPurpose.SEAL, "dinas")
+    core.keys.suspend(key.id)
+    request = core.key_endings.request(KeyAct.REINSTATE, key.id, requester="test")
+    core.key_endings.move(request.id, KeyAct.REINSTATE)
+    assert core.keys.get(key.id).state is KeyState.ACTIVE
+    clock.advance(timedelta(minutes=1))
+    core.keys.suspend(key.id, reason="found out more")
+    work(core)
+    assert core.keys.get(key.id).state is KeyState.SUSPENDED
+    assert core.dual_control.standing(request.id).state is RequestState.FAILED
+
+
+def test_a_rotation_under_way_is_found_behind_a_hundred_other_requests(core: Core) -> None:
+    first = core.rotations.request(KeyPurpose.RECEIPT, requester="test")
+    for number in range(101):
+        core.dual_control.request(KeyAct.DESTROY, {"key": f"k-{number}"}, requester=f"clerk-{number // 20}")
+    with pytest.raises(RotationUnderWay, match=first.id):
+        core.rotations.request(KeyPurpose.RECEIPT, requester="test")
