@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Final
 
 from app.errors import BackupInvalid
@@ -79,6 +79,8 @@ def check_files(folder: Path, manifest: Manifest) -> None:
         raise BackupInvalid(str(folder), "it holds no database")
     for name, fact in manifest.files.items():
         path = folder / name
+        if PurePosixPath(name).as_posix() != name or ".." in PurePosixPath(name).parts:
+            raise BackupInvalid(str(folder), f"{name[:80]!r} is not how a backup names its files")
         if not path.resolve().is_relative_to(folder.resolve()):
             raise BackupInvalid(str(folder), f"{name[:80]!r} leads out of it")
         if not path.is_file():

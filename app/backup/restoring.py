@@ -18,6 +18,7 @@ from app.backup.dumps import load, name_revision
 from app.backup.manifest import DATABASE, DOCUMENTS, TRUST, Manifest, check_files, read_manifest
 from app.backup.survivors import Revoked, Survivors, read_survivors
 from app.clock import Clock, system_clock
+from app.custody import key_stores
 from app.database import Database
 from app.errors import BackupFailed, BackupInvalid
 from app.provisioning import publish_trust
@@ -27,7 +28,7 @@ from ca.errors import CertificationError
 from ca.model import COMPROMISES, CertificateRecord, CertificateStatus, ProfileName, RevocationReason
 from ca.tables import Certificates, Crls
 from identity.restored_tables import end_what_may_be_used_up
-from keys.errors import KeyCustodyError
+from keys.errors import KeyCustodyError, KeyUnavailable
 from keys.model import KeyState
 
 log = structlog.get_logger(__name__)
@@ -72,10 +73,11 @@ def restore(
     1. The backup is whole: every file is what the manifest says.
     2. Database and documents are put back. Nothing is overwritten. The database does not say yet which
        schema it has, so no process works with it, whatever happens from here on.
-    3. In one transaction: the schema's name and its migrations; what may have been used up since ends;
-       numbers that may have been used are taken for used; the audit entry.
-    4. What the lists revoke is revoked again, as of then; keys that were lost are suspended.
-    5. New lists are published, with numbers above every one that can have been used.
+    3. The key-encryption key here opens the private keys in it.
+    4. In one transaction: the schema's name and its migrations; what may have been used up since ends,
+       approvals too; numbers that may have been used are taken for used; the audit entry.
+    5. What the lists revoke is revoked again, as of then; keys that were lost are suspended.
+    6. New lists are published, with numbers above every one that can have been used.
 
     Raises :class:`app.errors.BackupInvalid` or :class:`app.errors.BackupFailed`.
     """
@@ -84,10 +86,12 @@ def restore(
     database = Database.from_settings(settings)
     try:
         _require_fit(database, manifest)
+        key_stores(settings, database)  # refuses here what opens no key at all: a file that is not there
         load(database, folder / DATABASE[manifest.database])
     finally:
         database.close()
     core = build_core(settings, closing=closing, clock=clock)
+    _require_keys(core)
     done = Restored(manifest)
     done.documents = _put_documents(core, folder, manifest)
     _put_trust(core, folder, manifest)
@@ -112,6 +116,28 @@ def _require_fit(database: Database, manifest: Manifest) -> None:
         )
     if manifest.revision not in schema.known():
         raise BackupInvalid("The backup", f"release {manifest.release} made it, which is newer than this one")
+
+
+def _require_keys(core: Core) -> None:
+    """Before anything is changed or said: with another key-encryption key this would be a service that signs
+    nothing, and whose lists lapse. A token that is away is no reason, it may come back."""
+    kept_here = [
+        key for key in core.keys.list() if key.store == "software" and key.state is not KeyState.DESTROYED
+    ]
+    refused: KeyUnavailable | None = None
+    for key in kept_here:
+        try:
+            core.keys.open_once(key.id)
+        except KeyUnavailable as cause:
+            refused = cause
+        else:
+            return
+    if refused is not None:
+        secret = core.settings.keys.passphrase_file or core.settings.kek_path
+        raise BackupFailed(
+            f"{secret} opens none of the {len(kept_here)} private keys in this backup: it is not the one "
+            "of the service that was backed up. Put the right one there, empty the database, and begin again."
+        ) from refused
 
 
 def _put_documents(core: Core, folder: Path, manifest: Manifest) -> int:
@@ -155,6 +181,7 @@ def _make_safe(tx: Connection, core: Core, done: Restored, survivors: Survivors,
         subject=done.manifest.made_at.isoformat(),
         facts={"head": done.manifest.head, "release": done.manifest.release},
     )
+    done.ended["requests for acts on keys"] = core.dual_control.end_restored(tx, actor=actor)
 
 
 def floor_of(known: int, seen: int, gone: timedelta) -> int:

@@ -35,7 +35,8 @@ from ca.tables import Certificates, Crls
 from identity.factors.model import FactorKind
 from identity.login.model import Answer, Device
 from identity.people.registry import SAMPLE_RESIDENTS
-from keys.errors import KeyUnavailable
+from keys.approvals import KeyAct, RequestState
+from keys.errors import KeyEncryptionKeyInvalid
 from keys.model import KeyPurpose, KeyState
 from keys.stores.kek import create_key_encryption_key
 from signing.model import Document, DocumentFacts
@@ -76,6 +77,7 @@ class Past:
     person_id: str
     totp: pyotp.TOTP
     recovery_codes: tuple[str, ...]
+    approved: str
     numbers: dict[str, int] = field(default_factory=dict)
     serials: set[int] = field(default_factory=set)
 
@@ -112,9 +114,12 @@ def past(core: Core, clock: FrozenClock, tmp_path: Path) -> Past:
     citizens.login.second(half, Answer(FactorKind.TOTP, totp.at(clock())), DEVICE)
     publish_trust(core)
     document, sealed = _seal(core, "1/2026")
+    asked = core.dual_control.request(
+        KeyAct.RETIRE, {"key": core.keys.newest(KeyPurpose.SEAL, "dinas").id}, requester="test"
+    )
     folder = tmp_path / "backup"
     take(core, folder)
-    made = Past(folder, tmp_path / "published", document, sealed, person.id, totp, codes)
+    made = Past(folder, tmp_path / "published", document, sealed, person.id, totp, codes, asked.id)
     clock.advance(timedelta(days=1))
     _live_on(core, made, clock)
     return made
@@ -238,6 +243,11 @@ def test_the_rehearsal(
         clock.advance(timedelta(minutes=2))
         assert factors.check_totp(past.person_id, past.totp.at(clock()))
 
+    with subtests.test("what custodians agreed to, and may have been carried out since, is asked for anew"):
+        assert again.dual_control.standing(past.approved).state is RequestState.REJECTED
+        assert again.dual_control.ready() == []
+        assert done.ended["requests for acts on keys"] == 1
+
     with subtests.test("uses of keys are counted on, from no less than the backup knew"):
         with_uses = again.keys.usage.of_all()
         key = again.keys.newest(KeyPurpose.ISSUING_CA)
@@ -249,19 +259,22 @@ def _scope(name: str) -> ListScope:
     return ListScope(issuer, int(partition or 0))
 
 
-def test_without_the_key_encryption_key_nothing_signs_and_the_words_say_why(
+def test_with_another_key_encryption_key_a_restore_is_refused_and_leaves_nothing_that_works(
     core: Core, past: Past, empty_url: str, tmp_path: Path, clock: FrozenClock
 ) -> None:
     settings = _settings(core, empty_url, tmp_path)
     settings.kek_path.unlink()
-    create_key_encryption_key(settings.kek_path)
-    with ExitStack() as closing:
-        again, done = restore(
-            settings, past.folder, lists=[past.published], actor="test", closing=closing, clock=clock
-        )
-        assert set(done.not_published) == set(done.floors)
-        with pytest.raises(KeyUnavailable):
-            again.keys_answer()
+    with ExitStack() as closing, pytest.raises(KeyEncryptionKeyInvalid):
+        restore(settings, past.folder, actor="test", closing=closing, clock=clock)
+    create_key_encryption_key(settings.kek_path)  # nothing was put back so far: no need to empty anything
+    with ExitStack() as closing, pytest.raises(BackupFailed, match="opens none of the"):
+        restore(settings, past.folder, lists=[past.published], actor="test", closing=closing, clock=clock)
+    database = Database.from_settings(settings)
+    try:
+        with pytest.raises(DatabaseNotReady, match="none"):
+            schema.require_current(database)
+    finally:
+        database.close()
 
 
 def test_a_restore_overwrites_nothing(core: Core, past: Past, clock: FrozenClock) -> None:
@@ -336,10 +349,12 @@ def test_a_backup_that_is_not_whole_is_not_restored(
         folder = damaged("unfinished")
         (folder / MANIFEST).unlink()
         assert "no manifest" in refused(folder)
+    own = next(iter(manifest.files))
     for name, changed in {
         "newer": said | {"revision": "9999"},
         "form": said | {"absah-backup": 2},
         "way out": said | {"files": said["files"] | {"../../etc/passwd": [1, "0" * 64]}},
+        "way around": said | {"files": said["files"] | {f"trust/../{own}": said["files"][own]}},
         "list": [],
         "no files": said | {"files": {}},
         "no zone": said | {"made_at": "2026-06-01T00:00:00"},
