@@ -321,24 +321,6 @@ def test_custodians_with_an_address_are_told_what_is_asked_and_how_it_ended(
         assert request.digest[:8] not in letter
 
 
-def test_words_of_ours_are_told_in_the_readers_language_with_what_is_signed(room: Room) -> None:
-    seal = next(key for key in room.core.keys.list() if key.purpose == "seal")
-    request = room.core.dual_control.request(KeyAct.RETIRE, {"key": seal.id}, requester="cli:root")
-    walker = room.keepers["ani"].walker
-    for language, shown in (
-        ("id", ("segel instansi (seal)", "dipakai (active)")),
-        ("en", ("seal of an agency (seal)", "in use (active)")),
-    ):
-        words = text_of(walker.get(f"/custody/{request.id}?lang={language}"))
-        assert all(word in words for word in shown), words
-
-
-def test_there_are_words_for_every_purpose_state_and_kind() -> None:
-    for words, known in ((PURPOSES, KeyPurpose), (STATES, KeyState), (KINDS, ProofKind)):
-        for language in ("id", "en"):
-            assert set(words[language]) == set(known)
-
-
 def test_whose_role_has_ended_decides_nothing_and_everybody_is_told(room: Room) -> None:
     core, request = room.core, ask(room.core)
     room.decide("ani", request, "approve")
