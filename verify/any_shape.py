@@ -68,7 +68,9 @@ def validate(file: BinaryIO, *, trust: TrustStore, now: datetime, limits: Limits
         except Exception as cause:  # noqa: BLE001 - parts that are parsed only when they are told raise late
             signatures.append(malformed(name, cause))
             continue
-        if examined.leads_to_us and not examined.problems:
+        # A time-stamp of ours under somebody else's signature says when, not who.
+        is_seal = examined.kind is SignatureKind.SIGNATURE
+        if is_seal and examined.leads_to_us and not examined.problems:
             ours.append(found)
     # 3. The worst speaks for the file. A seal of ours in it says which document this is.
     findings = _conclude(tuple(signatures))

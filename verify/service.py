@@ -221,7 +221,7 @@ class VerificationService:
         # The seal is ours and intact: the receipt inside says which document this is.
         if pdf.receipt is None:
             if self._documents is None:
-                findings.append(_offline())
+                findings += [_nothing_but_the_seal(), _offline()]
             else:
                 findings.append(unavailable or _not_in_records())
             return self._verdict(Subject.FILE, findings, file_sha256=digest, signatures=pdf)
@@ -332,6 +332,17 @@ def _of_record(record: Release, now: datetime) -> list[Finding]:
 
 def _offline() -> Finding:
     return checks.not_done(_STATUS, Reason.STATUS_NOT_CHECKED, "the register was not asked")
+
+
+def _nothing_but_the_seal() -> Finding:
+    """Whoever stole the key of a seal makes seals, but no receipt, which another key signs. Everything that
+    we release carries one, so without it only the register can tell our seal from a thief's."""
+    return checks.undecided(
+        "issued-here",
+        Outcome.CANNOT_SAY,
+        Reason.RECEIPT_MISSING,
+        "sealed under our own CA, with no receipt that can be believed, and the register was not asked",
+    )
 
 
 def _unavailable(last_answer_at: datetime | None) -> Finding:

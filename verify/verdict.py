@@ -117,6 +117,7 @@ class Reason(StrEnum):
     RECEIPT_KEY_REVOKED = "receipt_key_revoked"
     RECEIPT_MALFORMED = "receipt_malformed"
     RECEIPT_DIFFERS_FROM_RECORD = "receipt_differs_from_record"
+    RECEIPT_MISSING = "receipt_missing"
     LINK_WITHOUT_RECEIPT = "link_without_receipt"
     FOREIGN_ADDRESS = "foreign_address"
 

@@ -144,9 +144,15 @@ class SealedDocument:
 
 
 def seal(
-    number: int = 1, *, source: bytes | None = None, receipt_of: Receipt | None = None
+    number: int = 1,
+    *,
+    source: bytes | None = None,
+    receipt_of: Receipt | None = None,
+    with_receipt: bool = True,
 ) -> SealedDocument:
-    """``receipt_of`` puts another document's claims into the seal, which sealing itself never does."""
+    """``receipt_of`` puts another document's claims into the seal; without ``with_receipt`` there are none,
+    as in the seals of a thief, who lacks the key that signs receipts. Sealing itself does neither.
+    """
     source = plain_pdf() if source is None else source
     claims = receipt_of or claims_for(number, source=source)
     encoded = signed_receipt(claims)
@@ -165,7 +171,7 @@ def seal(
                 document_id=claims.document_id,
             ),
             link=link,
-            receipt_digits=receipt.to_digits(encoded),
+            receipt_digits=receipt.to_digits(encoded) if with_receipt else "",
             place=None,
             identity=identity,
             timestamper=TestTimeStamper(unit(), (tree.issuing.encoded, tree.root.encoded)),

@@ -6,10 +6,19 @@ from datetime import UTC, date, datetime, timedelta
 from io import BytesIO
 
 import pytest
+from asn1crypto import keys as asn1_keys
+from asn1crypto import x509 as asn1_x509
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.sign.signers.pdf_signer import PdfTimeStamper
+from pyhanko.sign.timestamps import DummyTimeStamper
 from sqlalchemy.exc import OperationalError
 
+from keys.model import KeyAlgorithm
 from signing.receipt import to_digits
 from tests.signing.pki import certify, hierarchy
+from tests.signing.test_earlier_signatures import signed_by
 from tests.support.clock import FrozenClock
 from tests.verify.documents import (
     HOST,
@@ -23,9 +32,12 @@ from tests.verify.documents import (
     signed_receipt,
     trust,
 )
+from tests.verify.test_compromise import lists
 from verify import any_shape
 from verify.errors import UnknownDocument
+from verify.findings import Limits
 from verify.service import VerificationService
+from verify.trust import TrustStore
 from verify.verdict import CheckResult, Indication, Outcome, Reason, Verdict
 
 DOWN = OperationalError("SELECT", {}, Exception("the database is not there"))
@@ -244,6 +256,55 @@ def test_a_seal_with_the_receipt_of_another_source_differs(offline: Verification
     verdict = offline.by_file(BytesIO(swapped.content))
     assert verdict.outcome is Outcome.FILE_DIFFERS
     assert Reason.SOURCE_MISMATCH in verdict.reasons
+
+
+def test_a_seal_without_a_receipt_is_never_valid_by_itself_because_a_stolen_key_makes_such_seals(
+    offline: VerificationService, service: VerificationService, register: Register
+) -> None:
+    """With evidence of before the theft in it, so that nothing says anything against the key."""
+    stolen = seal(4, with_receipt=False)
+    verdict = offline.by_file(BytesIO(stolen.content))
+    assert verdict.signatures[0].outcome is Outcome.VALID, "the seal itself is intact and its key looks good"
+    assert verdict.outcome is Outcome.CANNOT_SAY
+    assert verdict.reasons[0] is Reason.RECEIPT_MISSING
+    careful = any_shape.validate(BytesIO(stolen.content), trust=trust(), now=LATER, limits=Limits())
+    assert (careful.is_ours, careful.receipt) == (True, None)
+    assert service.by_file(BytesIO(stolen.content)).outcome is Outcome.FILE_DIFFERS
+    # The register speaks for a file as well as a receipt does.
+    register.records[stolen.claims.document_id] = stolen.record()
+    assert service.by_file(BytesIO(stolen.content), thorough=True).outcome is Outcome.VALID
+
+
+def test_our_time_stamp_under_a_strangers_signature_makes_it_nobodys_document_of_ours(
+    clock: FrozenClock, register: Register
+) -> None:
+    """Anybody may ask our unit for a time; who signed is then still somebody else."""
+    root = certify("Akar lain", issuer=None, ca=True)
+    signed = signed_by(certify("Penandatangan lain", issuer=root), plain_pdf())
+    stamped = BytesIO(signed)
+    unit = hierarchy(KeyAlgorithm.RSA_3072).unit
+    assert isinstance(unit.key, RSAPrivateKey)
+    key = unit.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    tsa = DummyTimeStamper(
+        asn1_x509.Certificate.load(unit.encoded),
+        asn1_keys.PrivateKeyInfo.load(key),
+        fixed_dt=LATER - timedelta(minutes=1),
+    )
+    PdfTimeStamper(tsa).timestamp_pdf(IncrementalPdfFileWriter(stamped), "sha256", in_place=True)
+    tree = hierarchy(KeyAlgorithm.RSA_3072)
+    known = TrustStore(
+        anchors=(tree.root.certificate,),
+        certificates=(tree.issuing.certificate,),
+        foreign_anchors=(root.certificate,),
+        crls=(tree.revocation_list, lists(issuer=tree.issuing), lists(issuer=root)),
+    )
+    for documents in (None, register):
+        verifier = VerificationService(
+            documents=documents, trust=lambda: known, clock=clock, foreign=any_shape.validate
+        )
+        verdict = verifier.by_file(BytesIO(stamped.getvalue()))
+        assert [one.outcome for one in verdict.signatures] == [Outcome.VALID] * 2, verdict
+        assert verdict.outcome is Outcome.VALID
 
 
 @pytest.mark.parametrize(

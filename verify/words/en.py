@@ -82,6 +82,13 @@ IN_DOUBT: dict[Reason, tuple[str, tuple[str, ...]]] = {
             "If it cannot wait, ask the issuer by a telephone number that you know already.",
         ),
     ),
+    Reason.RECEIPT_MISSING: (
+        "It is sealed, but nothing in it shows that it was issued. Whoever stole a key makes such files.",
+        (
+            "Check it again where there is a network, on the official page.",
+            "Decide nothing important before the result is certain.",
+        ),
+    ),
 }
 
 REASONS: dict[Reason, str] = {
@@ -124,6 +131,7 @@ REASONS: dict[Reason, str] = {
     Reason.RECEIPT_KEY_REVOKED: "The key that signed this receipt was revoked.",
     Reason.RECEIPT_MALFORMED: "This is not a complete receipt.",
     Reason.RECEIPT_DIFFERS_FROM_RECORD: "The receipt and the issuer's register differ.",
+    Reason.RECEIPT_MISSING: "It has a seal, but no receipt of its issuance, and no register was asked.",
     Reason.LINK_WITHOUT_RECEIPT: "This link holds no receipt; only the id was looked up.",
     Reason.FOREIGN_ADDRESS: "The QR code leads to an address that is not this service's official one.",
     Reason.NOT_A_PDF: "This is not a PDF file.",

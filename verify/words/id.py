@@ -82,6 +82,13 @@ IN_DOUBT: dict[Reason, tuple[str, tuple[str, ...]]] = {
             "Bila mendesak, hubungi penerbit melalui nomor telepon yang sudah Anda kenal.",
         ),
     ),
+    Reason.RECEIPT_MISSING: (
+        "Dokumen ini bersegel, tetapi tanpa bukti terbit. Pencuri kunci dapat membuat berkas seperti ini.",
+        (
+            "Periksa lagi saat ada jaringan, di halaman resmi.",
+            "Jangan mengambil keputusan penting sebelum hasilnya pasti.",
+        ),
+    ),
 }
 
 REASONS: dict[Reason, str] = {
@@ -124,6 +131,7 @@ REASONS: dict[Reason, str] = {
     Reason.RECEIPT_KEY_REVOKED: "Kunci yang menandatangani tanda terima ini sudah dicabut.",
     Reason.RECEIPT_MALFORMED: "Ini bukan tanda terima yang lengkap.",
     Reason.RECEIPT_DIFFERS_FROM_RECORD: "Tanda terima dan catatan penerbit berbeda.",
+    Reason.RECEIPT_MISSING: "Ada segel, tetapi tidak ada bukti terbit yang sah, dan catatan belum ditanya.",
     Reason.LINK_WITHOUT_RECEIPT: "Tautan ini tidak memuat tanda terima; hanya nomornya yang diperiksa.",
     Reason.FOREIGN_ADDRESS: "Kode QR menunjuk ke alamat yang bukan alamat resmi layanan ini.",
     Reason.NOT_A_PDF: "Ini bukan berkas PDF.",
