@@ -16,8 +16,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
-from ca.model import COMPROMISES, CertificateRecord, CertificateStatus
+from ca.model import COMPROMISES, CertificateRecord, CertificateStatus, RevocationReason
+
+_LOSSES: Final = COMPROMISES | {RevocationReason.UNSPECIFIED, RevocationReason.AA_COMPROMISE}
+"""After these somebody else may have the key. We always name a reason; lists of CAs elsewhere need not, and
+the missing one counts as a loss (RFC 3161, 4), as it does to who judges a file alone (:mod:`ca.status`)."""
 
 
 class SealStanding(StrEnum):
@@ -63,7 +68,7 @@ def _doubt(record: CertificateRecord) -> Doubt | None:
         return None
     if record.status is CertificateStatus.ON_HOLD:
         return Doubt(since, is_hold=True)
-    return Doubt(since, is_hold=False) if record.reason in COMPROMISES else None
+    return Doubt(since, is_hold=False) if record.reason in _LOSSES else None
 
 
 def proven_time(stamps: Iterable[Stamp], *, even_held: bool = False) -> datetime | None:

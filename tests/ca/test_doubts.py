@@ -67,6 +67,8 @@ COMPROMISE = RevocationReason.KEY_COMPROMISE
     [
         ([record(CertificateStatus.REVOKED, COMPROMISE, LOSS)], LOST),
         ([record(CertificateStatus.REVOKED, RevocationReason.SUPERSEDED, None)], None),
+        ([record(CertificateStatus.REVOKED, RevocationReason.UNSPECIFIED, LOSS)], LOST),
+        ([record(CertificateStatus.REVOKED, RevocationReason.AA_COMPROMISE, LOSS)], LOST),
         ([record(CertificateStatus.ON_HOLD, RevocationReason.CERTIFICATE_HOLD, LOSS)], HELD),
         ([record(CertificateStatus.ON_HOLD, RevocationReason.CERTIFICATE_HOLD, None)], Doubt(LATE, True)),
         (
@@ -77,7 +79,15 @@ COMPROMISE = RevocationReason.KEY_COMPROMISE
             LOST,
         ),
     ],
-    ids=["lost", "replaced", "held since a loss", "held", "held under a lost CA"],
+    ids=[
+        "lost",
+        "replaced",
+        "nobody says why",
+        "as an attribute authority",
+        "held since a loss",
+        "held",
+        "held under a lost CA",
+    ],
 )
 def test_doubt_comes_from_a_loss_or_a_hold_anywhere_above(
     path: list[CertificateRecord], doubt: Doubt | None
