@@ -152,6 +152,8 @@ class OcspResponder:
         asked = self._asked(issuer, request)
         if isinstance(asked, ocsp.ErrorStatus):
             return PreparedAnswer(ocsp.error_response(asked))
+        # Taken before the statuses are read: a change in between drops it, with what is put there too late.
+        kept = self._prepared.setdefault(issuer, {})
         body, until, all_known = self._answer(issuer, asked, self._config.ocsp_cached_validity)
         if asked.nonce is not None or len(asked.certificates) > 1 or not all_known:
             return PreparedAnswer(body)
@@ -164,7 +166,6 @@ class OcspResponder:
             fresh_until=until,
             prepared_until=now + (until - now) / 2,
         )
-        kept = self._prepared.setdefault(issuer, {})
         if len(kept) >= _MOST_REMEMBERED:
             kept.clear()
         kept[encoded] = answer

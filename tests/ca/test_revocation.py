@@ -6,6 +6,7 @@ import base64
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -19,7 +20,7 @@ from sqlalchemy import delete, select
 
 from ca import der
 from ca import tables as ca_tables
-from ca.errors import CertificateUnknown, RevocationRefused
+from ca.errors import CertificateUnknown, HierarchyIncomplete, RevocationRefused
 from ca.model import CertificateStatus, ProfileName, RevocationReason
 from ca.tables import crls
 from keys import tables as key_tables
@@ -82,6 +83,57 @@ def test_a_revocation_is_told_at_once_with_its_reason_and_time_of_loss(pki: Pki)
     assert response.revocation_time_utc == lost
     (extension,) = response.single_extensions
     assert extension.oid.dotted_string == "2.5.29.24"
+
+
+@pytest.mark.parametrize("way", ["POST", "GET", "evidence"])
+def test_no_answer_outlives_the_certificate_of_its_responder(pki: Pki, way: str) -> None:
+    """Or it could not be checked to its end (RFC 6960 4.2.2.2). Without a responder there is no answer."""
+    request, record = asked(pki), pki.record(ProfileName.SEAL, AGENCY)
+    responder = pki.record(ProfileName.OCSP)
+
+    def told() -> library.OCSPResponse:
+        pki.ticks.value += 2
+        match way:
+            case "POST":
+                encoded = pki.revocation.respond("issuing-1", request)
+            case "GET":
+                encoded = pki.revocation.ocsp.prepare("issuing-1", base64.b64encode(request).decode()).body
+            case _:
+                encoded = pki.revocation.answer_for(record)
+        return library.load_der_ocsp_response(encoded)
+
+    for left in (timedelta(days=2), timedelta(hours=2), timedelta(minutes=5), timedelta(seconds=2)):
+        pki.clock.advance(responder.not_after - left - pki.clock())
+        said = told()
+        (by,) = said.certificates
+        assert said.next_update_utc is not None
+        assert pki.clock() < said.next_update_utc < by.not_valid_after_utc, left
+    pki.clock.advance(timedelta(seconds=1))
+    with pytest.raises(HierarchyIncomplete, match="absah init"):
+        told()
+
+
+def test_an_answer_that_was_being_made_while_the_status_changed_is_not_kept(
+    pki: Pki, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slow token: the register was read before the revocation, the answer is kept after it."""
+    encoded = base64.b64encode(asked(pki)).decode()
+    serial = pki.record(ProfileName.SEAL, AGENCY).serial
+    slow = pki.revocation.ocsp._answer
+
+    def answer_late(*given: Any) -> Any:
+        monkeypatch.undo()
+        found = slow(*given)
+        pki.revocation.revoke(serial, COMPROMISE)
+        pki.ticks.value += 2
+        pki.revocation.ocsp.prepare("issuing-1", encoded)  # somebody else looks for changes meanwhile
+        return found
+
+    monkeypatch.setattr(pki.revocation.ocsp, "_answer", answer_late)
+    late = pki.revocation.ocsp.prepare("issuing-1", encoded)
+    assert library.load_der_ocsp_response(late.body).certificate_status is library.OCSPCertStatus.GOOD
+    kept = pki.revocation.ocsp.prepare("issuing-1", encoded)
+    assert library.load_der_ocsp_response(kept.body).certificate_status is library.OCSPCertStatus.REVOKED
 
 
 def _request_for_any(pki: Pki) -> bytes:
