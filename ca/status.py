@@ -3,7 +3,8 @@
 The rule, for a certificate and a time ``at``:
 
 1. Only evidence counts whose signature stands and whose signer may speak: the issuer, or a responder that the
-   same issuer certified for OCSPSigning and that was valid at producedAt (RFC 6960 4.2.2.2).
+   same issuer certified for OCSPSigning, that was valid at producedAt (RFC 6960 4.2.2.2), and whose key no
+   list says was lost.
 2. A revocation counts from its invalidityDate, where it has one, else from its revocationDate, and it counts
    however old the evidence is: revocations are final. A hold counts while the newest evidence says so.
 3. "Good" covers ``at`` if it was said at or after ``at`` but not after the certificate's end (later, issuers
@@ -197,12 +198,14 @@ def _entry(crl: x509.CertificateRevocationList, serial: int) -> Statement:
 class _Answers:
     """The sentences of one authorised OCSP response by (hash, name hash, key hash, serial).
 
-    ``unchecked_responder`` is a delegated responder whose own revocation has to be looked at.
+    ``responder`` is a delegated one, None where the issuer answered. With ``is_exempt`` nobody need show that
+    it is good (id-pkix-ocsp-nocheck).
     """
 
     sentences: tuple[tuple[tuple[str, bytes, bytes, int], Statement], ...]
     produced_at: datetime
-    unchecked_responder: x509.Certificate | None
+    responder: x509.Certificate | None
+    is_exempt: bool
 
 
 def _from_ocsp(
@@ -232,11 +235,16 @@ def _is_about(
 
 
 def _stands(answers: _Answers, issuer: x509.Certificate, crls: tuple[bytes, ...]) -> bool:
-    responder = answers.unchecked_responder
-    if responder is None:
+    """An exemption spares the evidence about a responder and outweighs none: whoever has its key writes any
+    producedAt, so nothing counts that was ever said with a key that is known to be lost (RFC 6960
+    4.2.2.2.1).
+    """
+    if answers.responder is None:
         return True
-    known = standing(responder, issuer, ocsp_responses=(), crls=crls, at=answers.produced_at)
-    return known.is_known and known.lost_at is None
+    known = standing(answers.responder, issuer, ocsp_responses=(), crls=crls, at=answers.produced_at)
+    if known.lost_at is not None or known.compromised_at is not None:
+        return False
+    return known.is_known or answers.is_exempt
 
 
 @lru_cache(maxsize=256)
@@ -278,8 +286,8 @@ def _answers(encoded: bytes, issuer: x509.Certificate) -> _Answers | None:
             for one in singles
             if one.certificate_status is not ocsp.OCSPCertStatus.UNKNOWN
         )
-        needs_check = signer != issuer and not _has_no_check(signer)
-        return _Answers(sentences, response.produced_at_utc, signer if needs_check else None)
+        responder = None if signer == issuer else signer
+        return _Answers(sentences, response.produced_at_utc, responder, _has_no_check(signer))
     except UNREADABLE:
         return None
 

@@ -369,6 +369,39 @@ def test_only_authorised_responders_are_heard() -> None:
     assert heard(bytes(altered)) is PathStatus.STATUS_UNKNOWN
 
 
+@pytest.mark.parametrize("no_check", [x509.OCSPNoCheck(), None], ids=["exempt", "not exempt"])
+def test_a_responder_whose_key_was_lost_is_not_heard_although_nobody_need_check_it(
+    no_check: x509.OCSPNoCheck | None,
+) -> None:
+    """Its thief says "good" of what was revoked, at any time. What others say still counts."""
+    leaf, helper = ROOT.certify(LEAF, ca=False), Actor("responder")
+    responder = _with(ROOT, helper, [ExtendedKeyUsageOID.OCSP_SIGNING], no_check)
+    answer = ocsp_answer(leaf, ANCHOR, helper, responder)
+
+    def heard(*revoked: x509.RevokedCertificate) -> PathStatus:
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(ROOT.subject)
+            .last_update(NOW - timedelta(days=2))  # too old to say anything good about now
+            .next_update(NOW - timedelta(days=1))
+        )
+        for entry in revoked:
+            builder = builder.add_revoked_certificate(entry)
+        old = builder.sign(ROOT.key, hashes.SHA256()).public_bytes(Encoding.DER)
+        return judge(leaf, evidence=StatusEvidence((answer,), (old,))).status
+
+    def entry(since: datetime, reason: x509.ReasonFlags) -> x509.RevokedCertificate:
+        made = x509.RevokedCertificateBuilder().serial_number(responder.serial_number).revocation_date(since)
+        return made.add_extension(x509.CRLReason(reason), critical=False).build()
+
+    assert heard() is (PathStatus.GOOD if no_check else PathStatus.STATUS_UNKNOWN)
+    compromise = x509.ReasonFlags.key_compromise
+    for since in (NOW - timedelta(days=3), NOW + timedelta(days=36000)):
+        assert heard(entry(since, compromise)) is PathStatus.STATUS_UNKNOWN
+    replaced = entry(NOW + timedelta(days=36000), x509.ReasonFlags.superseded)
+    assert heard(replaced) is PathStatus.GOOD, "it was good when it answered"
+
+
 def _with(
     issuer: Actor, who: Actor, usages: list[x509.ObjectIdentifier], no_check: x509.OCSPNoCheck | None
 ) -> x509.Certificate:
