@@ -29,7 +29,7 @@ from app.register import read_published_trust
 from app.settings import Settings
 from app.storage import ObjectFiles
 from app.timekeeping import build_clock_watch
-from app.wiring import Core, build_core
+from app.wiring import Core, build_core, online_root
 from ca.errors import TimeNotAvailable
 from ca.foreign_lists import is_due, lists_elsewhere
 from ca.model import CertificateStatus, ProfileName
@@ -102,6 +102,7 @@ def examine() -> list[Finding]:
             return [*findings, Finding(Health.BROKEN, "core", str(cause), "Correct what is named above.")]
         findings.append(_guarded("keys", lambda: _keys(core)))
         findings.append(_guarded("states of keys", lambda: _key_states(core)))
+        findings.append(_guarded("root", lambda: root_finding(core)))
         findings.append(_guarded("custodians", lambda: _custodians(core)))
         if token is not None:
             findings.append(_guarded("keys in the token", lambda: _keys_in_token(core, token)))
@@ -271,6 +272,15 @@ def _key_states(core: Core) -> Finding:
         "Somebody changed the database: stop what is not to sign (`absah keys compromise`), find out who."
     )
     return Finding(Health.BROKEN, "states of keys", told, remedy)
+
+
+def root_finding(core: Core) -> Finding:
+    """Where the root's key is. In development it is here, and that is a stand-in like the others."""
+    words = online_root(core)
+    if words is None:
+        return Finding(Health.OK, "root", "its key is not in this service")
+    cause, _, remedy = words.partition("; ")
+    return Finding(Health.WARNING, "root", cause, f"Before production: {remedy}.")
 
 
 def _custodians(core: Core) -> Finding:

@@ -1,6 +1,7 @@
 """Everything that ends by itself, and when: what metrics, the calendar and the table of keys are made from.
 
-Only what is in use counts: the end of a certificate that has a successor stops nothing.
+Only what is in use counts: the end of a certificate that has a successor stops nothing. CAs elsewhere count
+where ours stand below them: with their certificates end all that are below.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from ca.chains import records_above
 from ca.model import CertificateRecord, CertificateStatus, ListScope, ProfileName
 from ca.tables import Certificates, Crls
 from keys.envelope import FINGERPRINT, Envelope
@@ -90,7 +92,14 @@ class Expiries:
         active = [key for key in self._keys.list() if key.state is KeyState.ACTIVE]
         with self._read() as tx:
             certified = Certificates(tx).of_keys([key.id for key in active])
-        current = in_use(active, certified)
+            current = in_use(active, certified)
+            above = [
+                superior
+                for record in current.values()
+                if record.profile is ProfileName.ISSUING
+                for superior in records_above(tx, record)
+                if superior.key_is_elsewhere
+            ]
         ends = [
             Expiry(
                 ExpiryKind.CERTIFICATE,
@@ -100,7 +109,7 @@ class Expiries:
                 record.not_before,
                 record.not_after,
             )
-            for record in current.values()
+            for record in dict.fromkeys((*current.values(), *above))
         ]
         certified_keys = {record.key_id for record in current.values()}
         superseded = {record.key_id for record in certified} - certified_keys

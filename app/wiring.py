@@ -121,6 +121,21 @@ class Core:
         self.keys.active(KeyPurpose.TOKEN)
 
 
+def online_root(core: Core) -> str | None:
+    """What is to be said while the service itself keeps the key of a root; None when it does not.
+
+    Known from the register only, so it is not among :meth:`app.settings.Settings.unsafe`. Production warns
+    instead of refusing: a service that did its work yesterday would stop.
+    """
+    roots = core.hierarchy.roots_kept_here()
+    if not roots:
+        return None
+    return (
+        f"the private key of {roots[-1].name} is in this service, so that whoever takes it over makes CAs; "
+        "keep the root offline (`absah init --root-offline`, docs/runbooks/root-ceremony.md)"
+    )
+
+
 def certification_config(settings: Settings) -> CertificationConfig:
     return CertificationConfig(
         base_url=settings.pki_origin,

@@ -171,6 +171,20 @@ class Hierarchy:
             made += [record for link in missing if (record := self._link(link, profile, actor)) is not None]
         return made
 
+    def roots_kept_here(self) -> list[CertificateRecord]:
+        """Roots whose private keys this service can use: whoever takes it over can make CAs (EN 319 411-1
+        6.5.1 keeps a root's key off line)."""
+        purpose = CA_PURPOSES[ProfileName.ROOT]
+        kept = {
+            key.id
+            for key in self._keys.list()
+            if key.purpose is purpose and key.state is not KeyState.DESTROYED
+        }
+        with self._begin() as tx:
+            return [
+                record for record in Certificates(tx).of_profile(ProfileName.ROOT) if record.key_id in kept
+            ]
+
     def list_signers(self) -> list[CertificateRecord]:
         """Every CA whose key can sign lists here, oldest first; revoked ones, too, for their lists say so."""
         active = {key.id for purpose in CA_PURPOSES.values() for key in self._keys.in_use(purpose)}

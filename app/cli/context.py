@@ -82,6 +82,14 @@ def warn_unsafe(settings: Settings, *, keyless: bool = False) -> None:
         err.print(f"[yellow]not for production:[/yellow] {words}", soft_wrap=True)
 
 
+def warn_online_root(core: Core) -> None:
+    """As :func:`warn_unsafe`, of what only the register knows."""
+    from app.wiring import online_root
+
+    if (words := online_root(core)) is not None:
+        err.print(f"[yellow]not for production:[/yellow] {words}", soft_wrap=True)
+
+
 def print_listing(columns: tuple[str, ...], rows: Iterable[tuple[str, str, tuple[str, ...]]]) -> None:
     """A table in which what is copied into the next command is never cut.
 

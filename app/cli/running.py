@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.context import actor, err, load_settings, opened_core, out, warn_unsafe
+from app.cli.context import (
+    actor,
+    err,
+    load_settings,
+    opened_core,
+    out,
+    warn_online_root,
+    warn_unsafe,
+)
 
 if TYPE_CHECKING:
     from app.settings import Settings
@@ -50,6 +58,7 @@ def init(
             write_request(prepare(settings, closing=closing), root_offline)
             return
         core = initialise(settings, closing=closing, actor=actor())
+        warn_online_root(core)
         for certificate in core.trust().anchors:
             out.print(f"Root          {certificate.subject.rfc4514_string()}", soft_wrap=True)
     out.print(f"Data          {settings.home}")
@@ -93,8 +102,8 @@ def serve(
     warn_unsafe(settings, keyless=public)
     _count_together(settings)
     if not public:  # the keyless process may hold a role that can only read
-        with opened_core(settings):
-            pass
+        with opened_core(settings) as core:
+            warn_online_root(core)
     _serve(settings, public=public)
 
 
@@ -112,6 +121,7 @@ def worker(
     settings = load_settings(quiet=False)
     carrier = carrier_for(settings)
     with opened_core(settings) as core, ExitStack() as closing:
+        warn_online_root(core)
         if once:
             raise typer.Exit(0 if upkeep.run_round(core, carrier) else 1)
         if core.clock_watch is not None:

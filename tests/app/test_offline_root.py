@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,10 @@ def test_from_the_request_to_a_service_that_is_complete(machine: Path, tmp_path:
     findings = " ".join(absah("doctor", settings=settings, check=False).stdout.split())
     assert "signed where its key is" in findings
     assert "Run `absah worker`" not in findings
+    assert "its key is not in this service" in findings
+    assert "keep the root offline" not in absah("worker", "--once", settings=settings).stderr
+    ends = json.loads(absah("keys", "calendar", "--json", settings=settings).stdout)
+    assert ("certificate", "root-1") in {(one["kind"], one["name"]) for one in ends}
 
     # Years later: the successor of the issuing CA waits for a ceremony, and is put to use by its rotation.
     said = absah("keys", "rotate", "issuing-ca", settings=settings).stdout
@@ -112,3 +117,13 @@ def test_from_the_request_to_a_service_that_is_complete(machine: Path, tmp_path:
     shown = absah("ca", "show", settings=settings).stdout
     assert re.search(r"issuing-2 +● in use", shown), shown
     assert re.search(r"issuing-1 +◐ lists only", shown), shown
+
+
+def test_a_root_that_is_kept_here_is_warned_of_at_every_start_and_by_the_doctor(tmp_path: Path) -> None:
+    settings = {"ABSAH_DATA_DIR": str(tmp_path / "data"), "COLUMNS": "200"}
+    for words in (("init",), ("worker", "--once")):
+        said = absah(*words, settings=settings).stderr
+        assert "not for production: the private key of root-1 is in this service" in said, words
+    found = absah("doctor", settings=settings, check=False).stdout
+    assert "the private key of root-1 is in this service" in found
+    assert "absah init --root-offline" in found
