@@ -16,9 +16,9 @@ from cryptography import x509
 
 from ca import der, tst
 from ca.algorithms import DIGESTS, SIGNATURES
-from ca.chains import chain_of, issuer_and_serial
+from ca.chains import chain_of, issuer_and_serial, records_above
 from ca.errors import TimeNotAvailable
-from ca.model import CertificateRecord, CertificationConfig, ProfileName
+from ca.model import CertificateRecord, CertificateStatus, CertificationConfig, ProfileName
 from ca.ordering import RisingTime
 from ca.ports import Begin, Clock
 from ca.tables import Certificates
@@ -230,15 +230,18 @@ class TimeStampingAuthority:
             return known[1]
 
     def _load(self, known: _Unit | None) -> _Unit:
-        """The newest unit whose key may sign: one that waits for its turn has a certificate already."""
+        """The newest unit whose key may sign: one that waits for its turn has a certificate already.
+
+        None below a CA that is on hold or revoked: its tokens would prove nothing, and nobody would tell
+        those who asked for them (EN 319 421, 7.13).
+        """
         with self._begin() as tx:
-            records = Certificates(tx).good(ProfileName.TIMESTAMPING)
-            chains = [
-                known.chain if known and known.record == record else chain_of(tx, record)
-                for record in records
-            ]
+            paths = [records_above(tx, unit) for unit in Certificates(tx).good(ProfileName.TIMESTAMPING)]
         refusal: KeyCustodyError | None = None
-        for record, chain in zip(records, chains, strict=True):
+        for path in paths:
+            if any(link.status is not CertificateStatus.GOOD for link in path):
+                continue
+            record, chain = path[0], tuple(link.der for link in path)
             try:
                 key = self._keys.handle(record.key_id, purpose=KeyPurpose.TIMESTAMPING, anew=True)
             except KeyCustodyError as refused:
@@ -247,6 +250,8 @@ class TimeStampingAuthority:
             return known if known and known.record == record else _unit(record, key, chain)
         if refusal is not None:
             raise TimeNotAvailable(f"the time-stamping key cannot be used: {refusal}") from refusal
+        if paths:
+            raise TimeNotAvailable("every time-stamping unit is below a CA that is on hold or revoked")
         raise TimeNotAvailable("there is no time-stamping certificate that is good: run `absah init`")
 
 

@@ -25,7 +25,7 @@ from sqlalchemy import select
 
 from ca import der, routes, tst
 from ca.errors import ProfileInvalid, TimeNotAvailable
-from ca.model import ProfileName, TimeStampingRules
+from ca.model import ProfileName, RevocationReason, TimeStampingRules
 from ca.timestamping import TimeStampingAuthority
 from ca.trust import CertifiedUse, PathStatus, check_path
 from keys.model import KeyAlgorithm, KeyPurpose, KeyRecord
@@ -221,6 +221,26 @@ def test_a_suspended_key_and_an_expired_unit_give_no_time(pki: Pki) -> None:
     pki.tsa.token(DIGEST)
     pki.clock.advance(timedelta(days=3651))
     assert failure(pki.tsa.respond(request())) == "time_not_available"
+
+
+def test_below_a_ca_that_is_on_hold_or_revoked_nothing_is_stamped(pki: Pki) -> None:
+    """The unit's key is whole, but its tokens would be worthless, and who asked would never hear of it."""
+    ca = pki.record(ProfileName.ISSUING).serial
+    granted(pki.tsa.respond(request()))
+    for act, words in (
+        (lambda: pki.revocation.revoke(ca, RevocationReason.CERTIFICATE_HOLD), "time_not_available"),
+        (lambda: pki.revocation.release(ca), ""),
+        (lambda: pki.revocation.revoke(ca, RevocationReason.CA_COMPROMISE), "time_not_available"),
+    ):
+        act()
+        pki.ticks.value += 2
+        answer = pki.tsa.respond(request())
+        if words:
+            assert failure(answer) == words
+        else:
+            granted(answer)
+    with pytest.raises(TimeNotAvailable, match="below a CA"):
+        pki.tsa.token(bytes(32))
 
 
 def test_only_sha256_digests_are_taken_in_process(pki: Pki) -> None:
