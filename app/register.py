@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from threading import Lock
@@ -17,7 +17,7 @@ from app.remembered import Remembered
 from ca.chains import doubt_about_certificate
 from ca.doubts import Doubt, Stamp, standing_of
 from ca.model import CertificateRecord, CrlRecord, ListScope, ProfileName
-from ca.tables import Certificates, Crls
+from ca.tables import Certificates, Crls, DistrustedUnits
 from identity.ports import Begin
 from signing.model import Release
 from signing.tables import DocumentTable
@@ -66,10 +66,11 @@ class ReleasedDocuments:
 @dataclass(frozen=True, slots=True)
 class PublishedTrust:
     """What anybody may have of our hierarchy: roots, CAs and what links their keys, receipt signers, and the
-    newest lists."""
+    newest lists. ``distrusted`` are DER certificates of time-stamping units of others, by their SHA-256."""
 
     certificates: tuple[CertificateRecord, ...]
     crls: tuple[CrlRecord, ...]
+    distrusted: Mapping[bytes, bytes] = field(default_factory=dict)
 
     @property
     def roots(self) -> tuple[CertificateRecord, ...]:
@@ -90,7 +91,8 @@ def read_published_trust(read: Begin) -> PublishedTrust:
             for record in certificates
             if record.profile in _AUTHORITIES
         )
-        return PublishedTrust(certificates, tuple(entry for entry in lists if entry is not None))
+        newest = tuple(entry for entry in lists if entry is not None)
+        return PublishedTrust(certificates, newest, DistrustedUnits(tx).all())
 
 
 class RegisterTrust:
@@ -136,6 +138,7 @@ class RegisterTrust:
             certificates=tuple(entry for serial, entry in parsed.items() if serial not in roots),
             foreign_anchors=self._foreign_anchors(),
             time_anchors=read_time_anchors(self._folder),
+            distrusted=tuple(map(x509.load_der_x509_certificate, published.distrusted.values())),
             crls=tuple(entry.der for entry in published.crls),
         )
 
@@ -155,6 +158,10 @@ def export_trust(published: PublishedTrust, folder: Path) -> datetime | None:
         _replace(folder / f"{record.name}.crt", record.der)
     for entry in published.crls:
         _replace(folder / f"{entry.issuer}.crl", entry.der)
+    if published.distrusted:
+        (folder / "distrusted").mkdir(exist_ok=True)
+    for digest, certificate in published.distrusted.items():
+        _replace(folder / "distrusted" / f"{digest.hex()}.crt", certificate)
     return min((entry.next_update for entry in published.crls), default=None)
 
 

@@ -19,7 +19,9 @@ from app.remembered import Remembered
 from app.settings import Settings
 from app.telemetry import Reading
 from ca.clockwatch import ClockWatch, DatabaseClock, WatchRules
+from ca.ports import Begin
 from ca.sntp import SntpServer
+from ca.tables import DistrustedUnits
 from ca.timestampers.breaker import Breaker, Circuit
 from ca.timestampers.evidence import ForeignEvidence
 from ca.timestampers.failover import FailOver
@@ -73,7 +75,7 @@ class TimeStamping:
 
 
 def build_time_stamping(
-    settings: Settings, *, tsa: TimeStampingAuthority, clock: Clock, closing: ExitStack
+    settings: Settings, *, tsa: TimeStampingAuthority, read: Begin, clock: Clock, closing: ExitStack
 ) -> TimeStamping:
     """Asks nobody yet. ``clock`` is the machine's own: another authority vouches for its time itself."""
     rules = settings.tsa
@@ -81,7 +83,14 @@ def build_time_stamping(
     closing.callback(web.close)
     evidence = ForeignEvidence(web, clock=clock)
     anchors: Remembered[tuple[Certificate, ...]] = Remembered(time.monotonic)
+    distrusted: Remembered[frozenset[bytes]] = Remembered(time.monotonic)
+
+    def distrusted_units() -> frozenset[bytes]:
+        with read() as tx:
+            return frozenset(DistrustedUnits(tx).all())
+
     belief = Belief(
+        distrusted=lambda: distrusted.get("", distrusted_units),
         trusted=lambda: anchors.get("", lambda: read_time_anchors(settings.trust_dir)),
         policies=frozenset(rules.foreign_policies.split()),
         tolerance=timedelta(seconds=rules.tolerance_seconds),

@@ -42,6 +42,7 @@ from app.trail.anchors import Anchors
 from app.vault import CustodyVault
 from app.verification import verification_service
 from ca.clockwatch import ClockWatch
+from ca.distrust import Distrust
 from ca.hierarchy import Hierarchy
 from ca.model import CertificationConfig, TimeStampingRules
 from ca.revocation import Revocation
@@ -90,6 +91,7 @@ class Core:
     outbox: MailOutbox
     hierarchy: Hierarchy
     superiors: Superiors
+    distrust: Distrust
     certificates: CertificateRegister
     revocation: Revocation
     clock_watch: ClockWatch | None
@@ -215,7 +217,7 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         config=config,
         order_file=settings.home / "order-of-time-stamps",
     )
-    time_stamping = build_time_stamping(settings, tsa=tsa, clock=clock, closing=closing)
+    time_stamping = build_time_stamping(settings, tsa=tsa, read=database.read, clock=clock, closing=closing)
     anchors = Anchors(
         begin=database.begin,
         read=database.read,
@@ -405,6 +407,7 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         hierarchy=hierarchy,
         certificates=CertificateRegister(database.read, keys, clock),
         superiors=Superiors(begin=database.begin, keys=keys, clock=clock, audit=audit, config=config),
+        distrust=Distrust(begin=database.begin, clock=clock, audit=audit),
         revocation=revocation,
         clock_watch=clock_watch,
         tsa=tsa,

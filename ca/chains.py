@@ -9,7 +9,7 @@ from ca import der
 from ca.doubts import Doubt, doubt_about
 from ca.errors import HierarchyIncomplete
 from ca.model import CertificateRecord
-from ca.tables import Certificates
+from ca.tables import Certificates, DistrustedUnits
 
 _DEEPEST = 8
 
@@ -36,9 +36,13 @@ def records_above(tx: Connection, record: CertificateRecord) -> tuple[Certificat
 
 
 def doubt_about_certificate(tx: Connection, sha256: bytes) -> Doubt | None:
-    """What stands against the certificate with this SHA-256; nothing against one that was not issued here."""
+    """What stands against the certificate with this SHA-256. Against one that was not issued here that is the
+    word of an operator (:mod:`ca.distrust`), or nothing."""
     record = Certificates(tx).by_digest(sha256)
-    return None if record is None else doubt_about(records_above(tx, record))
+    if record is not None:
+        return doubt_about(records_above(tx, record))
+    since = DistrustedUnits(tx).since(sha256)
+    return None if since is None else Doubt(since, is_hold=False)
 
 
 def issuer_and_serial(certificate: x509.Certificate) -> bytes:

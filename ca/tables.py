@@ -104,6 +104,16 @@ list_floors = Table(
 of."""
 
 
+distrusted_units = Table(
+    "distrusted_units",
+    metadata,
+    Column("sha256", LargeBinary, primary_key=True),
+    Column("der", LargeBinary, nullable=False),
+    Column("distrusted_at", DateTime(timezone=True), nullable=False),
+)
+"""Time-stamping units of others whose times prove nothing any more. Our own are revoked instead."""
+
+
 def _aware(moment: datetime) -> datetime:
     # SQLite hands back naive times; what was stored is UTC. PostgreSQL answers in the session's zone.
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
@@ -474,3 +484,32 @@ class Crls:
             delta=None if row.delta is None else bytes(row.delta),
             base=row.base,
         )
+
+
+class DistrustedUnits:
+    """Foreign time-stamping units that an operator distrusts, inside the caller's transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(self, sha256: bytes, certificate: bytes, *, at: datetime) -> bool:
+        """False when it was distrusted already."""
+        if self.since(sha256) is not None:
+            return False
+        self._connection.execute(
+            insert(distrusted_units).values(sha256=sha256, der=certificate, distrusted_at=at)
+        )
+        return True
+
+    def since(self, sha256: bytes) -> datetime | None:
+        """From when the certificate with this SHA-256 is distrusted; None when it is not."""
+        query = select(distrusted_units.c.distrusted_at).where(distrusted_units.c.sha256 == sha256)
+        moment = self._connection.scalar(query)
+        return None if moment is None else _aware(moment)
+
+    def all(self) -> dict[bytes, bytes]:
+        """DER certificates by their SHA-256."""
+        rows = self._connection.execute(
+            select(distrusted_units.c.sha256, distrusted_units.c.der).order_by(distrusted_units.c.sha256)
+        )
+        return {bytes(row.sha256): bytes(row.der) for row in rows}

@@ -14,6 +14,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Connection,
     Date,
     DateTime,
@@ -130,6 +131,7 @@ archived_documents = Table(
     Column("status_index", BigInteger, ForeignKey("documents.status_index"), primary_key=True),
     Column("stamp_id", String(32), ForeignKey("archive_stamps.id"), primary_key=True),
     Column("path", LargeBinary, nullable=False),
+    Index("ix_archived_documents_stamp_id_status_index", "stamp_id", "status_index"),
 )
 
 # Prepared once: building a statement costs as much as running it, and look-ups are the busiest query.
@@ -331,16 +333,24 @@ class DocumentTable:
         *,
         seals: Sequence[bytes] = (),
         units: Sequence[bytes] = (),
+        archived: Sequence[bytes] = (),
         in_force: bool = False,
         after: int,
         limit: int,
     ) -> list[SealRecord]:
         """Released documents behind status index ``after`` that were sealed under one of the certificates
-        ``seals``, or stamped under one of ``units`` (SHA-256 each), oldest first; with ``in_force`` only
-        those in state issued.
+        ``seals``, stamped under one of ``units``, or stamped again under one of ``archived`` (SHA-256 each),
+        oldest first; with ``in_force`` only those in state issued.
         """
-        stand_on = [documents.c.seal_certificate.in_(seals)] if seals else []
+        stand_on: list[ColumnElement[bool]] = [documents.c.seal_certificate.in_(seals)] if seals else []
         stand_on += [documents.c.unit_certificate.in_(units)] if units else []
+        if archived:
+            stamped_again = (
+                select(archived_documents.c.status_index)
+                .join_from(archived_documents, archive_stamps)
+                .where(archive_stamps.c.unit_certificate.in_(archived))
+            )
+            stand_on.append(documents.c.status_index.in_(stamped_again))
         state = documents.c.state
         rows = self._tx.execute(
             select(*_SEAL_RECORD)
@@ -352,8 +362,8 @@ class DocumentTable:
             .order_by(documents.c.status_index)
             .limit(limit)
         ).all()
-        archived = self._archived([row.status_index for row in rows])
-        return [_seal_record(row, archived.get(row.status_index, ())) for row in rows]
+        again = self._archived([row.status_index for row in rows])
+        return [_seal_record(row, again.get(row.status_index, ())) for row in rows]
 
     def archived(self, document_id: str) -> tuple[tuple[datetime, bytes], ...]:
         """When a document was stamped again, and under which certificates."""

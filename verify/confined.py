@@ -38,6 +38,7 @@ class Question:
     anchors: tuple[bytes, ...]
     foreign_anchors: tuple[bytes, ...]
     time_anchors: tuple[bytes, ...]
+    distrusted: tuple[bytes, ...]
     certificates: tuple[bytes, ...]
     crls: tuple[bytes, ...]
     now: datetime
@@ -52,6 +53,7 @@ class Question:
             certificates=loaded(self.certificates),
             foreign_anchors=loaded(self.foreign_anchors),
             time_anchors=loaded(self.time_anchors),
+            distrusted=loaded(self.distrusted),
             crls=self.crls,
         )
 
@@ -74,6 +76,7 @@ class ConfinedValidator:
             anchors=_encoded(trust.anchors),
             foreign_anchors=_encoded(trust.foreign_anchors),
             time_anchors=_encoded(trust.time_anchors),
+            distrusted=_encoded(trust.distrusted),
             certificates=_encoded(trust.certificates),
             crls=trust.crls,
             now=now,

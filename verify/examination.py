@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from asn1crypto import x509 as asn1_x509
@@ -33,7 +34,7 @@ from pyhanko_certvalidator.ltv.poe import POEManager
 from pyhanko_certvalidator.ltv.types import ValidationTimingInfo
 from pyhanko_certvalidator.util import get_pyca_cryptography_hash
 
-from verify.evidence import Loss, losses
+from verify.evidence import Loss, losses, name_of
 from verify.examined import Examined, words
 from verify.judging import (
     EVIDENCE_ONLY,
@@ -67,6 +68,7 @@ class Examination:
         self._trust = trust
         self._now = now
         self._newest = newest
+        self._distrusted = frozenset(map(name_of, trust.distrusted))
         self._timing = ValidationTimingInfo(
             validation_time=now, best_signature_time=now, point_in_time_validation=False
         )
@@ -216,9 +218,16 @@ class Examination:
         try:
             knowledge, crls, responses = evidence_in(self._opened.reader, signature, self._trust)
             tokens = list(generic_cms.extract_tst_data_iter(signature.signer_info, signed=False))
-            void = any(is_void(token, knowledge, crls=crls, ocsp_responses=responses) for token in tokens)
+            proves_nothing = partial(
+                is_void,
+                knowledge=knowledge,
+                crls=crls,
+                ocsp_responses=responses,
+                distrusted=self._distrusted,
+            )
+            void = any(map(proves_nothing, tokens))
             archive_is_void = any(
-                is_void(stamp.signed_data, knowledge, crls=crls, ocsp_responses=responses)
+                proves_nothing(stamp.signed_data)
                 for stamp in self._opened.reader.embedded_timestamp_signatures
             )
             result = asyncio.run(
@@ -257,6 +266,16 @@ class Examination:
             ]
             if against:
                 self._revoked(examined, against)
+                return
+            is_stamp = examined.kind is SignatureKind.TIMESTAMP
+            if is_stamp and not self._distrusted.isdisjoint(map(named, chain)):
+                examined.problem(
+                    "certificate-path",
+                    Outcome.REVOKED,
+                    Reason.CERTIFICATE_REVOKED,
+                    "the operator distrusts this unit",
+                    indication=AdESIndeterminate.REVOKED_NO_POE,
+                )
                 return
             examined.ok("certificate-path", "EN 319 102-1: passed")
             return

@@ -146,9 +146,11 @@ def is_void(
     *,
     crls: list[bytes],
     ocsp_responses: list[bytes],
+    distrusted: frozenset[tuple[bytes, int]] = frozenset(),
 ) -> bool:
-    """Whether a time-stamp token is of a unit whose key, or that of a CA above it, was ever lost. Then its
-    time proves nothing, however early it is (RFC 3161 4).
+    """Whether a time-stamp token is of a unit whose key, or that of a CA above it, was ever lost, or is among
+    those that are ``distrusted`` (:func:`verify.evidence.name_of`). Then its time proves nothing, however
+    early it is (RFC 3161 4).
     """
     embedded = [entry.chosen for entry in signed_data["certificates"] or () if entry.name == "certificate"]
     known = [*embedded, *knowledge.known_certs]
@@ -159,6 +161,8 @@ def is_void(
         unit = signer["sid"].chosen["issuer"].dump(), signer["sid"].chosen["serial_number"].native
         path.append(unit)
         path += [named(above) for entry in known if named(entry) == unit for above in _above(entry, known)]
+    if not distrusted.isdisjoint(path):
+        return True
     return any(loss.is_compromise for loss in losses(path, crls=crls, ocsp_responses=ocsp_responses))
 
 

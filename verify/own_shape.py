@@ -49,6 +49,7 @@ class _Path:
     indication: tuple[Indication, SubIndication | None] = (Indication.TOTAL_PASSED, None)
     status: PathStatus = PathStatus.GOOD
     compromised_at: datetime | None = None
+    is_distrusted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,8 @@ def _judge(
     """
     seal_path = paths.check("seal-path", certificate, CertifiedUse.SEAL, sealed_at)
     unit_path = paths.check("time-stamp-path", unit, CertifiedUse.TIMESTAMPING, sealed_at)
-    is_void = unit_path.status is PathStatus.REVOKED or unit_path.compromised_at is not None
+    is_lost = unit_path.status is PathStatus.REVOKED or unit_path.compromised_at is not None
+    is_void = is_lost or unit_path.is_distrusted
     if is_void or unit_path.status is PathStatus.ON_HOLD:
         seal_now = paths.check("seal-path", certificate, CertifiedUse.SEAL, now)
         if is_void or seal_now.outcome is None:
@@ -184,8 +186,10 @@ class _Paths:
         lost_at = verdict.compromised_at
         if verdict.status is PathStatus.GOOD:
             later = f", compromised since {lost_at.isoformat()}" if lost_at is not None else ""
+            is_distrusted = any(link in self.trust.distrusted for link in verdict.chain)
+            later += ", distrusted by the operator" if is_distrusted else ""
             check = Check(name, CheckResult.PASSED, f"as of {at.isoformat()}{later}")
-            return _Path(check, compromised_at=lost_at)
+            return _Path(check, compromised_at=lost_at, is_distrusted=is_distrusted)
         outcome, reason, indication, sub_indication = _MEANINGS[verdict.status]
         result = CheckResult.FAILED if indication is Indication.TOTAL_FAILED else CheckResult.UNDECIDED
         return _Path(

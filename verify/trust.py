@@ -26,7 +26,8 @@ _LARGEST_FILE = 64_000_000  # a CRL of a million entries
 @dataclass(frozen=True)
 class TrustStore:
     """``anchors`` are our own roots, ``foreign_anchors`` those of others that the operator chose to accept.
-    Of ``time_anchors`` only time-stamps are believed: whoever tells the time must not be able to seal.
+    Of ``time_anchors`` only time-stamps are believed: whoever tells the time must not be able to seal. No
+    time is believed of ``distrusted`` units, nor of any below a CA that stands there.
 
     ``certificates`` are everything below the anchors that is known: issuing CAs and receipt certificates;
     being listed here gives no trust, only a path to an anchor does. ``crls`` are DER.
@@ -36,6 +37,7 @@ class TrustStore:
     certificates: tuple[x509.Certificate, ...] = ()
     foreign_anchors: tuple[x509.Certificate, ...] = ()
     time_anchors: tuple[x509.Certificate, ...] = ()
+    distrusted: tuple[x509.Certificate, ...] = ()
     crls: tuple[bytes, ...] = field(default=(), repr=False)
 
     @cached_property
@@ -64,8 +66,8 @@ class TrustStore:
 
 
 def read_trust_folder(folder: Path) -> TrustStore:
-    """Read a trust folder: certificates in ``*.crt|cer|pem|der``, lists in ``*.crl``, ``foreign/``
-    and ``time/``.
+    """Read a trust folder: certificates in ``*.crt|cer|pem|der``, lists in ``*.crl``, ``foreign/``,
+    ``time/`` and ``distrusted/``.
 
     A self-signed certificate in the folder is one of our anchors; everything else must find a path to one.
     A cross-certificate between two keys of a CA has that CA's name twice, and is no anchor.
@@ -80,6 +82,7 @@ def read_trust_folder(folder: Path) -> TrustStore:
         certificates=tuple(entry for entry in certificates if not _is_self_signed(entry)),
         foreign_anchors=_anchors_in(folder / "foreign"),
         time_anchors=read_time_anchors(folder),
+        distrusted=_anchors_in(folder / "distrusted"),
         crls=tuple(_crls_in(folder)),
     )
 

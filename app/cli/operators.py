@@ -10,6 +10,7 @@ from app.cli import (
     certificates,
     compromising,
     custodians,
+    distrusting,
     keyring,
     revoking,
     rotating,
@@ -29,6 +30,7 @@ def register(cli: typer.Typer) -> None:
     custodians.register(keys)
     certificates.register(ca)
     revoking.register(ca)
+    distrusting.register(ca)
     superiors.register(ca)
     ceremony.register(ca)
     cli.add_typer(keys, name="keys", rich_help_panel="Administration")

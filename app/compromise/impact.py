@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TextIO
 
@@ -52,22 +53,32 @@ class Impact:
     def of(
         self, key: KeyRecord, since: datetime, *, in_force: bool = False, page: int = PAGE
     ) -> Iterator[Affected]:
-        """Every released document that stands on ``key``: sealed or stamped with it, or sealed or stamped
-        under a certificate of the CA that it is. Oldest first under each group of certificates. With
-        ``in_force`` only those in state issued.
+        """Every released document that stands on ``key``: sealed, stamped or stamped again with it, or under
+        a certificate of the CA that it is. Oldest first under each group of certificates. With ``in_force``
+        only those in state issued.
 
         The key counts as lost, whatever has been revoked by now, and with a CA every certificate under it.
         """
         seals, units = self._certificates(key)
-        known = frozenset(seals)
+        yield from self._standing_on(seals, units, since, in_force=in_force, page=page)
+
+    def of_unit(self, sha256: bytes, since: datetime, *, page: int = PAGE) -> Iterator[Affected]:
+        """As :meth:`of`, for a time-stamping unit of others whose certificate has this SHA-256."""
+        yield from self._standing_on([], [sha256], since, in_force=False, page=page)
+
+    def _standing_on(
+        self, seals: list[bytes], units: list[bytes], since: datetime, *, in_force: bool, page: int
+    ) -> Iterator[Affected]:
+        of_seals, of_units = frozenset(seals), frozenset(units)
         doubts: dict[bytes, Doubt | None] = dict.fromkeys((*seals, *units), Doubt(since, is_hold=False))
-        for group_of_seals, group_of_units in _groups(seals, units):
+        for group in _groups(seals, units):
             after = 0
             while True:
                 with self._read() as tx:
                     records = DocumentTable(tx).resting_on(
-                        seals=group_of_seals,
-                        units=group_of_units,
+                        seals=group.seals,
+                        units=group.units,
+                        archived=group.archived,
                         in_force=in_force,
                         after=after,
                         limit=page,
@@ -78,7 +89,10 @@ class Impact:
                             if digest not in doubts:
                                 doubts[digest] = doubt_about_certificate(tx, digest)
                 for record in records:
-                    if group_of_seals or record.sealed_by.certificate not in known:  # else listed already
+                    by = record.sealed_by
+                    listed = not group.seals and by.certificate in of_seals
+                    listed = listed or (bool(group.archived) and by.unit in of_units)
+                    if not listed:
                         yield sort_out(record, since, doubts)
                 if len(records) < page:
                     break
@@ -113,11 +127,27 @@ def _issued(tx: Connection, issuers: Iterable[str], profile: ProfileName) -> lis
     return [digest for issuer in issuers for digest in Certificates(tx).issued_by(issuer, profile)]
 
 
-def _groups(seals: list[bytes], units: list[bytes]) -> Iterator[tuple[list[bytes], list[bytes]]]:
-    for start in range(0, len(seals), _MOST_AT_ONCE):
-        yield seals[start : start + _MOST_AT_ONCE], []
-    for start in range(0, len(units), _MOST_AT_ONCE):
-        yield [], units[start : start + _MOST_AT_ONCE]
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Certificates by which documents are looked up: one of the three, so that an index serves each."""
+
+    seals: Sequence[bytes] = ()
+    units: Sequence[bytes] = ()
+    archived: Sequence[bytes] = ()
+
+
+def _groups(seals: list[bytes], units: list[bytes]) -> Iterator[_Group]:
+    for group in _parts(seals):
+        yield _Group(seals=group)
+    for group in _parts(units):
+        yield _Group(units=group)
+    for group in _parts(units):
+        yield _Group(archived=group)
+
+
+def _parts(certificates: list[bytes]) -> Iterator[list[bytes]]:
+    for start in range(0, len(certificates), _MOST_AT_ONCE):
+        yield certificates[start : start + _MOST_AT_ONCE]
 
 
 def write_csv(affected: Iterable[Affected], target: TextIO) -> int:

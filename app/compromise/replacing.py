@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from itertools import islice
 from typing import Final
@@ -22,7 +22,7 @@ from app.compromise.news import News
 from ca.chains import doubt_about_certificate
 from ca.cms import stated_time
 from ca.errors import TimeNotAvailable
-from ca.tables import Certificates
+from ca.tables import Certificates, DistrustedUnits
 from keys.errors import KeyUnavailable
 from keys.model import KeyRecord
 from keys.ports import AuditTrail, Begin, Clock
@@ -132,11 +132,24 @@ class Replacing:
 
         0: nothing is left. Raises :class:`app.compromise.errors.NoIndependentTime` and ``TimeNotAvailable``.
         """
-        wanting = (one.record for one in self._impact.of(key, case.since) if one.needs_stamp)
+        return self._restamp(self._impact.of(key, case.since), without=key.id, actor=case.id)
+
+    def restamp_after(self, unit: bytes, *, actor: str) -> int:
+        """The same for what a unit of others stamped that is distrusted (:mod:`ca.distrust`); ``unit`` is the
+        SHA-256 of its certificate.
+        """
+        with self._read() as tx:
+            since = DistrustedUnits(tx).since(unit)
+        if since is None:
+            return 0
+        return self._restamp(self._impact.of_unit(unit, since), without="", actor=actor)
+
+    def _restamp(self, affected: Iterable[Affected], *, without: str, actor: str) -> int:
+        wanting = (one.record for one in affected if one.needs_stamp)
         records = list(islice(wanting, _TREE))
         if not records:
             return 0
-        stamper = self._independent(key)
+        stamper = self._independent(without)
         tree = hash_tree([record.sealed_digest for record in records])
         token = stamper.token(tree.root)
         stated = stated_time(token)
@@ -148,22 +161,23 @@ class Replacing:
             self._audit.append(
                 tx,
                 action="documents.stamped_again",
-                actor=case.id,
+                actor=actor,
                 subject=stamp.id,
                 facts={"documents": str(len(records)), "root": tree.root.hex(), "unit": stamp.unit.hex()},
             )
         return len(records)
 
-    def _independent(self, key: KeyRecord) -> TimeStamper:
+    def _independent(self, lost_key: str) -> TimeStamper:
         with suppress(TimeNotAvailable):
             for unit in self._times.units():
                 digest = hashlib.sha256(unit.chain[0]).digest()
                 with self._read() as tx:
                     ours = Certificates(tx).by_digest(digest)
                     doubt = doubt_about_certificate(tx, digest)
-                if doubt is None and (ours is None or ours.key_id != key.id):
+                if doubt is None and (ours is None or ours.key_id != lost_key):
                     return unit
         raise NoIndependentTime(
-            f"Every time-stamping unit at hand stands on {key.id} or cannot stamp now. Set up one that does "
-            "not (another TSA in the settings, or `absah init` for a new unit of our own), then go on."
+            f"Every time-stamping unit at hand stands on {lost_key or 'a key in doubt'} or cannot stamp now. "
+            "Set up one that does not (another TSA in the settings, or `absah init` for a new unit of our "
+            "own), then go on."
         )

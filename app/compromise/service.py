@@ -138,6 +138,17 @@ class Compromise:
         self._move(case)
         return self.get(case_id)
 
+    def restamp_after(self, unit: bytes, *, actor: str) -> int:
+        """Give every document that a distrusted unit of others stamped a time by another unit; how many were
+        left to do. ``unit`` is the SHA-256 of its certificate. May be repeated after being killed anywhere.
+
+        Raises :class:`app.compromise.errors.NoIndependentTime` while no unit is at hand.
+        """
+        count = 0
+        while done := self._replacing.restamp_after(unit, actor=actor):
+            count += done
+        return count
+
     def run(self, case_id: str, *, seconds: float = 10.0) -> Case:
         """:meth:`advance` until the case is over, waits for a decision, or cannot replace what is left."""
         while True:

@@ -6,7 +6,7 @@ import hashlib
 import logging
 import secrets
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -14,7 +14,7 @@ from functools import partial
 from cryptography import x509
 
 from ca import der, tst
-from ca.errors import TimeNotAvailable, TimeStamperPaused, TimeStampNotBelieved, UnitChanged
+from ca.errors import Doubt, TimeNotAvailable, TimeStamperPaused, TimeStampNotBelieved, UnitChanged
 from ca.ports import Clock
 from ca.timestampers.answers import LARGEST_ANSWER, CheckedToken, Expected, check_answer
 from ca.timestampers.breaker import Breaker
@@ -31,9 +31,10 @@ _MOST_UNITS = 3
 @dataclass(frozen=True, slots=True)
 class Belief:
     """Of whom tokens are believed; see :class:`ca.timestampers.answers.Expected`. ``trusted`` are anchors,
-    asked for when they are needed."""
+    ``distrusted`` SHA-256 digests of units (:mod:`ca.distrust`), both asked for when they are needed."""
 
     trusted: Callable[[], Sequence[x509.Certificate]]
+    distrusted: Callable[[], Collection[bytes]] = tuple
     policies: frozenset[str] = frozenset()
     tolerance: timedelta = timedelta(seconds=10)
     coarsest: timedelta = timedelta(seconds=1)
@@ -163,7 +164,12 @@ class RemoteAuthority:
             tolerance=self._belief.tolerance,
             coarsest=self._belief.coarsest,
         )
-        return check_answer(answer, expected, self._evidence.at_hand)
+        found = check_answer(answer, expected, self._evidence.at_hand)
+        if hashlib.sha256(found.chain[0]).digest() in self._belief.distrusted():
+            raise TimeStampNotBelieved(
+                Doubt.REVOKED, "the unit is distrusted here (`absah ca distrust`): name another authority"
+            )
+        return found
 
 
 def _request(digest: bytes, nonce: int) -> bytes:

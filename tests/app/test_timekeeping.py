@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -22,10 +23,14 @@ from app.errors import SettingsInvalid
 from app.main import build_app
 from app.settings import Settings
 from app.wiring import Core, build_core
-from ca.errors import ClockOutOfAccuracy, Doubt, TimeStampNotBelieved
+from ca.errors import ClockOutOfAccuracy, Doubt, RevocationRefused, TimeStampNotBelieved
+from ca.model import ProfileName
+from ca.tables import Certificates
 from ca.timestampers.breaker import Circuit
 from keys.model import KeyPurpose
 from signing.model import DocumentState
+from signing.tables import DocumentTable
+from tests.app.compromise.conftest import forget
 from tests.app.test_sealing_jobs import _by_key, _seal
 from tests.ca.test_timestamping import failure, granted
 from tests.ca.test_timestamping import request as time_stamp_request
@@ -34,12 +39,14 @@ from tests.support.asgi import InProcess
 from tests.support.clock import FrozenClock
 from tests.support.needs import requires
 from tests.support.ntp import Says, running_chrony, time_server
+from tests.support.server import absah
 from tests.support.stamping import ForeignPki, LyingTsa, Manners, served
 from tests.support.tokens import bearer_token
 from verify import any_shape
 from verify.findings import Limits
 from verify.seals import check_timestamp, read_seal
-from verify.verdict import Outcome, Verdict
+from verify.trust import read_trust_folder
+from verify.verdict import Outcome, Reason, Verdict
 
 pytestmark = pytest.mark.network
 OFFSET = "absah_clock_offset_seconds "
@@ -248,6 +255,56 @@ def test_whoever_is_trusted_with_the_time_is_not_trusted_with_seals(abroad: Abro
     trust = abroad.core.trust()
     assert abroad.pki.root in trust.every_time_anchor
     assert abroad.pki.root not in trust.every_anchor
+
+
+@pytest.mark.parametrize("abroad", ["abroad own"], indirect=True)
+def test_what_a_distrusted_unit_of_others_stamped_is_stamped_again_and_nothing_new_is_by_it(
+    abroad: Abroad, settings: Settings, tmp_path: Path
+) -> None:
+    core = abroad.core
+    document = _seal(core, "1/2026")
+    sealed = tmp_path / "sealed.pdf"
+    with core.files.open(document.sealed_key) as file:
+        sealed.write_bytes(file.read())
+    given = {"ABSAH_DATA_DIR": str(settings.home), "ABSAH_DATABASE_URL": settings.database_url}
+    asked = absah("ca", "distrust", sealed, settings=given, check=False)
+    assert (asked.returncode, "It cannot be undone" in asked.stdout) == (1, True)
+    assert core.verification.by_id(document.id).reasons == (Reason.RECORD_ISSUED,)
+    # 1. Distrusted: its times prove nothing, by the register and by the file alone; the documents stay valid.
+    digest = hashlib.sha256(abroad.stamper.unit.public_bytes(Encoding.DER)).digest()
+    assert core.distrust.of_unit(abroad.stamper.unit, actor="test")
+    forget(core)
+    verdict = core.verification.by_id(document.id)
+    assert (verdict.outcome, Reason.TIME_NOT_PROVEN in verdict.reasons) == (Outcome.VALID, True)
+    with sealed.open("rb") as file:
+        (signature,) = core.verification.by_file(file, thorough=True).signatures
+    assert not signature.time_is_proven
+    # 2. Stamped again by whoever is left, by the command, as often as it is repeated.
+    for count in (1, 0):
+        said = absah("ca", "distrust", sealed, "--yes", settings=given).stdout
+        assert f"Stamped anew  {count} documents" in said
+    forget(core)
+    assert core.verification.by_id(document.id).reasons == (Reason.RECORD_ISSUED,)
+    with core.database.read() as tx:
+        ((_, unit),) = DocumentTable(tx).archived(document.id)
+    assert unit != digest
+    # 3. It stamps nothing any more, and those who verify without us are told.
+    _, unit_now = abroad.seal("2/2026")
+    assert unit_now != abroad.stamper.unit
+    assert read_trust_folder(settings.trust_dir).distrusted == (abroad.stamper.unit,)
+
+
+@pytest.mark.parametrize("abroad", ["abroad own"], indirect=True)
+def test_only_units_of_others_are_distrusted(abroad: Abroad) -> None:
+    core = abroad.core
+    with core.database.read() as tx:
+        (ours,) = Certificates(tx).of_profile(ProfileName.TIMESTAMPING)
+        (seal,) = Certificates(tx).of_profile(ProfileName.SEAL)
+    for certificate, words in ((ours, "absah keys compromise"), (seal, "time-stamping unit")):
+        with pytest.raises(RevocationRefused, match=words):
+            core.distrust.of_unit(x509.load_der_x509_certificate(certificate.der), actor="test")
+    with pytest.raises(RevocationRefused, match="take its root out"):
+        core.distrust.of_unit(abroad.pki.root, actor="test")
 
 
 def test_a_password_is_not_sent_in_the_clear(settings: Settings, tmp_path: Path) -> None:

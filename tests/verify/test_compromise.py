@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -24,12 +26,13 @@ from tests.verify.documents import (
     unit,
 )
 from verify import any_shape, own_shape
+from verify.confined import ConfinedValidator
 from verify.encoded import RecordAnswers
 from verify.evidence import name_of, revoked_since
 from verify.findings import Limits
 from verify.report import verdict_fields, verdict_json
 from verify.service import VerificationService
-from verify.trust import TrustStore
+from verify.trust import TrustStore, read_trust_folder
 from verify.verdict import Outcome, Reason, SignatureFinding
 from verify.words import said
 
@@ -187,6 +190,37 @@ def test_a_seal_whose_key_and_unit_were_both_lost_is_worth_nothing_however_early
     for finding in careful_and_fast(document.content, known):
         assert finding.outcome is Outcome.REVOKED
         assert not finding.time_is_proven
+
+
+@pytest.mark.parametrize("who", ["the unit", "a CA above it"])
+def test_a_unit_that_the_operator_distrusts_proves_no_time(document: SealedDocument, who: str) -> None:
+    certificate = unit().certificate if who == "the unit" else hierarchy().issuing.certificate
+    whole = replace(trust(), distrusted=(certificate,))
+    for finding in careful_and_fast(document.content, whole):
+        assert finding.outcome is Outcome.VALID, "the seal's own key was not lost"
+        assert not finding.time_is_proven
+    lost = replace(whole, crls=(lists(listed(seal_certificate().certificate, LOSS, COMPROMISE)),))
+    for finding in careful_and_fast(document.content, lost):
+        assert finding.outcome is Outcome.REVOKED, "nothing proves that it was sealed before"
+
+
+def test_distrusted_units_are_read_from_the_trust_folder_and_reach_confined_processes(
+    document: SealedDocument, tmp_path: Path
+) -> None:
+    tree = hierarchy()
+    (tmp_path / "distrusted").mkdir()
+    (tmp_path / "root.crt").write_bytes(tree.root.encoded)
+    (tmp_path / "issuing.crt").write_bytes(tree.issuing.encoded)
+    (tmp_path / "distrusted" / "unit.crt").write_bytes(unit().encoded)
+    store = read_trust_folder(tmp_path)
+    assert store.distrusted == (unit().certificate,)
+    assert unit().certificate not in store.certificates + store.every_time_anchor
+    confined = ConfinedValidator(workers=1)
+    try:
+        found = confined(BytesIO(document.content), trust=store, now=LATER, limits=Limits())
+    finally:
+        confined.close()
+    assert not found.signatures[0].time_is_proven
 
 
 def test_the_times_of_a_unit_that_was_replaced_stay_proven(document: SealedDocument) -> None:

@@ -102,6 +102,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key_id"),
     )
     op.create_table(
+        "distrusted_units",
+        sa.Column("sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("der", sa.LargeBinary(), nullable=False),
+        sa.Column("distrusted_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("sha256"),
+    )
+    op.create_table(
         "list_floors",
         sa.Column("issuer", sa.String(length=64), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
@@ -130,6 +137,11 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("status_index", "stamp_id"),
     )
+    with op.batch_alter_table("archived_documents", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_archived_documents_stamp_id_status_index", ["stamp_id", "status_index"], unique=False
+        )
+
     op.create_table(
         "compromise_cases",
         sa.Column("id", sa.String(length=32), nullable=False),

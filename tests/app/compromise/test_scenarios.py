@@ -134,6 +134,21 @@ def test_what_was_stamped_again_outlives_a_later_loss_of_its_seal_key(town: Town
     assert town.answer.counts(case) == Counts(before=6)
 
 
+def test_a_second_lost_unit_takes_along_what_it_only_stamped_again(town: Town, unit_of: Unit) -> None:
+    documents = town.before + town.after
+    finish(town, town.open(unit_of()))
+    town.wait(HOUR)
+    case = finish(town, town.open(unit_of()))  # the one that stamped again
+    assert town.answer.counts(case).total == len(documents), "each is on the list, once"
+    for one in documents:
+        with town.core.database.read() as tx:
+            assert len(DocumentTable(tx).evidence_of(one)) == 2
+    town.wait(2 * HOUR)
+    town.lost_at = town.clock() - HOUR
+    finish(town, town.open())
+    assert {town.outcome(one) for one in documents} == {"valid"}, "proven by the third unit"
+
+
 @pytest.mark.parametrize("unit_first", [True, False], ids=["the unit first", "the seal first"])
 def test_a_thief_with_seal_key_and_unit_leaves_nothing_provable_so_everything_is_sealed_anew(
     town: Town, unit_of: Unit, unit_first: bool
@@ -171,6 +186,22 @@ def test_a_lost_ca_takes_everything_under_it_along_and_a_new_one_takes_over(town
         assert (town.outcome(one), offline(town, one)) == ("superseded", "revoked")
         assert everyone(town, [successor]) == {("valid", "valid", "valid")}
     assert town.outcome(town.seal("new").id) == "valid"
+
+
+def test_at_no_moment_of_a_lost_ca_is_anything_valid_that_only_it_vouches_for(town: Town) -> None:
+    documents = town.before + town.after
+    case = town.open(town.core.keys.newest(KeyPurpose.ISSUING_CA).id)
+    held = lost = False
+    while town.answer.may_go_on(case):
+        said = everyone(town, documents)
+        held = held or said == {("cannot_say", "cannot_say", "cannot_say")}
+        lost = lost or said == {("revoked", "revoked", "revoked")}
+        for register, file, pyhanko in said:
+            assert register in {"cannot_say", "revoked", "superseded"}, case.step
+            assert file == pyhanko == ("cannot_say" if register == "cannot_say" else "revoked"), case.step
+        town.wait()
+        case = town.answer.advance(case.id)
+    assert (held, lost, case.step) == (True, True, Step.CLOSED)
 
 
 def test_an_old_ca_that_is_lost_after_its_rollover_takes_along_only_what_stands_on_it(town: Town) -> None:
@@ -281,6 +312,9 @@ def test_keys_that_seal_nothing_are_replaced(town: Town, purpose: KeyPurpose) ->
     assert town.core.keys.get(lost).state is KeyState.COMPROMISED
     assert town.core.keys.newest(purpose, owner).id != lost
     assert town.outcome(town.seal("new").id) == "valid"
+    # Offline nobody can say whose receipts a lost key signed; what a lost responder said the lists say, too.
+    offline = "cannot_say" if purpose is KeyPurpose.RECEIPT else "valid"
+    assert everyone(town, town.before) == {("valid", offline, "valid")}
 
 
 def test_what_makes_no_sense_is_refused_before_anything_happens(town: Town) -> None:

@@ -1,0 +1,78 @@
+"""``absah ca distrust``: somebody else's time-stamping unit is not believed any more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.cli.context import actor, err, opened_core, out
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+_LARGEST = 512_000_000
+
+
+def register(ca: typer.Typer) -> None:
+    ca.command("distrust")(distrust)
+
+
+def distrust(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="The unit's certificate (PEM or DER), or any document of ours that it stamped.", exists=True
+        ),
+    ],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")] = False,
+) -> None:
+    """Believe no time of another authority's unit any more: its key was lost, or it lied. For good.
+
+    What it stamped gets a time-stamp from another unit; repeat the command if that was interrupted. A unit
+    of ours is reported by `absah keys compromise` instead.
+    """
+    from cryptography.hazmat.primitives import hashes
+
+    from app.compromise.building import build_compromise
+    from app.provisioning import publish_trust
+
+    unit = _unit(file)
+    out.print(f"Unit          {unit.subject.rfc4514_string()}", soft_wrap=True, markup=False)
+    out.print(f"Issued by     {unit.issuer.rfc4514_string()}", soft_wrap=True, markup=False)
+    question = "Believe none of its times any more, whenever they say they were made? It cannot be undone."
+    if not yes and not typer.confirm(question, default=False):
+        err.print("Nothing was changed.")
+        raise typer.Exit(1)
+    with opened_core() as core:
+        is_new = core.distrust.of_unit(unit, actor=actor())
+        publish_trust(core)
+        out.print("Distrusted." if is_new else "It was distrusted before.")
+        count = build_compromise(core).restamp_after(unit.fingerprint(hashes.SHA256()), actor=actor())
+    out.print(f"Stamped anew  {count} documents, by another unit.")
+    out.print(f"Hand the trust folder to offline verifiers: {core.settings.trust_dir}", soft_wrap=True)
+
+
+def _unit(file: Path) -> x509.Certificate:
+    """Raises :class:`ca.errors.RevocationRefused`."""
+    from cryptography import x509
+
+    from ca.errors import RevocationRefused
+    from verify.seals import NotOurs, check_timestamp, read_seal
+
+    with file.open("rb") as stream:
+        if stream.read(5) == b"%PDF-":
+            try:
+                return check_timestamp(read_seal(stream))[0]
+            except (NotOurs, ValueError, KeyError, IndexError, StopIteration) as cause:
+                raise RevocationRefused(f"{file} is not a document that we sealed, or was changed") from cause
+        stream.seek(0)
+        content = stream.read(_LARGEST)
+    try:
+        if content.lstrip().startswith(b"-----BEGIN"):
+            return x509.load_pem_x509_certificate(content)
+        return x509.load_der_x509_certificate(content)
+    except ValueError as cause:
+        raise RevocationRefused(f"{file} is neither a certificate nor a document that we sealed") from cause

@@ -1,0 +1,66 @@
+"""Time-stamping units of others that are not believed any more.
+
+Lists and answers of their own CA reach us while we seal (:mod:`ca.timestampers.evidence`), and not later: who
+checks a file years afterwards has what is in it. So that a unit of others was lost is an operator's word, on
+record here and in the trust folder. As with a lost unit of ours, none of its times proves anything then,
+whenever they say they were made (RFC 3161, 4).
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from ca.errors import RevocationRefused
+from ca.ports import AuditTrail, Begin, Clock
+from ca.status import UNREADABLE
+from ca.tables import Certificates, DistrustedUnits
+
+
+class Distrust:
+    """Safe to share between threads. There is no way back: what a time is worth does not change twice."""
+
+    def __init__(self, *, begin: Begin, clock: Clock, audit: AuditTrail) -> None:
+        self._begin = begin
+        self._clock = clock
+        self._audit = audit
+
+    def of_unit(self, certificate: x509.Certificate, *, actor: str) -> bool:
+        """Believe no time of this unit of others any more; False when that was so before.
+
+        Raises :class:`ca.errors.RevocationRefused` for what is no time-stamping unit, or one of ours.
+        """
+        if not _is_unit(certificate):
+            raise RevocationRefused(
+                "this is not the certificate of a time-stamping unit (extendedKeyUsage timeStamping): for a "
+                "CA take its root out of trust/time, and distrust each of its units"
+            )
+        encoded = certificate.public_bytes(Encoding.DER)
+        digest = hashlib.sha256(encoded).digest()
+        with self._begin() as tx:
+            ours = Certificates(tx).by_digest(digest)
+            if ours is not None:
+                raise RevocationRefused(
+                    f"{ours.name} is ours: report its key with `absah keys compromise {ours.key_id}`"
+                )
+            if not DistrustedUnits(tx).add(digest, encoded, at=self._clock()):
+                return False
+            self._audit.append(
+                tx,
+                action="unit.distrusted",
+                actor=actor,
+                subject=digest.hex(),
+                facts={"issuer": certificate.issuer.rfc4514_string()[:200]},
+            )
+        return True
+
+
+def _is_unit(certificate: x509.Certificate) -> bool:
+    try:
+        usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except (x509.ExtensionNotFound, *UNREADABLE):
+        return False
+    return ExtendedKeyUsageOID.TIME_STAMPING in usages
