@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -135,6 +136,18 @@ def test_a_document_sealed_by_the_core_is_verified_by_the_process_without_keys(
     verdict = installed.public.http.post("/v1/verifications", files={"file": ("nib.pdf", sealed.content)})
     assert verdict.status_code == 200, verdict.text
     assert verdict.json()["outcome"] == "valid"
+    # While the agency's key is in doubt it says what that means for the document, not that it cannot read.
+    shown = absah("ca", "show", "--json", settings=installed.core_settings).stdout
+    (seal,) = [one["name"] for one in json.loads(shown)["certificates"] if one["profile"] == "seal"]
+    absah("ca", "hold", seal, "--yes", settings=installed.core_settings)
+    page = f"/v1/verifications/{verdict.json()['document']['id']}"
+    until, said = time.monotonic() + 10, [""]
+    while "sealed_before_loss" not in said:
+        assert time.monotonic() < until, said
+        time.sleep(0.2)
+        answer = installed.public.http.get(page).json()
+        said = [reason["code"] for reason in answer["reasons"]]
+    assert answer["outcome"] == "valid"
 
 
 @pytest.mark.parametrize("table", ["keys", "encrypted_keys", "clients", "agencies", "audit"])
@@ -143,7 +156,18 @@ def test_the_public_role_does_not_see(installed: Installation, table: LiteralStr
         installed.as_role("absah_public", "SELECT 1 FROM " + table)
 
 
-@pytest.mark.parametrize("table", ["documents", "certificates", "crls", "alembic_version"])
+@pytest.mark.parametrize(
+    "table",
+    [
+        "documents",
+        "archive_stamps",
+        "archived_documents",
+        "certificates",
+        "crls",
+        "distrusted_units",
+        "alembic_version",
+    ],
+)
 def test_the_public_role_reads_but_does_not_write(installed: Installation, table: LiteralString) -> None:
     installed.as_role("absah_public", "SELECT 1 FROM " + table)
     with pytest.raises(psycopg.errors.InsufficientPrivilege):

@@ -14,5 +14,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA absah_workflows TO 
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA absah_workflows TO absah_core;
 REVOKE INSERT, UPDATE, DELETE ON absah_workflows.dbos_migrations FROM absah_core;
 
--- What verification reads: neither keys nor clients nor the trail.
-GRANT SELECT ON documents, certificates, crls, alembic_version TO absah_public;
+-- What verification reads: neither keys nor clients nor the trail. Later time-stamps decide what a document is
+-- worth whose key was lost.
+GRANT SELECT ON documents, archive_stamps, archived_documents, certificates, crls, distrusted_units, alembic_version
+  TO absah_public;
