@@ -291,6 +291,7 @@ def test_the_table_says_at_a_glance_what_is_due(
     core: Core, typed: Any, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = seal_of(core)
+    monkeypatch.setattr(certificates.out, "width", 160)
     shown = typed("ca", "show")
     assert "Nothing is due." in shown
     assert re.search(rf"^  {name}\s+● in use\s+\d{{4}}-\d\d-\d\d\s+renew in \d+ years$", shown, re.M)

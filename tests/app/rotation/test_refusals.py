@@ -304,7 +304,7 @@ def test_what_waits_for_its_canary_is_not_put_to_use_by_upkeep(
 ) -> None:
     """Though the key before it is about to end, or nobody is left before it."""
     for purpose, later in ((KeyPurpose.TIMESTAMPING, timedelta(days=360)), (KeyPurpose.TOKEN, timedelta(0))):
-        with subtests.test(purpose):
+        with subtests.test(purpose.value):
             clock.advance(later)
             seen: list[KeyState] = []
             for step in ("certify", "canary"):
