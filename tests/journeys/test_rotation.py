@@ -6,7 +6,10 @@ import re
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -95,16 +98,33 @@ def test_documents_of_three_retired_keys_verify_with_the_service_stopped(
         house.server.start()
 
 
+@contextmanager
+def in_two_processes(house: House) -> Iterator[House]:
+    """The same service as it is run in production: a switch has to reach every process that serves."""
+    house.server.stop()
+    served = replace(house.server, settings=house.settings | {"ABSAH_SERVER_WORKERS": "2"})
+    served.start()
+    try:
+        yield replace(house, server=served)
+    finally:
+        served.close()
+        house.server.start()
+
+
 @pytest.mark.soak
-def test_a_minute_of_sealing_on_postgresql_does_not_notice_three_rotations(house: House) -> None:
-    if house.settings["ABSAH_DATABASE_URL"].startswith("sqlite"):
-        return  # the figure is about PostgreSQL
-    before, new = switches(house), list[str]()
-    began, total = time.monotonic(), 0
-    for _ in range(3):
-        statuses, sealed = seal_while(house, 20, new)
-        assert set(statuses) == {201}, statuses
-        total += len(sealed)
-    print(f"{total / (time.monotonic() - began):.0f} documents/s while three keys changed")
-    assert switches(house) == before + 3
-    assert len(set(new)) == 3
+def test_a_minute_of_sealing_does_not_notice_three_rotations(house: House) -> None:
+    """As fast as two processes can: the rate is printed."""
+    with in_two_processes(house) as served:
+        before, new = switches(served), list[str]()
+        total, seconds = 0, 0.0
+        for _ in range(3):
+            began = time.monotonic()
+            statuses, sealed = seal_while(served, 20, new)
+            assert set(statuses) == {201}, statuses
+            total += len(sealed)
+            seconds += time.monotonic() - began
+            for document_id in (sealed[0], sealed[len(sealed) // 2], sealed[-1]):
+                assert served.upload(served.file_of(document_id)).json()["outcome"] == "valid"
+        print(f"{total / seconds:.0f} documents/s while three keys changed")
+        assert switches(served) == before + 3
+        assert len(set(new)) == 3
