@@ -86,7 +86,8 @@ def load(database: Database, source: Path) -> None:
 
 def name_revision(tx: Connection, revision: str) -> None:
     """From here on it is a service's database."""
-    tx.execute(text(f"INSERT INTO {_REVISION} (version_num) VALUES (:revision)"), {"revision": revision})  # noqa: S608
+    stamp = text(f"INSERT INTO {_REVISION} (version_num) VALUES (:revision)")  # noqa: S608 - our own name
+    tx.execute(stamp, {"revision": revision})
 
 
 def _run(database: Database, tool: str, *arguments: str) -> None:

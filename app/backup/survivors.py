@@ -65,7 +65,7 @@ def read_survivors(folders: Iterable[Path], authorities: Iterable[CertificateRec
 
 def _scope(crl: x509.CertificateRevocationList, keys: Mapping[str, object]) -> ListScope | None:
     for name, key in keys.items():
-        if crl.is_signature_valid(key):  # type: ignore[arg-type]
+        if crl.is_signature_valid(key):  # type: ignore[arg-type]  # a CA here has such a key
             return _named(crl) or ListScope(name)
     return None
 
