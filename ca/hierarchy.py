@@ -21,8 +21,9 @@ from ca.profiles import CA_PURPOSES, Profile, legal_person, profiles
 from ca.requests import read_request, requested_key
 from ca.tables import Certificates
 from keys.errors import KeyExpired, KeyNotActive, KeyUnknown
+from keys.lifecycle import SERVICE
 from keys.model import KeyPurpose, KeyRecord, KeyState
-from keys.service import SERVICE, KeyService
+from keys.service import KeyService
 
 _SERVICE_PROFILES = (ProfileName.TIMESTAMPING, ProfileName.RECEIPT)
 _TITLES = {

@@ -19,7 +19,8 @@ from ca.ports import AuditTrail, Begin, Clock
 from ca.profiles import CA_PURPOSES
 from ca.tables import Certificates, Crls
 from keys.errors import KeyNotActive
-from keys.service import SERVICE, KeyService
+from keys.lifecycle import SERVICE
+from keys.service import KeyService
 
 _ATTEMPTS = 20
 _PAUSE = 0.02

@@ -21,8 +21,9 @@ from ca.model import (
 from ca.ports import AuditTrail, Begin, Clock
 from ca.profiles import CA_PURPOSES
 from ca.tables import Certificates
+from keys.lifecycle import SERVICE
 from keys.model import KeyState
-from keys.service import SERVICE, KeyService
+from keys.service import KeyService
 
 
 class Revocation:

@@ -37,8 +37,9 @@ from ca.requests import certification_request
 from ca.status import UNREADABLE, is_issued_by, may_sign_crls
 from ca.tables import Certificates, Crls
 from ca.trust import PathStatus, check_authority
+from keys.lifecycle import SERVICE
 from keys.model import KeyRecord, KeyState
-from keys.service import SERVICE, KeyService
+from keys.service import KeyService
 
 _LONGEST_CHAIN = 8
 _AUTHORITIES = (ProfileName.ROOT, ProfileName.SUPERIOR, ProfileName.ISSUING, ProfileName.CROSS)

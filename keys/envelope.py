@@ -35,9 +35,10 @@ from keys.errors import (
     KeyUnavailable,
     SealedValueInvalid,
 )
+from keys.lifecycle import SERVICE
 from keys.model import KeyPurpose, WrappedDataKey
 from keys.ports import AuditTrail, Begin, Clock
-from keys.service import SERVICE, KeyService
+from keys.service import KeyService
 from keys.tables import DataKeys
 
 FINGERPRINT: Final = "fingerprint"
