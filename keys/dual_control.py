@@ -28,7 +28,6 @@ from keys.approvals import (
     is_out_of_reach,
     may_decide,
     new_request,
-    standing_of,
 )
 from keys.custodians import Custodian, NoPasskeys, PasskeyProofs, Register, changed, proves
 from keys.custodianship import SEAL, Custodians, Sealer
@@ -36,7 +35,6 @@ from keys.errors import (
     CustodianKeyRefused,
     CustodiansChangeRefused,
     CustodianUnknown,
-    DataKeyUnknown,
     DecidedBefore,
     NotApproved,
     ProofRefused,
@@ -45,22 +43,17 @@ from keys.errors import (
     RequestExpired,
     RequestInvalid,
     RequestNotOpen,
-    RequestUnknown,
-    SealedValueInvalid,
 )
 from keys.ports import AuditMemory, Begin, Clock, RequestNews
+from keys.request_book import RequestBook, existing, started
 
 MOST_WAITING: Final = 20
 """Requests that one requester may have waiting: nobody buries an urgent one under others."""
 _MOST_DETAIL: Final = 500
-_BEHIND_A_START: Final = frozenset({RequestState.STARTED, RequestState.DONE, RequestState.FAILED})
 
 
-class DualControl:
-    """Safe to share between threads and processes. ``read`` opens read-only transactions.
-
-    ``serves`` says of a custodian in the register whether they do so now. Whoever does not, decides nothing,
-    and what they decided is passed over, until they do again or leave the register.
+class DualControl(RequestBook):
+    """The book of requests, and what is done with them. Safe to share between threads and processes.
 
     Every method but the reading ones is a transaction of its own and may not be called inside another.
     """
@@ -79,16 +72,18 @@ class DualControl:
         serves: Callable[[Custodian], bool] = lambda _: True,
         news: RequestNews | None = None,
     ) -> None:
+        super().__init__(
+            read=read,
+            clock=clock,
+            sealer=sealer,
+            custodians=custodians,
+            policy=policy,
+            passkeys=passkeys or NoPasskeys(),
+            serves=serves,
+        )
         self._begin = begin
-        self._read = read
-        self._clock = clock
         self._audit = audit
-        self._sealer = sealer
-        self._custodians = custodians
-        self._passkeys = passkeys or NoPasskeys()
-        self._serves = serves
         self._news = news
-        self.policy = policy
 
     # --- asking --------------------------------------------------------------------------------------
 
@@ -178,7 +173,7 @@ class DualControl:
         """
         with self._begin() as tx:
             requests = Requests(tx)
-            kept = _existing(requests, request_id, hold=True)
+            kept = existing(requests, request_id, hold=True)
             if kept.request.act is not act:
                 raise RequestInvalid(f"request {request_id} is to {kept.request.act}: nobody agreed to {act}")
             if kept.state is not RequestState.STARTED:
@@ -252,61 +247,7 @@ class DualControl:
             self._note(tx, f"key.request_{state}", actor, request, {"detail": detail})
         return len(ended)
 
-    # --- looking -------------------------------------------------------------------------------------
-
-    def ready(self, act: KeyAct | None = None) -> list[KeyRequest]:
-        """Approved and not started, oldest first; of one act or of all. Altered ones are left out."""
-        now = self._clock()
-        with self._read() as tx:
-            requests, register = Requests(tx), self._serving(tx)
-            seen = [self._seen(requests, kept, register) for kept in requests.waiting(now)]
-        return [
-            one.request
-            for one in seen
-            if one.state is RequestState.READY and not one.is_void and act in (None, one.request.act)
-        ]
-
-    def open(self, act: KeyAct) -> list[KeyRequest]:
-        """Those that wait or were started, oldest first, however many newer ones there are of other acts."""
-        now = self._clock()
-        with self._read() as tx:
-            requests = Requests(tx)
-            waiting = [kept for kept in requests.waiting(now) if kept.request.act is act]
-            return [kept.request for kept in (*requests.in_state(RequestState.STARTED, act), *waiting)]
-
-    def under_way(self, act: KeyAct) -> list[KeyRequest]:
-        """Started and not ended, oldest first: what a crash may have interrupted."""
-        with self._read() as tx:
-            return [kept.request for kept in Requests(tx).in_state(RequestState.STARTED, act)]
-
-    def standing(self, request_id: str) -> Standing:
-        """Where a request stands; one that was altered is void. Raises ``RequestUnknown``."""
-        with self._read() as tx:
-            requests = Requests(tx)
-            return self._seen(requests, _existing(requests, request_id), self._serving(tx))
-
-    def serving(self) -> tuple[Custodian, ...]:
-        """Those whose word counts now. Raises ``RegisterAltered``."""
-        with self._read() as tx:
-            return self._serving(tx).custodians
-
-    def history(self, request_id: str) -> tuple[KeptRequest, list[KeptDecision]]:
-        """A request and the decisions on it as they lie there. Raises ``RequestUnknown``."""
-        with self._read() as tx:
-            requests = Requests(tx)
-            return _existing(requests, request_id), requests.decisions(request_id)
-
-    def list(self, *, limit: int = 100) -> list[Standing]:
-        """Where the newest requests stand, newest first."""
-        with self._read() as tx:
-            requests, register = Requests(tx), self._serving(tx)
-            return [self._seen(requests, kept, register) for kept in requests.newest(limit)]
-
     # --- inside --------------------------------------------------------------------------------------
-
-    def _serving(self, tx: Connection) -> Register:
-        register = self._custodians.current(tx)
-        return replace(register, custodians=tuple(one for one in register.custodians if self._serves(one)))
 
     def _claim(self, tx: Connection, request_id: str) -> KeyRequest:
         # 1. The request waits, is what was asked for, and never started: an approval is used once.
@@ -319,7 +260,7 @@ class DualControl:
         if standing.missing:
             raise NotApproved(request.id, standing.missing)
         # 3. It starts once, and custody says that it did: what goes on later goes on by this seal.
-        seal = self._sealer.seal(SEAL, _started(request), context=f"{request.id} started")
+        seal = self._sealer.seal(SEAL, started(request), context=f"{request.id} started")
         if not requests.start(request.id, seal=seal, at=self._clock()):
             raise RequestNotOpen(request.id, RequestState.STARTED)
         approved = " ".join(standing.approved_by)
@@ -328,7 +269,7 @@ class DualControl:
 
     def _finish(self, tx: Connection, request_id: str, outcome: Outcome, detail: str) -> None:
         requests = Requests(tx)
-        kept, target = _existing(requests, request_id, hold=True), ENDED[outcome]
+        kept, target = existing(requests, request_id, hold=True), ENDED[outcome]
         if kept.state is target:
             return
         line = " ".join(detail.split())[:_MOST_DETAIL]
@@ -338,28 +279,13 @@ class DualControl:
 
     def _open(self, requests: Requests, request_id: str) -> KeptRequest:
         """The request, held, if it may still be decided and started."""
-        kept = _existing(requests, request_id, hold=True)
+        kept = existing(requests, request_id, hold=True)
         if kept.state is not RequestState.WAITING:
             raise RequestNotOpen(request_id, kept.state)
         self._require_whole(kept)
         if self._clock() >= kept.request.expires_at:
             raise RequestExpired(request_id)
         return kept
-
-    def _require_whole(self, kept: KeptRequest) -> None:
-        """That it was asked for so and, where it says that it started, that it was approved by then."""
-        request = kept.request
-        whole = self._opens_to(request.digest.encode(), kept.seal, request.id)
-        if kept.state in _BEHIND_A_START:
-            whole = whole and self._opens_to(_started(request), kept.start_seal, f"{request.id} started")
-        if not whole:
-            raise RequestAltered(request.id)
-
-    def _opens_to(self, expected: bytes, seal: bytes, context: str) -> bool:
-        try:
-            return self._sealer.open(SEAL, seal, context=context) == expected
-        except (SealedValueInvalid, DataKeyUnknown):
-            return False
 
     def _proven_key(self, decision: Decision, request: KeyRequest, register: Register) -> str:
         custodian = register.find(decision.custodian)
@@ -374,37 +300,6 @@ class DualControl:
                     return key.id
         raise ProofRefused(custodian.name)
 
-    def _standing(self, requests: Requests, request: KeyRequest, register: Register) -> Standing:
-        return standing_of(
-            request,
-            requests.decisions(request.id),
-            register=register,
-            passkeys=self._passkeys,
-            policy=self.policy,
-            now=self._clock(),
-        )
-
-    def _seen(self, requests: Requests, kept: KeptRequest, register: Register) -> Standing:
-        """For looking: what must not be acted on is said to be void.
-
-        What does not wait any more is shown as it was taken down: custodians and their keys may have changed
-        since. That it was approved when it started is what the seal on its start says.
-        """
-        try:
-            self._require_whole(kept)
-            if kept.state is RequestState.WAITING:
-                return self._standing(requests, kept.request, register)
-        except RequestAltered:
-            return Standing(kept.request, kept.state, (), (), self.policy.required, is_void=True)
-        given = [one.decision for one in requests.decisions(kept.request.id)]
-        return Standing(
-            kept.request,
-            kept.state,
-            approved_by=tuple(one.custodian for one in given if one.verdict is Verdict.APPROVE),
-            rejected_by=tuple(one.custodian for one in given if one.verdict is Verdict.REJECT),
-            needed=kept.request.required,
-        )
-
     def _note(
         self, tx: Connection, action: str, actor: str, request: KeyRequest, facts: Mapping[str, str]
     ) -> None:
@@ -415,17 +310,6 @@ class DualControl:
             subject=request.id,
             facts={"act": request.act.value, "digest": request.digest, **facts},
         )
-
-
-def _started(request: KeyRequest) -> bytes:
-    return f"started {request.digest}".encode()
-
-
-def _existing(requests: Requests, request_id: str, *, hold: bool = False) -> KeptRequest:
-    kept = requests.get(request_id, hold=hold)
-    if kept is None:
-        raise RequestUnknown(request_id)
-    return kept
 
 
 def _able(register: Register, request: KeyRequest) -> list[Custodian]:
