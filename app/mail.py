@@ -22,11 +22,16 @@ from urllib.parse import urlsplit
 import structlog
 
 from app.clock import Clock
+from app.database import Database
 from app.errors import SettingsInvalid
+from app.policies import policy_from
 from app.settings import MailSecurity, Settings
 from app.settings.people import MailSettings
 from app.telemetry import Reading
+from app.vault import CustodyVault
+from identity.mail.composing import Composer
 from identity.mail.errors import DeliveryFailed, MailDeferred, MailRefused, MailServerUnavailable
+from identity.mail.model import MailPolicy
 from identity.mail.ports import Carrier, Round
 from identity.mail.service import MailOutbox
 
@@ -47,6 +52,21 @@ def carrier_for(settings: Settings) -> Carrier:
     if settings.mail.host is None:
         return FolderCarrier(settings.mail_dir)
     return SmtpCarrier(settings.mail, greeting=urlsplit(settings.public_url).hostname or "localhost")
+
+
+def build_outbox(settings: Settings, *, database: Database, clock: Clock, vault: CustodyVault) -> MailOutbox:
+    """Opens nothing: mails wait in the database until a round of the carrier."""
+    composer = Composer(
+        public_url=settings.public_url, sender=settings.mail.sender, sender_name=settings.mail.sender_name
+    )
+    return MailOutbox(
+        begin=database.begin,
+        read=database.read,
+        clock=clock,
+        vault=vault,
+        composer=composer,
+        policy=policy_from(settings.mail, MailPolicy),
+    )
 
 
 class SmtpCarrier:

@@ -15,7 +15,6 @@ from app.custodians import build_dual_control
 from app.custody import (
     CertifiedIdentities,
     CustodyTokenKeys,
-    ReceiptKeys,
     key_stores,
     limits_of_purposes,
     store_of_purposes,
@@ -25,16 +24,17 @@ from app.database import Database
 from app.errors import DatabaseNotReady, NotInitialised
 from app.evidence import CombinedEvidence, RegisterEvidence
 from app.expiries import Expiries
-from app.holders import AgencyReads
+from app.mail import build_outbox
 from app.office import Office, build_office
-from app.policies import policy_from
 from app.portals import Provider, build_provider, build_sharing
 from app.register import RegisterTrust, ReleasedDocuments
 from app.rights import build_rights
+from app.rotation.building import build_rotation
 from app.rotation.canary import Canaries
-from app.rotation.endings import KeyEndings, StillPublished
-from app.rotation.schedule import Schedule, schedule_policy
-from app.rotation.service import Rotations, RotationTimes
+from app.rotation.endings import KeyEndings
+from app.rotation.schedule import Schedule
+from app.rotation.service import Rotations
+from app.sealing import build_sealing
 from app.settings import Settings
 from app.storage import ObjectFiles
 from app.timekeeping import TimeStamping, build_clock_watch, build_time_stamping
@@ -50,8 +50,6 @@ from ca.superiors import Superiors
 from ca.timestamping import TimeStampingAuthority
 from identity.agencies.news import ClientNews
 from identity.agencies.service import Agencies
-from identity.mail.composing import Composer
-from identity.mail.model import MailPolicy
 from identity.mail.service import MailOutbox
 from identity.people.rights import Rights
 from identity.provider.portals import portal_clients
@@ -61,11 +59,9 @@ from keys.dual_control import DualControl
 from keys.envelope import Envelope
 from keys.model import KeyPurpose
 from keys.service import KeyService
-from signing.jobs import SealingJobs, SealingPolicy
 from signing.register import DocumentRegister
 from signing.resealing import Resealing
 from signing.service import SealingService
-from signing.source import PdfLimits
 from verify.service import VerificationService
 
 
@@ -157,20 +153,6 @@ def certification_config(settings: Settings) -> CertificationConfig:
     )
 
 
-def mail_outbox(settings: Settings, *, database: Database, clock: Clock, vault: CustodyVault) -> MailOutbox:
-    composer = Composer(
-        public_url=settings.public_url, sender=settings.mail.sender, sender_name=settings.mail.sender_name
-    )
-    return MailOutbox(
-        begin=database.begin,
-        read=database.read,
-        clock=clock,
-        vault=vault,
-        composer=composer,
-        policy=policy_from(settings.mail, MailPolicy),
-    )
-
-
 def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_clock) -> Core:
     """Connect everything. Opens no key and asks no database; ``closing`` gives back what was opened."""
     # 1. What everything stands on.
@@ -231,7 +213,7 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
     vault = CustodyVault(envelope)
     token_keys = CustodyTokenKeys(keys, clock=clock, policy=token_key_policy(settings))
     tokens = build_tokens(settings, keys=token_keys, clock=clock)
-    outbox = mail_outbox(settings, database=database, clock=clock, vault=vault)
+    outbox = build_outbox(settings, database=database, clock=clock, vault=vault)
     sharing = build_sharing(database=database, clock=clock, audit=audit)
     citizens = build_citizens(
         settings, database=database, clock=clock, audit=audit, vault=vault, outbox=outbox, sharing=sharing
@@ -292,47 +274,18 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
     )
     # 5. Sealing.
     identities = CertifiedIdentities(begin=database.read, keys=keys, clock=clock)
-    register = DocumentRegister(
-        begin=database.begin,
-        read=database.read,
-        clock=clock,
-        audit=audit,
-        files=files,
-        public_url=settings.public_url,
-        read_log=AgencyReads(office.lookups),
-    )
-    policy = SealingPolicy(
-        lease=timedelta(seconds=settings.signing.lease_seconds),
-        pdf_limits=PdfLimits(max_bytes=settings.signing.max_bytes, max_pages=settings.signing.max_pages),
-    )
     own_evidence = RegisterEvidence(read=database.read, revocation=revocation, clock=clock)
-    evidence = CombinedEvidence(own_evidence, time_stamping.evidence)
-    jobs = SealingJobs(
-        begin=database.begin,
+    sealing = build_sealing(
+        settings,
+        database=database,
         clock=clock,
         audit=audit,
         files=files,
-        register=register,
+        keys=keys,
         identities=identities,
         timestampers=time_stamping.stampers,
-        evidence=evidence,
-        policy=policy,
-    )
-    sealing = SealingService(
-        begin=database.begin,
-        clock=clock,
-        files=files,
-        register=register,
-        identities=identities,
-        jobs=jobs,
-        policy=policy,
-    )
-    resealing = Resealing(
-        begin=database.begin,
-        files=files,
-        jobs=jobs,
-        policy=policy,
-        receipt_keys=ReceiptKeys(read=database.read, keys=keys),
+        evidence=CombinedEvidence(own_evidence, time_stamping.evidence),
+        lookups=office.lookups,
     )
     # 6. Verification.
     released = ReleasedDocuments(database.read)
@@ -341,10 +294,9 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         settings, released=released, trust=trust, clock=clock, closing=closing
     )
     # 7. What changes the keys of all this.
-    rotations = Rotations(
-        begin=database.begin,
-        read=database.read,
-        exclusively=database.exclusively,
+    changing = build_rotation(
+        settings,
+        database=database,
         clock=clock,
         audit=audit,
         keys=keys,
@@ -362,31 +314,8 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
             trust=RegisterTrust(database.read, settings.trust_dir, max_staleness=0.0),
             public_url=settings.public_url,
         ),
-        times=RotationTimes(
-            overlap=timedelta(minutes=settings.keys.overlap_minutes),
-            publish=timedelta(minutes=settings.identity.key_publish_minutes),
-        ),
     )
-    hierarchy.leave_alone(rotations.spoken_for)
-    schedule = Schedule(
-        read=database.read,
-        clock=clock,
-        keys=keys,
-        rotations=rotations,
-        dual_control=dual_control,
-        policy=schedule_policy(settings, keys.usage.limits),
-        tokens=token_key_policy(settings),
-    )
-    key_endings = KeyEndings(
-        begin=database.begin,
-        read=database.read,
-        clock=clock,
-        audit=audit,
-        keys=keys,
-        hierarchy=hierarchy,
-        dual_control=dual_control,
-        tokens=StillPublished(timedelta(minutes=settings.identity.key_keep_minutes)),
-    )
+    hierarchy.leave_alone(changing.rotations.spoken_for)
     return Core(
         settings=settings,
         clock=clock,
@@ -399,9 +328,9 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         expiries=expiries,
         custodians=custodians,
         dual_control=dual_control,
-        rotations=rotations,
-        key_endings=key_endings,
-        schedule=schedule,
+        rotations=changing.rotations,
+        key_endings=changing.endings,
+        schedule=changing.schedule,
         vault=vault,
         outbox=outbox,
         hierarchy=hierarchy,
@@ -420,9 +349,9 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         sharing=sharing,
         office=office,
         rights=rights,
-        sealing=sealing,
-        resealing=resealing,
-        register=register,
+        sealing=sealing.service,
+        resealing=sealing.resealing,
+        register=sealing.register,
         released=released,
         trust=trust,
         verification=verification,
