@@ -2,90 +2,79 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import stat
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from functools import partial
-from pathlib import Path
 from typing import Final
 
-from sqlalchemy import text
-
 from app import schema
-from app.citizens import breached_passwords
-from app.clock import Clock, system_clock
-from app.custody import store_of_purposes, token_store, wrapping_key
+from app.custody import token_store
 from app.database import Database, sqlite_file
 from app.errors import ApplicationError
+from app.findings import Finding, Health
+from app.machine import (
+    breached_finding,
+    clock_finding,
+    disk_finding,
+    font_finding,
+    kek_finding,
+    other_authority,
+    page_worker_finding,
+    python_finding,
+    settings_findings,
+    storage_finding,
+    token_finding,
+    workflow_finding,
+)
 from app.mail import carrier_for
 from app.register import read_published_trust
 from app.settings import Settings
-from app.storage import ObjectFiles
-from app.timekeeping import build_clock_watch
 from app.wiring import Core, build_core, online_root
-from ca.errors import TimeNotAvailable
 from ca.foreign_lists import is_due, lists_elsewhere
 from ca.model import CertificateStatus, ProfileName
 from ca.tables import Certificates
-from ca.timestampers.remote import RemoteAuthority
 from identity.mail.errors import MailServerUnavailable
 from keys.errors import KeyCustodyError
-from keys.model import SIGNATURE_ALGORITHMS, KeyAlgorithm, KeyPurpose, KeyState
+from keys.model import KeyState
 from keys.stores.pkcs11.store import Pkcs11KeyStore
-from signing import fonts
 
-_ROOM: Final = 1024**3
+__all__ = [
+    "Finding",
+    "Health",
+    "certificate_findings",
+    "clock_finding",
+    "examine",
+    "other_authority",
+    "root_finding",
+]
+
 _SOON: Final = timedelta(days=30)
 _MAIL_WAITS: Final = timedelta(minutes=15)
-_SKEW: Final = timedelta(seconds=2)
-"""Time-stamps promise an accuracy of a second; a clock further off than this makes them lie."""
-
-
-class Health(StrEnum):
-    OK = "ok"
-    WARNING = "warning"
-    BROKEN = "broken"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """``remedy`` is empty when there is nothing to do."""
-
-    health: Health
-    part: str
-    found: str
-    remedy: str = ""
 
 
 def examine() -> list[Finding]:
     """Everything that can be examined with what works."""
-    findings = [_python()]
+    findings = [python_finding()]
     try:
         settings = Settings.load()
     except ApplicationError as cause:
         return [*findings, Finding(Health.BROKEN, "settings", str(cause), "Correct the variable.")]
-    findings.extend(_settings(settings))
-    findings.append(_guarded("disk", lambda: _disk(settings)))
+    findings.extend(settings_findings(settings))
+    findings.append(_guarded("disk", lambda: disk_finding(settings)))
     if settings.keys.in_software:
-        findings.append(_guarded("key-encryption key", lambda: _wrapping_key(settings)))
+        findings.append(_guarded("key-encryption key", lambda: kek_finding(settings)))
     token = token_store(settings)
     if token is not None:
-        findings.append(_guarded("token", lambda: _token(settings, token)))
+        findings.append(_guarded("token", lambda: token_finding(settings, token)))
     if settings.identity.breached_passwords_file is not None:
-        findings.append(_guarded("breached passwords", lambda: _breached(settings)))
-    findings.append(_guarded("fonts", _fonts))
-    findings.append(_guarded("page worker", _page_worker))
+        findings.append(_guarded("breached passwords", lambda: breached_finding(settings)))
+    findings.append(_guarded("fonts", font_finding))
+    findings.append(_guarded("page worker", page_worker_finding))
     file = sqlite_file(settings.database_url)
     if file is not None and not file.exists():
         return [*findings, Finding(Health.BROKEN, "database", f"{file} does not exist", "Run `absah init`.")]
-    findings.append(_guarded("storage", lambda: _storage(settings)))
+    findings.append(_guarded("storage", lambda: storage_finding(settings)))
     with ExitStack() as closing:
         try:
             database = Database.from_settings(settings)
@@ -94,7 +83,7 @@ def examine() -> list[Finding]:
         except ApplicationError as cause:
             return [*findings, Finding(Health.BROKEN, "database", str(cause), "Run `absah init`.")]
         findings.append(Finding(Health.OK, "database", f"schema {schema.head()}"))
-        findings.append(_guarded("workflows", lambda: _workflows(database)))
+        findings.append(_guarded("workflows", lambda: workflow_finding(database)))
         findings.append(_guarded("clock", lambda: clock_finding(settings, database)))
         try:
             core = build_core(settings, closing=closing)
@@ -118,125 +107,6 @@ def _guarded(part: str, examination: Callable[[], Finding]) -> Finding:
         return examination()
     except Exception as cause:  # noqa: BLE001 - the report must reach its end
         return Finding(Health.BROKEN, part, f"{cause}" or type(cause).__name__, "See the message.")
-
-
-def _python() -> Finding:
-    found = f"{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}"
-    return Finding(Health.OK, "python", found)
-
-
-def _settings(settings: Settings) -> Iterator[Finding]:
-    yield Finding(Health.OK, "settings", f"{settings.env}, data in {settings.home}")
-    for words in settings.unsafe():
-        cause, _, remedy = words.partition("; ")
-        yield Finding(Health.WARNING, "settings", cause, f"Before production: {remedy}.")
-
-
-def _disk(settings: Settings) -> Finding:
-    settings_home = next(path for path in (settings.home, *settings.home.parents) if path.exists())
-    free = shutil.disk_usage(settings_home).free
-    found = f"{free / 1024**3:.1f} GiB free"
-    return Finding(Health.OK, "disk", found) if free > _ROOM else Finding(
-        Health.WARNING, "disk", found, f"Make room on the disk of {settings.home}."
-    )  # fmt: skip
-
-
-def _wrapping_key(settings: Settings) -> Finding:
-    path = settings.keys.passphrase_file or settings.kek_path
-    if not path.exists():
-        return Finding(Health.BROKEN, "key-encryption key", f"{path} is missing", "Run `absah init`.")
-    wrapping_key(settings)
-    mode = stat.S_IMODE(path.stat().st_mode)
-    return Finding(Health.OK, "key-encryption key", f"{path}, mode {mode:04o}")
-
-
-def _breached(settings: Settings) -> Finding:
-    try:
-        passwords = breached_passwords(settings)
-    except ApplicationError as cause:
-        found, _, remedy = str(cause).partition(". ")
-        return Finding(Health.BROKEN, "breached passwords", found, remedy)
-    assert passwords is not None
-    return Finding(Health.OK, "breached passwords", f"{passwords.path}, about {passwords.estimate():,}")
-
-
-def _storage(settings: Settings) -> Finding:
-    ObjectFiles(settings.storage_url, settings.storage).ping()
-    return Finding(Health.OK, "storage", settings.storage_url)
-
-
-def _fonts() -> Finding:
-    files = list(Path(fonts.__file__).parent.rglob("*.ttf"))
-    if not files:
-        return Finding(Health.BROKEN, "fonts", "the stamp's fonts are missing", "Install the package again.")
-    return Finding(Health.OK, "fonts", f"{len(files)} files of the stamp")
-
-
-def _page_worker() -> Finding:
-    """pypdfium2 and pikepdf bring their own native libraries; a wrong platform shows only when they load."""
-    probe = subprocess.run(
-        [sys.executable, "-c", "import pypdfium2, pikepdf, zxingcpp"],
-        capture_output=True,
-        timeout=60,
-        check=False,
-        env=dict(os.environ),
-    )
-    if probe.returncode:
-        return Finding(
-            Health.BROKEN,
-            "page worker",
-            "the PDF libraries do not load",
-            "Run `make run` to install them again.",
-        )
-    return Finding(Health.OK, "page worker", "PDF libraries load")
-
-
-def _workflows(database: Database) -> Finding:
-    from app.workflows import durable  # noqa: PLC0415 - only here, and half a second
-
-    file = durable.system_file(database)
-    where = f"schema {durable.SCHEMA}" if file is None else f"{file}, made when it is needed"
-    if not durable.is_ready(database):
-        return Finding(Health.BROKEN, "workflows", f"{where}: missing or outdated", "Run `absah init`.")
-    return Finding(Health.OK, "workflows", where)
-
-
-def clock_finding(settings: Settings, database: Database, *, clock: Clock = system_clock) -> Finding:
-    watch = build_clock_watch(settings, database=database, clock=clock)
-    if watch is not None:
-        try:
-            watch()
-        except TimeNotAvailable as cause:
-            found, _, remedy = str(cause).rpartition(": ")
-            return Finding(Health.BROKEN, "clock", found, f"{remedy[:1].upper()}{remedy[1:]}.")
-        state = watch.state()
-        assert state is not None
-        found = f"{state.offset:+.3f} s (± {state.uncertainty:.3f} s) from {state.source}"
-        return Finding(Health.OK, "clock", found)
-    with database.read() as tx:
-        if database.is_sqlite:
-            return Finding(
-                Health.OK, "clock", f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC (nothing to compare with)"
-            )
-        theirs = tx.execute(text("SELECT clock_timestamp()")).scalar_one()
-    skew = abs(datetime.now(UTC) - theirs)
-    found = f"{skew.total_seconds():.3f} s from the database's"
-    if skew > _SKEW:
-        return Finding(
-            Health.BROKEN, "clock", found, "Synchronise both machines (chrony, systemd-timesyncd)."
-        )
-    return Finding(Health.OK, "clock", found)
-
-
-def other_authority(authority: RemoteAuthority) -> Finding:
-    """Asks it for a time-stamp over nothing in particular, as sealing does."""
-    name = authority.breaker.name
-    try:
-        next(authority.units())
-    except TimeNotAvailable as cause:
-        found, _, remedy = str(cause).partition(": ")
-        return Finding(Health.BROKEN, "time", f"{name}: {found}", f"{remedy or 'Ask its operator'}.")
-    return Finding(Health.OK, "time", f"{name} stamps, and its certificates are good")
 
 
 def _keys(core: Core) -> Finding:
@@ -301,12 +171,6 @@ def _custodians(core: Core) -> Finding:
         remedy = "Add one more: nobody decides on their own request."
         return Finding(Health.WARNING, "custodians", told, remedy)
     return Finding(Health.OK, "custodians", told)
-
-
-def _token(settings: Settings, token: Pkcs11KeyStore) -> Finding:
-    wraps = store_of_purposes(settings)[KeyPurpose.WRAPPING] == token.name
-    needed = tuple(KeyAlgorithm) if wraps else SIGNATURE_ALGORITHMS
-    return Finding(Health.OK, "token", token.examine(needed))
 
 
 def _keys_in_token(core: Core, token: Pkcs11KeyStore) -> Finding:
