@@ -2,173 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import (
-    ARRAY,
-    JSON,
-    BigInteger,
-    Boolean,
-    Column,
-    ColumnElement,
-    Connection,
-    Date,
-    DateTime,
-    ForeignKey,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    Row,
-    String,
-    Table,
-    UniqueConstraint,
-    and_,
-    any_,
-    bindparam,
-    false,
-    func,
-    insert,
-    or_,
-    select,
-    text,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, and_, false, insert, or_, select, text, update
 
 from signing.archive import ArchiveStamp
-from signing.model import (
-    Document,
-    DocumentFacts,
-    DocumentState,
-    Holder,
-    HolderKind,
-    Release,
-    SealedBy,
-    SealRecord,
-    StampPlace,
-    StateReason,
+from signing.model import Document, DocumentState, Release, SealedBy, SealRecord, StateReason
+from signing.rows import (
+    RELEASE,
+    RELEASED_BY_DIGEST,
+    RELEASED_BY_ID,
+    SEAL_RECORD,
+    aware,
+    document_of,
+    release_of,
+    seal_record_of,
+    values_of,
 )
+from signing.schema import PENDING, archive_stamps, archived_documents, documents, metadata
 
-metadata = MetaData()
-
-_PENDING = f"state = '{DocumentState.PENDING.value}'"
-
-documents = Table(
-    "documents",
-    metadata,
-    Column(
-        "status_index", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
-    ),
-    Column("id", String(16), nullable=False, unique=True),
-    Column("agency_id", String(64), nullable=False),
-    Column("client_id", String(64), nullable=False),
-    Column("issuer_name", String(200), nullable=False),
-    Column("type", String(40), nullable=False),
-    Column("number", String(80), nullable=False),
-    Column("title", String(160), nullable=False),
-    Column("signatory", String(120), nullable=False),
-    Column("issued_on", Date, nullable=False),
-    Column("valid_until", Date),
-    Column("holder_name", String(160)),
-    Column("holder_kind", String(16)),
-    Column("holder_fingerprint", LargeBinary(32)),
-    Column("place", String(200)),
-    Column("supersedes", String(16)),
-    Column("is_sample", Boolean, nullable=False),
-    Column("state", String(16), nullable=False),
-    Column("created_at", DateTime(timezone=True), nullable=False),
-    Column("source_digest", LargeBinary(32), nullable=False),
-    Column("source_size", BigInteger, nullable=False),
-    Column("idempotency_key", String(128)),
-    Column("request_digest", LargeBinary(32)),
-    Column("lease_token", String(32)),
-    Column("lease_until", DateTime(timezone=True)),
-    Column("issued_at", DateTime(timezone=True)),
-    Column("sealed_digest", LargeBinary(32)),
-    Column("sealed_size", BigInteger),
-    Column("receipt", LargeBinary),
-    Column("state_changed_at", DateTime(timezone=True)),
-    Column("state_reason", String(32)),
-    Column("superseded_by", String(16)),
-    Column("refusal", String(500)),
-    Column("refusal_kind", String(64)),
-    Column("attempts", Integer, nullable=False),
-    Column("retry_at", DateTime(timezone=True)),
-    Column("authorised_by", String(64)),
-    Column("seal_certificate", LargeBinary(32)),
-    Column("unit_certificate", LargeBinary(32)),
-    Column("stamped_at", DateTime(timezone=True)),
-    UniqueConstraint("client_id", "idempotency_key", name="uq_documents_client_idempotency_key"),
-    Index("ix_documents_sealed_digest", "sealed_digest"),
-    Index("ix_documents_agency_id_status_index", "agency_id", "status_index"),
-    Index("ix_documents_holder_fingerprint_status_index", "holder_fingerprint", "status_index"),
-    Index("ix_documents_seal_certificate_status_index", "seal_certificate", "status_index"),
-    Index("ix_documents_unit_certificate_status_index", "unit_certificate", "status_index"),
-    # Pending documents only, written out so that a planner sees it. Over all states it would tempt a planner
-    # without statistics to find released documents by their state, which is nearly every document.
-    Index(
-        "ix_documents_pending", "lease_until", sqlite_where=text(_PENDING), postgresql_where=text(_PENDING)
-    ),
-)
-
-archive_stamps = Table(
-    "archive_stamps",
-    metadata,
-    Column("id", String(32), primary_key=True),
-    Column("token", LargeBinary, nullable=False),
-    Column("stamped_at", DateTime(timezone=True), nullable=False),
-    Column("unit_certificate", LargeBinary(32), nullable=False),
-)
-"""Time-stamps over hash trees of sealed files (RFC 4998): one for thousands of documents."""
-
-archived_documents = Table(
-    "archived_documents",
-    metadata,
-    Column("status_index", BigInteger, ForeignKey("documents.status_index"), primary_key=True),
-    Column("stamp_id", String(32), ForeignKey("archive_stamps.id"), primary_key=True),
-    Column("path", LargeBinary, nullable=False),
-    Index("ix_archived_documents_stamp_id_status_index", "stamp_id", "status_index"),
-)
-
-# Prepared once: building a statement costs as much as running it, and look-ups are the busiest query.
-_column = documents.c
-_RELEASE = select(
-    _column.id,
-    _column.type,
-    _column.number,
-    _column.title,
-    _column.holder_name,
-    _column.issuer_name,
-    _column.signatory,
-    _column.issued_on,
-    _column.valid_until,
-    _column.state,
-    _column.is_sample,
-    _column.issued_at,
-    _column.state_changed_at,
-    _column.state_reason,
-    _column.superseded_by,
-    _column.sealed_digest,
-    _column.seal_certificate,
-    _column.unit_certificate,
-    _column.stamped_at,
-).where(
-    _column.state.in_(
-        [DocumentState.ISSUED.value, DocumentState.SUPERSEDED.value, DocumentState.REVOKED.value]
-    )
-)
-# A list as one parameter: the statement stays the same, and so prepared, however many ids are asked for.
-_RELEASED_BY_ID = {
-    "postgresql": _RELEASE.where(_column.id == any_(bindparam("ids", type_=ARRAY(String)))),
-    "sqlite": _RELEASE.where(
-        _column.id.in_(select(func.json_each(bindparam("ids", type_=JSON)).table_valued("value").c.value))
-    ),
-}
-_RELEASED_BY_DIGEST = _RELEASE.where(_column.sealed_digest == bindparam("digest"))
+__all__ = ["DocumentTable", "archive_stamps", "archived_documents", "documents", "metadata"]
 
 
 class DocumentTable:
@@ -182,7 +37,7 @@ class DocumentTable:
 
         Raises ``sqlalchemy.exc.IntegrityError`` when the client used this idempotency key before.
         """
-        values = _values(document) | {"lease_token": lease_token}
+        values = values_of(document) | {"lease_token": lease_token}
         result = self._tx.execute(insert(documents).values(values))
         assert result.inserted_primary_key is not None
         return int(result.inserted_primary_key[0])
@@ -199,7 +54,7 @@ class DocumentTable:
             update(documents)
             .where(
                 documents.c.id == document_id,
-                text(f"documents.{_PENDING}"),
+                text(f"documents.{PENDING}"),
                 or_(documents.c.lease_until.is_(None), documents.c.lease_until < now),
             )
             .values(
@@ -279,54 +134,54 @@ class DocumentTable:
         rows = self._tx.execute(
             select(documents).where(documents.c.id.in_(ids)).order_by(documents.c.id).with_for_update()
         )
-        return {row.id: _document(row) for row in rows}
+        return {row.id: document_of(row) for row in rows}
 
     def by_id(self, document_id: str) -> Document | None:
         row = self._tx.execute(select(documents).where(documents.c.id == document_id)).one_or_none()
-        return None if row is None else _document(row)
+        return None if row is None else document_of(row)
 
     def released(self, ids: Sequence[str]) -> dict[str, Release]:
         """Released documents among ``ids``, in one query."""
-        found = self._tx.execute(_RELEASED_BY_ID[self._tx.dialect.name], {"ids": list(ids)})
-        return {row[0]: _release(row) for row in found}
+        found = self._tx.execute(RELEASED_BY_ID[self._tx.dialect.name], {"ids": list(ids)})
+        return {row[0]: release_of(row) for row in found}
 
     def released_by_digest(self, sealed_digest: bytes) -> Release | None:
         """The released document whose file has this SHA-256."""
-        row = self._tx.execute(_RELEASED_BY_DIGEST, {"digest": sealed_digest}).first()
-        return None if row is None else _release(row)
+        row = self._tx.execute(RELEASED_BY_DIGEST, {"digest": sealed_digest}).first()
+        return None if row is None else release_of(row)
 
     def of_holder(self, fingerprint: bytes, *, before: int | None, limit: int) -> list[tuple[int, Release]]:
         """What was released to a person, newest first, with its status index; samples are nobody's."""
-        conditions = [_column.holder_fingerprint == fingerprint, _column.is_sample.is_(False)]
+        conditions = [documents.c.holder_fingerprint == fingerprint, documents.c.is_sample.is_(False)]
         if before is not None:
-            conditions.append(_column.status_index < before)
+            conditions.append(documents.c.status_index < before)
         rows = self._tx.execute(
-            _RELEASE.add_columns(_column.status_index)
+            RELEASE.add_columns(documents.c.status_index)
             .where(*conditions)
-            .order_by(_column.status_index.desc())
+            .order_by(documents.c.status_index.desc())
             .limit(limit)
         )
-        return [(row[-1], _release(row)) for row in rows]
+        return [(row[-1], release_of(row)) for row in rows]
 
     def by_idempotency_key(self, client_id: str, key: str) -> Document | None:
         row = self._tx.execute(
             select(documents).where(documents.c.client_id == client_id, documents.c.idempotency_key == key)
         ).one_or_none()
-        return None if row is None else _document(row)
+        return None if row is None else document_of(row)
 
     def unfinished(self, *, now: datetime, limit: int) -> list[Document]:
         """Pending documents that nobody works on and whose next attempt is due: fewest attempts first."""
         rows = self._tx.execute(
             select(documents)
             .where(
-                text(f"documents.{_PENDING}"),
+                text(f"documents.{PENDING}"),
                 or_(documents.c.lease_until.is_(None), documents.c.lease_until < now),
                 or_(documents.c.retry_at.is_(None), documents.c.retry_at < now),
             )
             .order_by(documents.c.attempts, documents.c.status_index)
             .limit(limit)
         )
-        return [_document(row) for row in rows]
+        return [document_of(row) for row in rows]
 
     def resting_on(
         self,
@@ -353,7 +208,7 @@ class DocumentTable:
             stand_on.append(documents.c.status_index.in_(stamped_again))
         state = documents.c.state
         rows = self._tx.execute(
-            select(*_SEAL_RECORD)
+            select(*SEAL_RECORD)
             .where(
                 or_(false(), *stand_on),
                 documents.c.status_index > after,
@@ -363,7 +218,7 @@ class DocumentTable:
             .limit(limit)
         ).all()
         again = self._archived([row.status_index for row in rows])
-        return [_seal_record(row, again.get(row.status_index, ())) for row in rows]
+        return [seal_record_of(row, again.get(row.status_index, ())) for row in rows]
 
     def archived(self, document_id: str) -> tuple[tuple[datetime, bytes], ...]:
         """When a document was stamped again, and under which certificates."""
@@ -385,7 +240,7 @@ class DocumentTable:
             .order_by(archive_stamps.c.stamped_at)
         )
         for index, at, unit in rows:
-            found[index] = (*found.get(index, ()), (_aware(at), bytes(unit)))
+            found[index] = (*found.get(index, ()), (aware(at), bytes(unit)))
         return found
 
     def archive(self, stamp: ArchiveStamp, paths: Mapping[int, bytes]) -> None:
@@ -444,7 +299,7 @@ class DocumentTable:
         rows = self._tx.execute(
             select(documents).where(and_(*conditions)).order_by(documents.c.status_index.desc()).limit(limit)
         )
-        return [_document(row) for row in rows]
+        return [document_of(row) for row in rows]
 
     def _conclude(self, document_id: str, lease_token: str, **values: Any) -> bool:
         result = self._tx.execute(
@@ -457,159 +312,3 @@ class DocumentTable:
             .values(lease_token=None, lease_until=None, **values)
         )
         return bool(result.rowcount)
-
-
-def _values(document: Document) -> dict[str, Any]:
-    facts = document.facts
-    return {
-        "id": document.id,
-        "agency_id": document.agency_id,
-        "client_id": document.client_id,
-        "issuer_name": document.issuer_name,
-        "type": facts.type,
-        "number": facts.number,
-        "title": facts.title,
-        "signatory": facts.signatory,
-        "issued_on": facts.issued_on,
-        "valid_until": facts.valid_until,
-        "holder_name": facts.holder.name if facts.holder else None,
-        "holder_kind": facts.holder.kind if facts.holder else None,
-        "holder_fingerprint": facts.holder.fingerprint if facts.holder else None,
-        "place": json.dumps(asdict(facts.place)) if facts.place else None,
-        "supersedes": facts.supersedes,
-        "is_sample": document.is_sample,
-        "state": document.state,
-        "created_at": document.created_at,
-        "source_digest": document.source_digest,
-        "source_size": document.source_size,
-        "idempotency_key": document.idempotency_key,
-        "request_digest": document.request_digest,
-        "lease_until": document.lease_until,
-        "attempts": document.attempts,
-        "authorised_by": document.authorised_by,
-    }
-
-
-_SEAL_RECORD = (
-    _column.status_index,
-    _column.id,
-    _column.agency_id,
-    _column.type,
-    _column.number,
-    _column.state,
-    _column.is_sample,
-    _column.valid_until,
-    _column.issued_at,
-    _column.sealed_digest,
-    _column.seal_certificate,
-    _column.unit_certificate,
-    _column.stamped_at,
-    _column.superseded_by,
-    _column.holder_fingerprint,
-)
-
-
-def _seal_record(row: Any, archived: tuple[tuple[datetime, bytes], ...]) -> SealRecord:
-    sealed_by = _sealed_by(row.seal_certificate, row.unit_certificate, row.stamped_at)
-    assert sealed_by is not None
-    return SealRecord(
-        cursor=row.status_index,
-        id=row.id,
-        agency_id=row.agency_id,
-        type=row.type,
-        number=row.number,
-        state=DocumentState(row.state),
-        is_sample=row.is_sample,
-        valid_until=row.valid_until,
-        issued_at=_aware(row.issued_at),
-        sealed_digest=bytes(row.sealed_digest),
-        sealed_by=sealed_by,
-        superseded_by=row.superseded_by,
-        holder=row.holder_fingerprint,
-        archived=archived,
-    )
-
-
-def _document(row: Row[Any]) -> Document:
-    return Document(
-        id=row.id,
-        agency_id=row.agency_id,
-        issuer_name=row.issuer_name,
-        client_id=row.client_id,
-        facts=DocumentFacts(
-            type=row.type,
-            number=row.number,
-            title=row.title,
-            signatory=row.signatory,
-            issued_on=row.issued_on,
-            valid_until=row.valid_until,
-            holder=_holder(row),
-            place=StampPlace(**json.loads(row.place)) if row.place else None,
-            supersedes=row.supersedes,
-        ),
-        state=DocumentState(row.state),
-        created_at=_aware(row.created_at),
-        source_digest=row.source_digest,
-        source_size=row.source_size,
-        status_index=row.status_index,
-        is_sample=row.is_sample,
-        idempotency_key=row.idempotency_key,
-        request_digest=row.request_digest,
-        lease_until=_aware_or_none(row.lease_until),
-        issued_at=_aware_or_none(row.issued_at),
-        sealed_digest=row.sealed_digest,
-        sealed_size=row.sealed_size,
-        receipt=row.receipt,
-        state_changed_at=_aware_or_none(row.state_changed_at),
-        state_reason=StateReason(row.state_reason) if row.state_reason else None,
-        superseded_by=row.superseded_by,
-        refusal=row.refusal,
-        refusal_kind=row.refusal_kind,
-        attempts=row.attempts,
-        authorised_by=row.authorised_by,
-        sealed_by=_sealed_by(row.seal_certificate, row.unit_certificate, row.stamped_at),
-    )
-
-
-def _sealed_by(certificate: bytes | None, unit: bytes | None, stamped_at: datetime | None) -> SealedBy | None:
-    if certificate is None or unit is None or stamped_at is None:
-        return None
-    return SealedBy(bytes(certificate), bytes(unit), _aware(stamped_at))
-
-
-def _holder(row: Row[Any]) -> Holder | None:
-    if not row.holder_name:
-        return None
-    return Holder(row.holder_name, HolderKind(row.holder_kind), row.holder_fingerprint)
-
-
-def _release(row: Sequence[Any]) -> Release:
-    # By position: looking nineteen columns up by name costs more than the query.
-    return Release(
-        id=row[0],
-        type=row[1],
-        number=row[2],
-        title=row[3],
-        holder=row[4],
-        issuer=row[5],
-        signatory=row[6],
-        issued_on=row[7],
-        valid_until=row[8],
-        state=row[9],
-        is_sample=row[10],
-        issued_at=_aware(row[11]),
-        state_changed_at=_aware_or_none(row[12]),
-        state_reason=row[13],
-        superseded_by=row[14],
-        sealed_digest=row[15],
-        sealed_by=_sealed_by(row[16], row[17], row[18]),
-    )
-
-
-def _aware(value: datetime) -> datetime:
-    """SQLite keeps no time zone; everything that is stored is UTC."""
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-def _aware_or_none(value: datetime | None) -> datetime | None:
-    return None if value is None else _aware(value)
