@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -74,7 +74,7 @@ class CustodianRoles:
 
 
 class CustodianNews:
-    """Implements :class:`keys.ports.RequestNews`: mails to custodians who have an account with an address."""
+    """Implements :class:`keys.ports.RequestNews`: mails to accounts with an address."""
 
     def __init__(self, *, outbox: Outbox, contacts: Contacts) -> None:
         self._outbox = outbox
@@ -82,25 +82,31 @@ class CustodianNews:
 
     def waits(self, tx: Connection, request: KeyRequest, custodians: Sequence[Custodian]) -> None:
         until = request.expires_at.isoformat(timespec="seconds")
-        self._tell(tx, custodians, "key_request_waits", request, {"until": until})
+        self._tell(tx, _accounts(custodians), "key_request_waits", request, {"until": until})
 
     def decided(
         self, tx: Connection, request: KeyRequest, state: RequestState, custodians: Sequence[Custodian]
     ) -> None:
         ready = state is RequestState.READY
-        self._tell(tx, custodians, "key_request_approved" if ready else "key_request_rejected", request, {})
+        template = "key_request_approved" if ready else "key_request_rejected"
+        self._tell(tx, _accounts(custodians), template, request, {})
+
+    def cancelled(self, tx: Connection, request: KeyRequest, custodians: Sequence[Custodian]) -> None:
+        # Whoever asked may be none of them. The schedule and the shell have no account, and get no mail.
+        whom = dict.fromkeys([request.requester, *_accounts(custodians)])
+        self._tell(tx, whom, "key_request_cancelled", request, {})
 
     def _tell(
         self,
         tx: Connection,
-        custodians: Sequence[Custodian],
+        people: Iterable[str],
         template: str,
         request: KeyRequest,
         values: dict[str, str],
     ) -> None:
         """The digest is not in the mail: whoever reads it there has not looked at the request."""
-        for custodian in custodians:
-            contact = self._contacts.of(tx, custodian.person_id) if custodian.person_id else None
+        for person_id in people:
+            contact = self._contacts.of(tx, person_id)
             if contact is not None and contact.email is not None:
                 self._outbox.queue(
                     tx,
@@ -109,6 +115,10 @@ class CustodianNews:
                     language=contact.language,
                     values={"request": request.id, "act": ACTS[contact.language][request.act], **values},
                 )
+
+
+def _accounts(custodians: Sequence[Custodian]) -> list[str]:
+    return [one.person_id for one in custodians if one.person_id]
 
 
 def held_of_custodian(custodians: Custodians) -> HeldData:

@@ -129,7 +129,7 @@ def build_app(core: Core, *, closing: ExitStack) -> FastAPI:
             clock=core.clock,
         )
     )
-    application.include_router(rotation_routes(core.rotations, guard=key_guard))
+    application.include_router(rotation_routes(core.rotations, core.cancellations, guard=key_guard))
     application.include_router(citizen_pages(shell, core.citizens, clock=core.clock))
     for pages in office_pages(shell, core):
         application.include_router(pages)

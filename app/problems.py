@@ -122,6 +122,7 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     rotation.RotationUnderWay: _ROTATION,
     rotation.CanaryFailed: _ROTATION,
     rotation.DestructionRefused: _ROTATION,
+    rotation.RotationNotWaiting: _ROTATION,
     rotation.RotationUnknown: Problem(
         404, "rotation-unknown", "There is no such rotation", "Penggantian kunci ini tidak ada"
     ),

@@ -31,6 +31,7 @@ from app.register import RegisterTrust, ReleasedDocuments
 from app.rights import build_rights
 from app.rotation.building import build_rotation
 from app.rotation.canary import Canaries
+from app.rotation.cancelling import Cancellations
 from app.rotation.endings import KeyEndings
 from app.rotation.schedule import Schedule
 from app.rotation.service import Rotations
@@ -81,6 +82,7 @@ class Core:
     custodians: Custodians
     dual_control: DualControl
     rotations: Rotations
+    cancellations: Cancellations
     key_endings: KeyEndings
     schedule: Schedule
     vault: CustodyVault
@@ -329,6 +331,7 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         custodians=custodians,
         dual_control=dual_control,
         rotations=changing.rotations,
+        cancellations=changing.cancellations,
         key_endings=changing.endings,
         schedule=changing.schedule,
         vault=vault,

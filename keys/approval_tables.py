@@ -246,7 +246,11 @@ class Registers:
         )
 
 
-ENDED = {Outcome.DONE: RequestState.DONE, Outcome.FAILED: RequestState.FAILED}
+ENDED = {
+    Outcome.DONE: RequestState.DONE,
+    Outcome.FAILED: RequestState.FAILED,
+    Outcome.CANCELLED: RequestState.CANCELLED,
+}
 """The state that an outcome leads to."""
 
 

@@ -5,7 +5,8 @@ digest is over all of that, and custodians sign the digest: whoever alters a req
 approvals of something else. A **statement** binds the digest, the verdict and who gives it, so that none of
 them can be carried elsewhere.
 
-WAITING → STARTED → DONE or FAILED; WAITING → REJECTED. A request that waited too long never starts.
+WAITING → STARTED → DONE, FAILED or CANCELLED; WAITING → REJECTED. A request that waited too long never
+starts.
 """
 
 from __future__ import annotations
@@ -75,6 +76,7 @@ class RequestState(StrEnum):
     STARTED = "started"
     DONE = "done"
     FAILED = "failed"
+    CANCELLED = "cancelled"
     REJECTED = "rejected"
     READY = "ready"
     LAPSED = "lapsed"
@@ -85,6 +87,7 @@ class Outcome(StrEnum):
 
     DONE = "done"
     FAILED = "failed"
+    CANCELLED = "cancelled"  # called off by somebody before it changed anything
 
 
 class Verdict(StrEnum):

@@ -276,6 +276,8 @@ class DualControl(RequestBook):
         if not requests.end(request_id, RequestState.STARTED, target, at=self._clock(), detail=line):
             raise RequestNotOpen(request_id, kept.state)
         self._note(tx, f"key.request_{outcome}", kept.request.requester, kept.request, {"detail": line})
+        if self._news is not None and outcome is Outcome.CANCELLED:
+            self._news.cancelled(tx, kept.request, self._custodians.current(tx).custodians)
 
     def _open(self, requests: Requests, request_id: str) -> KeptRequest:
         """The request, held, if it may still be decided and started."""

@@ -139,7 +139,7 @@ class Ask(Protocol):
 
 
 class RequestNews(Protocol):
-    """Tells custodians what concerns them, as part of the caller's transaction."""
+    """Tells custodians, and who asked, what concerns them, as part of the caller's transaction."""
 
     def waits(self, tx: Connection, request: KeyRequest, custodians: Sequence[Custodian]) -> None:
         """A request waits for these custodians."""
@@ -149,4 +149,8 @@ class RequestNews(Protocol):
         self, tx: Connection, request: KeyRequest, state: RequestState, custodians: Sequence[Custodian]
     ) -> None:
         """Enough agreed (READY), or too many did not (REJECTED)."""
+        ...
+
+    def cancelled(self, tx: Connection, request: KeyRequest, custodians: Sequence[Custodian]) -> None:
+        """What was approved and begun was called off: who asked for it has to know, and ``custodians``."""
         ...

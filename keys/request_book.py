@@ -12,7 +12,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from keys.approval_tables import KeptRequest, Requests
+from keys.approval_tables import ENDED, KeptRequest, Requests
 from keys.approvals import (
     ApprovalPolicy,
     KeptDecision,
@@ -28,7 +28,7 @@ from keys.custodianship import SEAL, Custodians, Sealer
 from keys.errors import DataKeyUnknown, RequestAltered, RequestUnknown, SealedValueInvalid
 from keys.ports import Begin, Clock
 
-_BEHIND_A_START: Final = frozenset({RequestState.STARTED, RequestState.DONE, RequestState.FAILED})
+_BEHIND_A_START: Final = frozenset({RequestState.STARTED, *ENDED.values()})
 
 
 class RequestBook:

@@ -1,4 +1,4 @@
-"""``absah keys rotate``, ``retire``, ``destroy`` and what belongs to them: keys change, and end.
+"""``absah keys rotate``, ``cancel``, ``retire``, ``destroy`` and what belongs to them: keys change, and end.
 
 Who asks does not decide: where custodians have to agree, these commands ask, and the work begins when enough
 agreed. The worker does it then; without one, ``absah worker --once`` or asking again with ``--wait``.
@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
 from app.cli.approving import print_request
 from app.cli.context import actor, err, opened_core, out, print_listing
@@ -44,6 +45,7 @@ class Rotatable(StrEnum):
 def register(keys: typer.Typer) -> None:
     keys.command("rotate", rich_help_panel="Keys that change")(rotate)
     keys.command("rotations", rich_help_panel="Keys that change")(rotations)
+    keys.command("cancel", rich_help_panel="Keys that change")(cancel)
     keys.command("retire", rich_help_panel="Keys that change")(retire)
     keys.command("reinstate", rich_help_panel="Keys that change")(reinstate)
     keys.command("destroy", rich_help_panel="Keys that change")(destroy)
@@ -107,6 +109,29 @@ def rotations() -> None:
             ("Rotation", "Began", "Phase"),
             [(one.id, _words(one), (f"{one.began_at:%Y-%m-%d %H:%M}", one.phase.value)) for one in listed],
         )
+
+
+def cancel(
+    rotation: Annotated[str, typer.Argument(help="Its id, as `absah keys rotations` shows it.")],
+    *,
+    reason: Why = "",
+) -> None:
+    """Call off a rotation that waits for its certificate: the new key is destroyed, the old one stays in use.
+
+    Whoever asked for it is told. Nobody has to agree: nothing was signed with the new key.
+    """
+    from app.rotation.model import Phase
+
+    with opened_core() as core:
+        core.cancellations.cancel(rotation, actor=actor(), reason=reason)
+        _carried_out(core, core.dual_control.history(rotation)[0].request)
+        found = core.rotations.get(rotation)
+    if found.phase is not Phase.CANCELLED:
+        err.print(f"[red]{found.phase}:[/red] {escape(found.detail)}", soft_wrap=True)
+        raise typer.Exit(1)
+    for key_id in found.keys:
+        out.print(f"{key_id} is destroyed; `absah keys evidence` tells how.", soft_wrap=True)
+    out.print("The key before it stays in use. The request for its certificate is worth nothing any more.")
 
 
 def retire(key: Key, *, reason: Why = "") -> None:
@@ -178,7 +203,7 @@ def _carried_out(core: Core, request: KeyRequest) -> None:
     from app.workflows.known import known_workflows
     from keys.approvals import RequestState
 
-    ended = {RequestState.DONE, RequestState.FAILED}
+    ended = {RequestState.DONE, RequestState.FAILED, RequestState.CANCELLED}
     end, told = time.monotonic() + _PATIENCE, 0
     with out.status(f"{request.act} …") as status:
 
@@ -209,7 +234,7 @@ def _waits_for_people(core: Core, request: KeyRequest) -> bool:
 def _phases(core: Core, request: KeyRequest) -> tuple[str, ...]:
     """What a rotation has come through; nothing for other acts."""
     from app.rotation.errors import RotationUnknown
-    from app.rotation.model import BEFORE_SWITCH, Phase
+    from app.rotation.model import BEFORE_SWITCH, CALLED_OFF, Phase
 
     try:
         phase = core.rotations.get(request.id).phase
@@ -217,18 +242,21 @@ def _phases(core: Core, request: KeyRequest) -> tuple[str, ...]:
         return ()
     if phase in BEFORE_SWITCH:
         return tuple(one.value for one in BEFORE_SWITCH[: BEFORE_SWITCH.index(phase) + 1])
-    return (phase.value,) if phase is Phase.FAILED else (*(one.value for one in BEFORE_SWITCH), phase.value)
+    is_lost = phase is Phase.FAILED or phase in CALLED_OFF
+    return (phase.value,) if is_lost else (*(one.value for one in BEFORE_SWITCH), phase.value)
 
 
 def _tell(core: Core, rotation: Rotation) -> None:
-    from app.rotation.model import Phase
+    from app.rotation.model import CALLED_OFF, Phase
 
-    if rotation.phase is Phase.FAILED:
-        err.print(f"[red]failed:[/red] {rotation.detail} The key before it stays in use.", soft_wrap=True)
+    if rotation.phase is Phase.FAILED or rotation.phase in CALLED_OFF:
+        words = f"{escape(rotation.detail)} The key before it stays in use."
+        err.print(f"[red]{rotation.phase}:[/red] {words}", soft_wrap=True)
         raise typer.Exit(1)
     if rotation.waits_for_people:
         out.print(f"Waits         {rotation.detail}", soft_wrap=True)
         out.print("The key before it stays in use, and `absah worker` goes on when that is done.")
+        out.print(f"To call it off: `absah keys cancel {rotation.id}`.", soft_wrap=True)
         return
     for key_id in rotation.keys:
         key = core.keys.get(key_id)

@@ -1,9 +1,8 @@
 """How a key's life ends outside a rotation: retired by decision, and in the end destroyed with evidence.
 
 Destroying is an act of its own, approved by itself: retiring can be undone by a new key, this cannot. What
-is recorded says what was destroyed, when, at whose request and by whose approval, and what the store answers
-when it is asked for the key afterwards. Copies of the key on backups are beyond this service's reach; who
-removed them says so by name, and that is recorded, too.
+is recorded (:mod:`app.rotation.destroying`) says what was destroyed, when, at whose request and by whose
+approval.
 """
 
 from __future__ import annotations
@@ -12,8 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection
-
+from app.rotation.destroying import Destructions
 from app.rotation.destruction_tables import Destruction, DestructionTable
 from app.rotation.errors import DestructionRefused, RotationError, RotationUnderWay
 from ca.hierarchy import Hierarchy
@@ -23,7 +21,7 @@ from keys.approvals import KeyAct, KeyRequest, Outcome
 from keys.dual_control import DualControl
 from keys.errors import DualControlError, TransitionForbidden
 from keys.model import KeyPurpose, KeyRecord, KeyState, may_move
-from keys.ports import AuditTrail, Begin, Clock
+from keys.ports import Begin, Clock
 from keys.service import KeyService
 
 BACKUPS = (
@@ -48,19 +46,19 @@ class KeyEndings:
         begin: Begin,
         read: Begin,
         clock: Clock,
-        audit: AuditTrail,
         keys: KeyService,
         hierarchy: Hierarchy,
         dual_control: DualControl,
+        destructions: Destructions,
         tokens: StillPublished,
     ) -> None:
         self._begin = begin
         self._read = read
         self._clock = clock
-        self._audit = audit
         self._keys = keys
         self._hierarchy = hierarchy
         self._dual_control = dual_control
+        self._destructions = destructions
         self._tokens = tokens
 
     # --- asking --------------------------------------------------------------------------------------
@@ -83,28 +81,16 @@ class KeyEndings:
         return list(dict.fromkeys(request.id for request in asked))
 
     def destructions(self) -> list[Destruction]:
-        """Newest first."""
-        with self._read() as tx:
-            return DestructionTable(tx).all()
+        """Newest first; those of rotations that were called off, too."""
+        return self._destructions.all()
 
     def destruction_of(self, key_id: str) -> Destruction:
         """Raises :class:`DestructionRefused` when the key was never destroyed here."""
-        with self._read() as tx:
-            found = DestructionTable(tx).of_key(key_id)
-        if found is None:
-            raise DestructionRefused(f"{key_id} was not destroyed by an approved request.")
-        return found
+        return self._destructions.of_key(key_id)
 
     def attest(self, key_id: str, words: str, *, actor: str) -> Destruction:
         """Record that somebody removed the key from the backups, and how. Once."""
-        found = self.destruction_of(key_id)
-        with self._begin() as tx:
-            if DestructionTable(tx).attest(found.request_id, words, by=actor, at=self._clock()):
-                facts = {"request": found.request_id, "words": " ".join(words.split())[:500]}
-                self._audit.append(
-                    tx, action="key.backups_attested", actor=actor, subject=key_id, facts=facts
-                )
-        return self.destruction_of(key_id)
+        return self._destructions.attest(key_id, words, actor=actor)
 
     # --- the steps -----------------------------------------------------------------------------------
 
@@ -158,20 +144,7 @@ class KeyEndings:
 
     def prove(self, request_id: str) -> None:
         """Ask the store for what was destroyed, and record what it says."""
-        found = self._agreed(request_id)
-        if found.destroyed_at is not None:
-            return
-        key = self._keys.get(found.key_id)
-        if self._keys.holds(key.id):
-            raise DestructionRefused(
-                f"store {key.store!r} still lists {key.id} after destroying it: keep the token, and ask its "
-                "maker."
-            )
-        proof = f"store {key.store!r} was asked for its inventory and holds nothing called {key.id}"
-        now = self._clock()
-        with self._begin() as tx:
-            if DestructionTable(tx).complete(request_id, proof, at=now):
-                self._note_evidence(tx, found, key, proof)
+        self._destructions.prove(self._agreed(request_id))
 
     def finish(self, request_id: str, failure: str = "") -> None:
         with suppress(DualControlError):  # it never started: its own state says why
@@ -182,19 +155,9 @@ class KeyEndings:
     # --- inside --------------------------------------------------------------------------------------
 
     def _agreed(self, request_id: str) -> Destruction:
-        """What the step before noted, held against what custodians signed: a row may have been altered, or
-        planted before. Raises :class:`DestructionRefused`."""
+        """What the step before noted, held against what custodians signed."""
         request = self._dual_control.resume(request_id, KeyAct.DESTROY)
-        with self._read() as tx:
-            found = DestructionTable(tx).get(request_id)
-        assert found is not None, "noted by the step before"
-        if found.key_id != request.parameters["key"]:
-            raise DestructionRefused(
-                f"The register of destructions names {found.key_id[:64]!r} for {request_id}, and custodians "
-                f"agreed to {request.parameters['key']}. Find out who changed the database "
-                "(`absah audit verify`)."
-            )
-        return found
+        return self._destructions.noted(request_id, request.parameters["key"])
 
     def _require_possible(self, act: KeyAct, key: KeyRecord) -> None:
         target = {
@@ -227,18 +190,3 @@ class KeyEndings:
                 authority = Certificates(tx).of_key(key.id, profile)
             return None if authority is None else self._hierarchy.owed_until(authority.name)
         return None
-
-    def _note_evidence(self, tx: Connection, found: Destruction, key: KeyRecord, proof: str) -> None:
-        self._audit.append(
-            tx,
-            action="key.destruction_proved",
-            actor=found.request_id,
-            subject=key.id,
-            facts={
-                "request": found.request_id,
-                "purpose": key.purpose.value,
-                "requester": found.requester,
-                "approved_by": " ".join(found.approved_by),
-                "proof": proof,
-            },
-        )

@@ -4,6 +4,7 @@ RotationError
 ├── NothingToRotate     there is no key of this use, or it is not changed this way
 ├── RotationUnderWay    the same use is being rotated, or waits for approval
 ├── RotationUnknown     no rotation was ever begun under this id
+├── RotationNotWaiting  only a rotation that waits for people is called off
 ├── CanaryFailed        what the new key signed did not verify; the old key stays in use
 └── DestructionRefused  others still need the key
 """
@@ -37,6 +38,16 @@ class RotationUnknown(RotationError):
     def __init__(self, rotation_id: str) -> None:
         super().__init__(
             f"No rotation {rotation_id[:80]!r} was ever begun: `absah keys rotations` lists them."
+        )
+
+
+class RotationNotWaiting(RotationError):
+    """The rotation does not wait for anybody: it goes on, or has come to its end, by itself."""
+
+    def __init__(self, rotation_id: str, phase: str) -> None:
+        super().__init__(
+            f"{rotation_id} is {phase} and waits for nobody, so there is nothing to call off: what fails "
+            "ends by itself, and a new key in use is replaced by `absah keys rotate`."
         )
 
 

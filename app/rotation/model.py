@@ -24,13 +24,29 @@ class Phase(StrEnum):
     SWITCHED = "switched"
     DONE = "done"
     FAILED = "failed"
+    CANCELLING = "cancelling"
+    CANCELLED = "cancelled"
 
-
-ORDER: Final = tuple(Phase)
-"""A rotation only moves on; from wherever it is, it may fail."""
 
 BEFORE_SWITCH: Final = (Phase.BEGUN, Phase.GENERATED, Phase.CERTIFIED, Phase.PROVED)
 UNFINISHED: Final = (*BEFORE_SWITCH, Phase.SWITCHED)
+CALLED_OFF: Final = frozenset({Phase.CANCELLING, Phase.CANCELLED})
+
+_ORDER: Final = (*UNFINISHED, Phase.DONE)
+
+
+def origins(phase: Phase) -> tuple[Phase, ...]:
+    """From where a rotation comes to ``phase``: it only moves on. Before its end it may fail, and while its
+    new key waits to be certified it may be called off."""
+    match phase:
+        case Phase.FAILED:
+            return (*UNFINISHED, Phase.CANCELLING)
+        case Phase.CANCELLING:
+            return (Phase.GENERATED,)
+        case Phase.CANCELLED:
+            return (Phase.CANCELLING,)
+        case _:
+            return _ORDER[: _ORDER.index(phase)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from app.rotation.errors import RotationUnknown
-from app.rotation.model import Phase, Rotation
+from app.rotation.errors import RotationError, RotationUnknown
+from app.rotation.model import RECIPES, Phase, Rotation, own_key_ids
 from app.rotation.tables import RotationTable
+from keys.approvals import KeyRequest
+from keys.model import KeyPurpose
 from keys.ports import AuditTrail, Begin, Clock
 
 
@@ -78,4 +80,27 @@ class RotationRegister:
             actor=rotation.id,
             subject=rotation.id,
             facts={"purpose": rotation.purpose.value, **facts},
+        )
+
+
+def require_agreed(rotation: Rotation, request: KeyRequest) -> None:
+    """The register of rotations says no more than what was signed: whose key it is, and which.
+
+    Raises :class:`RotationError`.
+    """
+    asked, recipe = request.parameters, RECIPES.get(rotation.purpose)
+    named = asked.get("owner", "")
+    of_default = rotation.purpose is KeyPurpose.OCSP and not named
+    agreed = (
+        recipe is not None
+        and asked.get("purpose") == rotation.purpose.value
+        and (rotation.owner == named or of_default)
+        # A token's key may have been published before anybody asked; the switch does not activate it.
+        and (rotation.phase is Phase.BEGUN or bool(rotation.keys))
+        and (recipe.takes_over_later or own_key_ids(rotation).issuperset(rotation.keys))
+    )
+    if not agreed:
+        raise RotationError(
+            f"The register of rotations says something else of {rotation.id} than custodians agreed to. Find "
+            "out who changed the database (`absah audit verify`), then ask anew."
         )

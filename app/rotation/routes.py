@@ -1,4 +1,5 @@
-"""``/v1/keys/rotations``: how far rotations have come. They are asked for at ``/v1/keys/requests``."""
+"""``/v1/keys/rotations``: how far rotations have come, and calling one off. They are asked for at
+``/v1/keys/requests``."""
 
 # No postponed annotations here: FastAPI could not resolve the guard, which is local to `router`.
 
@@ -9,6 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.rotation.cancelling import Cancellations
 from app.rotation.model import Phase, Rotation
 from app.rotation.service import Rotations
 from keys.model import KeyPurpose
@@ -33,8 +35,18 @@ class RotationOut(BaseModel):
     detail: str
 
 
-def router(rotations: Rotations, *, guard: Callable[[Request], KeyCaller]) -> APIRouter:
-    """``guard`` is that of ``/v1/keys``."""
+class CancellationIn(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    reason: str = Field(
+        default="", max_length=200, description="Why, for whoever asked for it; no personal data."
+    )
+
+
+def router(
+    rotations: Rotations, cancellations: Cancellations, *, guard: Callable[[Request], KeyCaller]
+) -> APIRouter:
+    """``guard`` is that of ``/v1/keys``: auditors read, and nobody but custodians calls anything off."""
     routes = APIRouter(prefix="/v1/keys/rotations", tags=["keys"])
     Caller = Annotated[KeyCaller, Depends(guard)]
     RotationId = Annotated[str, Path(max_length=40, pattern="^key-request-[0-9a-f]+$")]
@@ -46,6 +58,15 @@ def router(rotations: Rotations, *, guard: Callable[[Request], KeyCaller]) -> AP
     @routes.get("/{rotation_id}", summary="How far one rotation has come")
     def read_rotation(rotation_id: RotationId, caller: Caller) -> RotationOut:
         return _shown(rotations.get(rotation_id))
+
+    @routes.post(
+        "/{rotation_id}/cancellation",
+        status_code=202,
+        summary="Call off a rotation that waits for its certificate",
+    )
+    def cancel_rotation(rotation_id: RotationId, given: CancellationIn, caller: Caller) -> RotationOut:
+        """The key before it stays in use; the worker destroys the new one."""
+        return _shown(cancellations.cancel(rotation_id, actor=caller.person_id, reason=given.reason))
 
     return routes
 

@@ -10,7 +10,7 @@ import structlog
 
 from app.custody import tokens_are_due
 from app.rotation.errors import RotationError
-from app.rotation.model import RECIPES, named_use
+from app.rotation.model import CALLED_OFF, RECIPES, named_use
 from app.rotation.service import Rotations
 from app.settings import Settings
 from ca.tables import Certificates
@@ -27,7 +27,8 @@ log = structlog.get_logger(__name__)
 
 REQUESTER: Final = "policy"
 _PATIENCE: Final = timedelta(days=7)
-"""A request of the schedule that was rejected, lapsed or failed is not made again before that."""
+"""A request of the schedule that was rejected, lapsed or failed is not made again before that, and none for
+what somebody called off."""
 
 
 def schedule_policy(settings: Settings, limits: Mapping[KeyPurpose, int]) -> SchedulePolicy:
@@ -124,6 +125,13 @@ class Schedule:
         if self._rotations.under_way(key.purpose, key.owner) is not None:
             return True
         lately = self._clock() - _PATIENCE
+        if any(
+            one.phase in CALLED_OFF
+            and (one.purpose, one.owner) == (key.purpose, key.owner)
+            and (one.ended_at is None or one.ended_at > lately)
+            for one in self._rotations.newest()
+        ):
+            return True
         return any(
             one.request.act is KeyAct.ROTATE
             and one.request.requester == REQUESTER

@@ -18,11 +18,13 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
+from typing import Final, Protocol
 
+from app.rotation.discarding import Discarding
 from app.rotation.errors import NothingToRotate, RotationError, RotationUnderWay
 from app.rotation.model import (
     BEFORE_SWITCH,
+    CALLED_OFF,
     RECIPES,
     Phase,
     Rotation,
@@ -31,20 +33,25 @@ from app.rotation.model import (
     own_key_ids,
 )
 from app.rotation.overlap import Overlap
-from app.rotation.register import RotationRegister
+from app.rotation.register import RotationRegister, require_agreed
 from app.rotation.tables import line
 from app.rotation.uses import KeyUses, algorithm_in, require_free_choice
-from ca.errors import CertificationError, KeyHeldElsewhere
+from ca.errors import KeyHeldElsewhere
 from ca.hierarchy import Hierarchy
-from ca.model import CertificateRecord, CertificateStatus, ProfileName, RevocationReason
-from ca.revocation import Revocation
+from ca.model import CertificateRecord
 from keys.approvals import KeyAct, KeyRequest, Outcome
 from keys.dual_control import DualControl
 from keys.envelope import Envelope
 from keys.errors import DualControlError, TransitionForbidden
 from keys.model import KeyAlgorithm, KeyPurpose, KeyRecord, KeyState
-from keys.ports import AuditTrail, Begin, Clock
+from keys.ports import Begin, Clock
 from keys.service import KeyService
+
+WAITS: Final = "waits"
+"""What a step says that cannot be done before people have brought something."""
+
+
+_OUTCOMES: Final = {Phase.FAILED: Outcome.FAILED, Phase.CANCELLED: Outcome.CANCELLED}
 
 
 class Canary(Protocol):
@@ -71,16 +78,16 @@ class Rotations:
     def __init__(
         self,
         *,
-        begin: Begin,
         read: Begin,
         exclusively: Callable[[], AbstractContextManager[None]],
         clock: Clock,
-        audit: AuditTrail,
         keys: KeyService,
         envelope: Envelope,
         hierarchy: Hierarchy,
-        revocation: Revocation,
         dual_control: DualControl,
+        register: RotationRegister,
+        uses: KeyUses,
+        discarding: Discarding,
         canary: Canary,
         times: RotationTimes,
     ) -> None:
@@ -89,20 +96,20 @@ class Rotations:
         self._keys = keys
         self._envelope = envelope
         self._hierarchy = hierarchy
-        self._revocation = revocation
         self._dual_control = dual_control
         self._canary = canary
         self._publish = times.publish
-        self._uses = KeyUses(read=read, keys=keys, hierarchy=hierarchy)
-        self._register = RotationRegister(begin=begin, read=read, clock=clock, audit=audit)
+        self._register = register
+        self._uses = uses
+        self._discarding = discarding
         self._overlap = Overlap(
             read=read,
             clock=clock,
             keys=keys,
             envelope=envelope,
             hierarchy=hierarchy,
-            uses=self._uses,
-            register=self._register,
+            uses=uses,
+            register=register,
             length=times.overlap,
         )
 
@@ -148,22 +155,31 @@ class Rotations:
         return self._register.newest(limit)
 
     def to_switch(self) -> list[str]:
-        """Ids of what was approved or begun and has not come to its switch.
+        """Ids of what was approved or begun, has not come to its switch, and can be gone on with now.
 
-        Looked for in the order in which a request passes through, so that none slips by in between.
+        Looked for in the order in which a request passes through, so that none slips by in between. Left out
+        is what waits for people, for weeks perhaps: that is a state, and no work.
         """
         asked = [*self._dual_control.ready(KeyAct.ROTATE), *self._dual_control.under_way(KeyAct.ROTATE)]
-        begun = [one.id for one in self._register.in_phases(BEFORE_SWITCH)]
-        return list(dict.fromkeys([*begun, *(request.id for request in asked)]))
+        begun = self._register.in_phases((*BEFORE_SWITCH, Phase.CANCELLING))
+        left_out = {one.id for one in begun if one.phase is Phase.CANCELLING or self._waits(one)}
+        found = dict.fromkeys([*(one.id for one in begun), *(request.id for request in asked)])
+        return [rotation_id for rotation_id in found if rotation_id not in left_out]
+
+    def _waits(self, rotation: Rotation) -> bool:
+        """Whether somebody has to bring a certificate, and did not."""
+        return rotation.waits_for_people and any(
+            self._uses.certificate(rotation, key_id) is None for key_id in rotation.keys
+        )
 
     def to_retire(self) -> list[str]:
         """Ids of rotations whose overlap is over."""
         return self._register.to_retire()
 
     def spoken_for(self) -> frozenset[str]:
-        """Ids of keys that have their canary and their switch before them: nobody else certifies them or puts
-        them to use."""
-        begun = self._register.in_phases(BEFORE_SWITCH)
+        """Ids of keys that have their canary and their switch before them, or their end: nobody else
+        certifies them or puts them to use."""
+        begun = self._register.in_phases((*BEFORE_SWITCH, Phase.CANCELLING))
         return frozenset(key_id for one in begun for key_id in (*one.keys, *own_key_ids(one)))
 
     # --- the steps -----------------------------------------------------------------------------------
@@ -180,7 +196,7 @@ class Rotations:
             return
         request = self._dual_control.resume(rotation_id, KeyAct.ROTATE)
         if known is not None:
-            _require_agreed(known, request)
+            require_agreed(known, request)
             return
         try:
             purpose = KeyPurpose(request.parameters["purpose"])
@@ -218,15 +234,15 @@ class Rotations:
                 made.append(key.id)
         self._register.advance(rotation, Phase.GENERATED, {"keys": " ".join(made)}, keys=" ".join(made))
 
-    def certify(self, rotation_id: str) -> None:
+    def certify(self, rotation_id: str) -> str:
         """Certify the waiting key beside the one in use.
 
-        Raises :class:`ca.errors.KeyHeldElsewhere` until the certificate was brought, where a CA above that is
-        elsewhere has to issue it.
+        :data:`WAITS` where a CA above that is elsewhere has to issue the certificate: the rotation is done
+        with for now, and among :meth:`to_switch` again when somebody has brought it.
         """
         rotation = self._at(rotation_id, Phase.GENERATED)
         if rotation is None:
-            return
+            return ""
         profile = RECIPES[rotation.purpose].profile
         if profile is not None:
             try:
@@ -235,8 +251,9 @@ class Rotations:
                         self._hierarchy.certify_successor(profile, rotation.owner, key_id, actor=rotation.id)
             except KeyHeldElsewhere as waits:  # the key waits meanwhile, and is the one that is requested
                 self._register.waits(rotation, str(waits))
-                raise
+                return WAITS
         self._register.advance(rotation, Phase.CERTIFIED, {}, detail="")
+        return ""
 
     def canary(self, rotation_id: str) -> None:
         """Try the key before anybody depends on it. Raises :class:`app.rotation.errors.CanaryFailed`."""
@@ -277,7 +294,7 @@ class Rotations:
     def settle(self, rotation_id: str) -> None:
         """What follows from the switch: links between a CA's keys, and data keys that move."""
         rotation = self.get(rotation_id)
-        if rotation.phase is Phase.FAILED:
+        if rotation.phase is Phase.FAILED or rotation.phase in CALLED_OFF:
             return
         if rotation.purpose is KeyPurpose.ISSUING_CA:
             with self._exclusively():
@@ -288,13 +305,17 @@ class Rotations:
     def finish(self, rotation_id: str) -> None:
         """Note the request's end: the new key is in use. The overlap is no business of custodians."""
         rotation = self.get(rotation_id)
-        failed = rotation.phase is Phase.FAILED
+        if rotation.phase is Phase.CANCELLING:
+            return  # its key is not gone yet (:mod:`app.rotation.cancelling`)
+        outcome = _OUTCOMES.get(rotation.phase, Outcome.DONE)
         detail = rotation.detail or f"in use: {' '.join(rotation.keys)}"
-        self._dual_control.finish(rotation.id, Outcome.FAILED if failed else Outcome.DONE, detail=detail)
+        self._dual_control.finish(rotation.id, outcome, detail=detail)
 
     def abandon(self, rotation_id: str, reason: str) -> None:
         """End a rotation that cannot come to its switch: the new key goes, the old one stays in use."""
         rotation = self._register.find(rotation_id)
+        if rotation is not None and rotation.phase in CALLED_OFF:
+            return
         if rotation is not None and rotation.phase is Phase.PROVED and self._uses.are_active(rotation):
             # The process died right behind the switch, and what was refused came too late to stop it.
             self._note_switch(rotation)
@@ -302,7 +323,7 @@ class Rotations:
             return
         if rotation is not None and rotation.phase not in {Phase.DONE, Phase.SWITCHED, Phase.FAILED}:
             for key in self._uses.made(rotation):
-                self._discard(key, rotation)
+                self._discarding.discard(key, rotation)
             self._register.advance(
                 rotation, Phase.FAILED, {"reason": line(reason)}, ended_at=self._clock(), detail=line(reason)
             )
@@ -322,7 +343,7 @@ class Rotations:
         rotation = self.get(rotation_id)
         if rotation.phase is not phase:
             return None
-        _require_agreed(rotation, self._dual_control.resume(rotation_id, KeyAct.ROTATE))
+        require_agreed(rotation, self._dual_control.resume(rotation_id, KeyAct.ROTATE))
         return rotation
 
     def _activate(self, key_id: str, rotation: Rotation) -> None:
@@ -335,39 +356,3 @@ class Rotations:
                 raise
         if self._keys.get(key_id).state is not KeyState.ACTIVE:
             raise RotationError(f"key {key_id} was taken out of use before its switch: ask anew.")
-
-    def _discard(self, key: KeyRecord, rotation: Rotation) -> None:
-        """Destroy a new key that never came into use, and revoke its certificate."""
-        if key.state is KeyState.ACTIVE:
-            # Upkeep found its certificate and let it be used, for the one before is about to end.
-            self._keys.suspend(key.id, actor=rotation.id, reason="it failed its canary")
-        if key.state is KeyState.PRE_ACTIVATION:
-            key = self._keys.destroy(key.id, actor=rotation.id, reason="the rotation ended before its switch")
-        certificate = self._uses.certificate(rotation, key.id)
-        if key.state is not KeyState.DESTROYED or certificate is None:
-            return
-        if certificate.status is CertificateStatus.GOOD and certificate.profile is not ProfileName.OCSP:
-            with suppress(CertificationError):  # its key is gone: to revoke it is tidiness, not safety
-                self._revocation.revoke(
-                    certificate.serial, RevocationReason.CESSATION_OF_OPERATION, actor=rotation.id
-                )
-
-
-def _require_agreed(rotation: Rotation, request: KeyRequest) -> None:
-    """The register of rotations says no more than what was signed: whose key it is, and which."""
-    asked, recipe = request.parameters, RECIPES.get(rotation.purpose)
-    named = asked.get("owner", "")
-    of_default = rotation.purpose is KeyPurpose.OCSP and not named
-    agreed = (
-        recipe is not None
-        and asked.get("purpose") == rotation.purpose.value
-        and (rotation.owner == named or of_default)
-        # A token's key may have been published before anybody asked; the switch does not activate it.
-        and (rotation.phase is Phase.BEGUN or bool(rotation.keys))
-        and (recipe.takes_over_later or own_key_ids(rotation).issuperset(rotation.keys))
-    )
-    if not agreed:
-        raise RotationError(
-            f"The register of rotations says something else of {rotation.id} than custodians agreed to. Find "
-            "out who changed the database (`absah audit verify`), then ask anew."
-        )

@@ -20,7 +20,7 @@ from sqlalchemy import (
     update,
 )
 
-from app.rotation.model import ORDER, UNFINISHED, Phase, Rotation
+from app.rotation.model import UNFINISHED, Phase, Rotation, origins
 from keys.model import KeyPurpose
 
 metadata = MetaData()
@@ -94,14 +94,10 @@ class RotationTable:
 
     def advance(self, rotation_id: str, phase: Phase, **values: Any) -> bool:
         """Move on to ``phase``; False when it is there or further already."""
-        earlier = [known.value for known in ORDER[: ORDER.index(phase)]]
+        earlier = [known.value for known in origins(phase)]
         moved = self._tx.execute(
             update(rotations)
-            .where(
-                rotations.c.id == rotation_id,
-                rotations.c.phase.in_(earlier),
-                rotations.c.phase != Phase.DONE.value,
-            )
+            .where(rotations.c.id == rotation_id, rotations.c.phase.in_(earlier))
             .values(phase=phase.value, **values)
         )
         return moved.rowcount == 1

@@ -6,29 +6,33 @@ from collections.abc import Callable
 
 import structlog
 
+from app.rotation.cancelling import Cancellations
 from app.rotation.endings import KeyEndings
 from app.rotation.errors import RotationError
-from app.rotation.service import Rotations
+from app.rotation.service import WAITS, Rotations
 from app.workflows.model import StepRefused, Steps, Workflow
-from ca.errors import CertificationError, KeyHeldElsewhere, TimeNotAvailable
+from ca.errors import CertificationError, TimeNotAvailable
 from keys.approvals import KeyAct
 from keys.errors import KeyCustodyError, KeyUnavailable
 
 log = structlog.get_logger(__name__)
 
 _REFUSALS = (RotationError, CertificationError, KeyCustodyError)
-_PASSING = (KeyUnavailable, TimeNotAvailable, KeyHeldElsewhere)
-"""A root that is kept offline certifies at a ceremony: the step waits for that, however many weeks."""
+_PASSING = (KeyUnavailable, TimeNotAvailable)
 
 
-def rotation_workflows(rotations: Rotations, *, publish: Callable[[], object]) -> tuple[Workflow, ...]:
+def rotation_workflows(
+    rotations: Rotations, cancellations: Cancellations, *, publish: Callable[[], object]
+) -> tuple[Workflow, ...]:
     """``publish`` writes lists and the trust folder anew; it may be repeated."""
 
     def rotate(step: Steps, rotation_id: str) -> None:
         try:
             step("begin", lambda: rotations.begin(rotation_id))
             step("generate", lambda: rotations.generate(rotation_id))
-            step("certify", lambda: rotations.certify(rotation_id))
+            if step("certify", lambda: rotations.certify(rotation_id)) == WAITS:
+                log.info("rotation_waits", rotation=rotation_id)
+                return  # it is begun again when the certificate is there
             step("publish", lambda: _published(publish))
             step("canary", lambda: rotations.canary(rotation_id))
             step("switch", lambda: rotations.switch(rotation_id))
@@ -46,8 +50,19 @@ def rotation_workflows(rotations: Rotations, *, publish: Callable[[], object]) -
     def retire(step: Steps, rotation_id: str) -> None:
         step("retire", lambda: rotations.retire(rotation_id))
 
+    def call_off(step: Steps, rotation_id: str) -> None:
+        try:
+            step("destroy", lambda: cancellations.destroy(rotation_id))
+            step("prove", lambda: cancellations.prove(rotation_id))
+        except StepRefused as refused:
+            reason = refused.reason
+            step("fail", lambda: cancellations.fail(rotation_id, reason))
+            return
+        step("finish", lambda: cancellations.finish(rotation_id))
+
     return (
         Workflow("rotation", rotations.to_switch, rotate, _REFUSALS, _PASSING),
+        Workflow("cancellation", cancellations.unfinished, call_off, _REFUSALS, _PASSING),
         Workflow("retirement", rotations.to_retire, retire),
     )
 

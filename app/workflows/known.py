@@ -18,6 +18,6 @@ def known_workflows(core: Core) -> tuple[Workflow, ...]:
     """In the order in which what is unfinished is looked for."""
     return (
         answer_to(build_compromise(core)),
-        *rotation_workflows(core.rotations, publish=lambda: publish_trust(core)),
+        *rotation_workflows(core.rotations, core.cancellations, publish=lambda: publish_trust(core)),
         *ending_workflows(core.key_endings),
     )

@@ -104,12 +104,13 @@ LETTERS: Final[Mapping[str, Letter]] = MappingProxyType(
             when=Kind.MOMENT,
         ),
         "system_changed": _letter("/agency", agency=Kind.TEXT, system=Kind.TEXT, when=Kind.MOMENT),
-        # Acts on keys, to their custodians
+        # Acts on keys, to their custodians and to who asked
         "key_request_waits": _letter(
             "/custody/{request}", request=Kind.CODE, act=Kind.TEXT, until=Kind.MOMENT
         ),
         "key_request_approved": _letter("/custody/{request}", request=Kind.CODE, act=Kind.TEXT),
         "key_request_rejected": _letter("/custody/{request}", request=Kind.CODE, act=Kind.TEXT),
+        "key_request_cancelled": _letter("/custody/{request}", request=Kind.CODE, act=Kind.TEXT),
         # A key that sealed documents was lost
         "seal_lost": _letter("/agency", agency=Kind.TEXT, count=Kind.NUMBER, since=Kind.MOMENT),
         "seal_renewed": _letter("/agency", agency=Kind.TEXT, count=Kind.NUMBER, when=Kind.MOMENT),

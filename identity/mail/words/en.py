@@ -328,6 +328,16 @@ WORDINGS: Final[dict[str, Wording]] = {
         ("What was asked for: {act}.", "So many custodians rejected it that it will not be carried out."),
         "See the request",
     ),
+    "key_request_cancelled": Wording(
+        "A request about keys was called off",
+        (
+            "What was asked for: {act}.",
+            "It was approved, waited for a certificate, and was called off. The new key is destroyed; the "
+            "key before it stays in use.",
+        ),
+        "See who called it off, and why",
+        ("If it is still needed, it has to be asked for anew.",),
+    ),
     "seal_lost": Wording(
         "A key that seals your agency's documents was lost",
         (

@@ -326,6 +326,16 @@ WORDINGS: Final[dict[str, Wording]] = {
         ("Yang diminta: {act}.", "Begitu banyak yang menolak sehingga permintaan tidak akan dilaksanakan."),
         "Lihat permintaan",
     ),
+    "key_request_cancelled": Wording(
+        "Permintaan tentang kunci dibatalkan",
+        (
+            "Yang diminta: {act}.",
+            "Permintaan sudah disetujui dan menunggu sertifikat, lalu dibatalkan. Kunci baru dimusnahkan; "
+            "kunci sebelumnya tetap dipakai.",
+        ),
+        "Lihat siapa yang membatalkan, dan alasannya",
+        ("Bila masih diperlukan, ajukan permintaan baru.",),
+    ),
     "seal_lost": Wording(
         "Kunci penyegel dokumen instansi Anda hilang",
         (
