@@ -20,6 +20,7 @@ from keys.handle import KeyHandle
 from keys.lifecycle import SERVICE, KeyLifecycle
 from keys.model import MAY_PROCESS, KeyAlgorithm, KeyPurpose, KeyRecord, KeyState
 from keys.ports import AuditTrail, Begin, Clock, KeyStore, KeyWrapper, UseObserver
+from keys.possession import require_request
 from keys.tables import KeyRecords
 from keys.usage import KeyUsage
 
@@ -126,15 +127,15 @@ class KeyService(KeyLifecycle):
 
     def prove_possession(self, key_id: str, request: bytes) -> bytes:
         """Sign a certification request for the key, which need not be active: to prove that it is held is
-        the one thing that a key may do before (SP 800-57 part 1, 7.1). ``request`` must hold its public key.
+        the one thing that a key may do before (SP 800-57 part 1, 7.1). ``request`` is the request's
+        CertificationRequestInfo, DER, and nothing else is signed (:mod:`keys.possession`).
 
         Raises :class:`keys.errors.KeyNotUsable`, ``KeyUnknown`` or ``KeyUnavailable``.
         """
         record = self._fetch(key_id)
         if record.state not in {KeyState.PRE_ACTIVATION, KeyState.ACTIVE}:
             raise KeyNotUsable(f"key {key_id} is {record.state}: nothing is requested for it any more")
-        if not record.public_key or record.public_key not in request:
-            raise KeyNotUsable(f"this is no request for key {key_id}: it does not hold its public key")
+        require_request(request, record.public_key)
         self._spend(record)
         return self._store_of(record).open(record).sign(request)
 

@@ -164,7 +164,7 @@ def test_openssl_finds_the_request_in_order_and_its_key_has_signed_nothing_else(
     assert "CA:TRUE, pathlen:0" in verdict.stdout
     assert "Certificate Sign, CRL Sign" in verdict.stdout
     assert bare.keys.get(made.key_id).state is KeyState.PRE_ACTIVATION
-    with pytest.raises(KeyNotUsable, match="no request"):
+    with pytest.raises(KeyNotUsable, match="no certification request"):
         bare.keys.prove_possession(made.key_id, b"anything else")
 
 
