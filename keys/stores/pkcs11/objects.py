@@ -59,12 +59,13 @@ def kind_of(algorithm: KeyAlgorithm) -> ObjectClass:
 
 def generate(session: pkcs11.Session, key_id: str, algorithm: KeyAlgorithm) -> pkcs11.Object | None:
     """Make the key under ``key_id``. Returns the public half, or None for a secret key."""
-    named = {"id": key_id.encode(), "label": key_id, "store": True}
     if not algorithm.signs:
         session.generate_key(
             KeyType.AES,
             256,
-            **named,  # type: ignore[arg-type]
+            id=key_id.encode(),
+            label=key_id,
+            store=True,
             capabilities=MechanismFlag.ENCRYPT | MechanismFlag.DECRYPT,
             template=_asked(_WRAPS),
         )
@@ -75,7 +76,9 @@ def generate(session: pkcs11.Session, key_id: str, algorithm: KeyAlgorithm) -> p
     public, _ = session.generate_keypair(
         KeyType.EC if algorithm in CURVES else KeyType.RSA,
         None if algorithm in CURVES else RSA_BITS,
-        **named,
+        id=key_id.encode(),
+        label=key_id,
+        store=True,
         capabilities=MechanismFlag.SIGN | MechanismFlag.VERIFY,
         public_template=public_template,
         private_template=_asked(_SIGNS),
@@ -111,8 +114,9 @@ def _public_key(
     public: pkcs11.Object, algorithm: KeyAlgorithm
 ) -> ec.EllipticCurvePublicKey | rsa.RSAPublicKey:
     if algorithm in CURVES:
+        curve, _ = CURVES[algorithm]
         return ec.EllipticCurvePublicKey.from_encoded_point(
-            CURVES[algorithm][0], _point(public[Attribute.EC_POINT])
+            curve, encoded_point(public[Attribute.EC_POINT], curve)
         )
     modulus, exponent = (
         int.from_bytes(public[name], "big") for name in (Attribute.MODULUS, Attribute.PUBLIC_EXPONENT)
@@ -122,11 +126,20 @@ def _public_key(
     return rsa.RSAPublicNumbers(exponent, modulus).public_key()
 
 
-def _point(value: bytes) -> bytes:
-    """CKA_EC_POINT is an OCTET STRING around the point; some makers leave the wrapping out."""
-    if value[:1] == b"\x04" and len(value) > 2 and value[1] == len(value) - 2:
-        return value[2:]
-    return value
+def encoded_point(value: bytes, curve: ec.EllipticCurve) -> bytes:
+    """The point (SEC 1, 2.3.3) in a CKA_EC_POINT, which is an OCTET STRING around it; some makers leave the
+    wrapping out.
+
+    Told by the length: the first byte of an OCTET STRING is that of an uncompressed point, too, and what
+    follows in a bare point is random. Raises ``ValueError``.
+    """
+    size = (curve.key_size + 7) // 8
+    for length in (1 + 2 * size, 1 + size):  # uncompressed, compressed
+        if len(value) == length:
+            return value
+        if len(value) == 2 + length and value[:2] == bytes([0x04, length]):
+            return value[2:]
+    raise ValueError(f"{len(value)} bytes are no point of {curve.name}")
 
 
 def _asked(attributes: Mapping[Attribute, bool]) -> dict[Attribute, bool]:
