@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from ca.errors import InstallationRefused
 from ca.model import (
@@ -80,11 +81,13 @@ def said_of(encoded: bytes, record: CertificateRecord) -> CertificateStanding:
 def _signed(crl: x509.CertificateRevocationList, record: CertificateRecord) -> bool:
     issuer = x509.load_der_x509_certificate(record.der)
     try:
+        key = issuer.public_key()
         return (
             crl.issuer == issuer.subject
             and isinstance(crl.signature_hash_algorithm, ACCEPTED_HASHES)
             and may_sign_crls(issuer)
-            and crl.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]
+            and isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey)
+            and crl.is_signature_valid(key)
         )
     except UNREADABLE:
         return False

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import TypedDict, Unpack
 
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -104,11 +105,26 @@ class Profile:
                 raise ProfileInvalid(f"profile {self.name}: {rule}")
 
 
+class _EndEntity(TypedDict, total=False):
+    """What sets the profiles of end entities apart."""
+
+    extended: tuple[str, ...]
+    extended_critical: bool
+    ocsp_no_check: bool
+    status_published: bool
+    key_life: timedelta | None
+
+
 def profiles(config: CertificationConfig) -> Mapping[ProfileName, Profile]:
     """The profiles of this deployment, checked."""
 
     def end_entity(
-        name: ProfileName, purpose: KeyPurpose, years: float, usage: str, version: int = 2, **rest: object
+        name: ProfileName,
+        purpose: KeyPurpose,
+        years: float,
+        usage: str,
+        version: int = 2,
+        **more: Unpack[_EndEntity],
     ) -> Profile:
         return Profile(
             name=name,
@@ -118,7 +134,7 @@ def profiles(config: CertificationConfig) -> Mapping[ProfileName, Profile]:
             validity=years * _YEAR,
             usages=frozenset({usage}),
             policies=(config.certificate_policy(name),),
-            **rest,  # type: ignore[arg-type]
+            **more,
         )
 
     made = (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -204,8 +204,16 @@ def _custody(content: object) -> Custody:
 def _config(content: object) -> CertificationConfig:
     names = {"base_url", "organisation", "organization_identifier", "country"}
     fields = _fields(content, "hierarchy", names, {"arc"})
+    words = {name: _words(value, name) for name, value in fields.items()}
+    arc = words.get("arc")
     try:
-        return CertificationConfig(**{name: _words(value, name) for name, value in fields.items()})  # type: ignore[arg-type]
+        config = CertificationConfig(
+            base_url=words["base_url"],
+            organisation=words["organisation"],
+            organization_identifier=words["organization_identifier"],
+            country=words["country"],
+        )
+        return config if arc is None else replace(config, arc=arc)
     except CertificationError as refused:
         raise CeremonyRefused(f"hierarchy: {refused}") from refused
 
