@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import pwd
+import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
+import typer
 from rich import box
 from rich.console import Console
 from rich.markup import escape
@@ -90,6 +92,11 @@ def warn_online_root(core: Core) -> None:
         err.print(f"[yellow]not for production:[/yellow] {words}", soft_wrap=True)
 
 
+def counted(number: int, one: str) -> str:
+    """``1 key``, ``4,096 keys``."""
+    return f"{number:,} {one}" if number == 1 else f"{number:,} {one}s"
+
+
 def print_listing(columns: tuple[str, ...], rows: Iterable[tuple[str, str, tuple[str, ...]]]) -> None:
     """A table in which what is copied into the next command is never cut.
 
@@ -106,3 +113,52 @@ def print_listing(columns: tuple[str, ...], rows: Iterable[tuple[str, str, tuple
     for name, words, others in listed:
         table.add_row(f"{name}\n[dim]{escape(words)}[/dim]" if words else name, *others)
     out.print(table)
+
+
+def told(cause: Exception) -> bool:
+    """Print an error that is raised on purpose as cause and remedy; False for a defect."""
+    words = _explained(cause)
+    if words is not None:
+        err.print(f"[red]absah:[/red] {escape(words)}", soft_wrap=True)
+    return words is not None
+
+
+@contextmanager
+def failing_as(status: int, *, unless: type[Exception]) -> Iterator[None]:
+    """End with exit ``status`` for whatever goes wrong within, a defect or a bad option included, but for
+    ``unless``: that is an answer, and goes on to its own status."""
+    try:
+        yield
+    except unless:
+        raise
+    except typer.BadParameter as misused:
+        misused.exit_code = status
+        raise
+    except Exception as cause:
+        if not told(cause):
+            traceback.print_exc()
+        raise typer.Exit(status) from cause
+
+
+def _explained(cause: Exception) -> str | None:
+    """The message of an error of ours or of the machine; None for a defect, which keeps its traceback."""
+    from app.errors import ApplicationError
+    from ca.errors import CertificationError
+    from identity.errors import IdentityError
+    from keys.errors import KeyCustodyError
+    from signing.errors import SigningError
+    from verify.errors import VerificationError
+
+    ours = (
+        ApplicationError,
+        CertificationError,
+        IdentityError,
+        KeyCustodyError,
+        SigningError,
+        VerificationError,
+    )
+    if isinstance(cause, ours):
+        return str(cause)
+    if isinstance(cause, OSError) and cause.strerror:
+        return f"{cause.filename or 'The system'}: {cause.strerror}."
+    return None

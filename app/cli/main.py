@@ -20,7 +20,7 @@ from app.cli import (
     running,
     trail,
 )
-from app.cli.context import err
+from app.cli.context import told
 
 cli = typer.Typer(
     name="absah",
@@ -55,37 +55,6 @@ def main() -> None:
     try:
         cli()
     except Exception as cause:
-        words = _explained(cause)
-        if words is None:
+        if not told(cause):
             raise
-        err.print(f"[red]absah:[/red] {_plain(words)}", soft_wrap=True)
         sys.exit(2 if "verify" in sys.argv[1:2] else 1)
-
-
-def _explained(cause: Exception) -> str | None:
-    """The message of an error of ours or of the machine; None for a defect, which keeps its traceback."""
-    from app.errors import ApplicationError
-    from ca.errors import CertificationError
-    from identity.errors import IdentityError
-    from keys.errors import KeyCustodyError
-    from signing.errors import SigningError
-    from verify.errors import VerificationError
-
-    ours = (
-        ApplicationError,
-        CertificationError,
-        IdentityError,
-        KeyCustodyError,
-        SigningError,
-        VerificationError,
-    )
-    if isinstance(cause, ours):
-        return str(cause)
-    if isinstance(cause, OSError) and cause.strerror:
-        return f"{cause.filename or 'The system'}: {cause.strerror}."
-    return None
-
-
-def _plain(words: str) -> str:
-    """Square brackets in a message are not markup."""
-    return words.replace("[", r"\[")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from app.cli.context import load_settings, opened_core, out
+from app.cli.context import failing_as, load_settings, opened_core, out
 
 if TYPE_CHECKING:
     from app.trail.chain import ChainHead
@@ -19,6 +19,8 @@ audit = typer.Typer(help="The audit trail.", no_args_is_help=True)
 
 CANNOT_SAY = 2
 """Exit status, as `absah verify` has it: whole, but not beyond doubt."""
+COULD_NOT_LOOK = 3
+"""Exit status: nothing was found out about the trail, so that nobody is called for a broken one."""
 
 
 def register(cli: typer.Typer) -> None:
@@ -27,10 +29,7 @@ def register(cli: typer.Typer) -> None:
 
 @audit.command("verify")
 def verify(
-    file: Annotated[
-        Path | None,
-        typer.Argument(help="An export; without it the database is read.", exists=True, dir_okay=False),
-    ] = None,
+    file: Annotated[Path | None, typer.Argument(help="An export; without it the database is read.")] = None,
     *,
     since: Annotated[
         str | None, typer.Option(help="A head that was written down earlier, as SEQUENCE:HASH.")
@@ -42,9 +41,21 @@ def verify(
 ) -> None:
     """Recompute the chain of the audit trail, and check the time-stamps over its head.
 
-    With FILE neither database nor keys nor network are needed. Exit status: 0 whole, 1 broken, 2 whole, but
-    something in it would look the same had it been written anew.
+    With FILE neither database nor keys nor network are needed. Exit status: 0 whole; 1 broken, somebody
+    changed it; 2 whole, but something in it would look the same had it been written anew; 3 could not look,
+    as when the database is away or FILE is no whole export.
     """
+    from app.errors import AuditChainBroken
+
+    with failing_as(COULD_NOT_LOOK, unless=AuditChainBroken):
+        found = _examined(file, since, trust)
+    _print(found)
+    if found.doubts:
+        raise typer.Exit(CANNOT_SAY)
+
+
+def _examined(file: Path | None, since: str | None, trust: Path | None) -> Examination:
+    """Raises :class:`app.errors.AuditChainBroken`, and much else when it cannot look."""
     from app.clock import system_clock
     from app.trail.anchors import AnchorRows
     from app.trail.examining import examine, merged
@@ -56,15 +67,11 @@ def verify(
         trusted = read_trust_folder(trust or load_settings(keyless=True).trust_dir)
         with file.open("rb") as exported:
             records = read_trail(exported, str(file))
-            found = examine(records, trust=trusted, now=system_clock(), noted=noted)
-    else:
-        with opened_core() as core, core.database.read() as tx:
-            trusted = core.trust() if trust is None else read_trust_folder(trust)
-            records = merged(core.audit.entries(tx), AnchorRows(tx).all())
-            found = examine(records, trust=trusted, now=core.clock(), noted=noted)
-    _print(found)
-    if found.doubts:
-        raise typer.Exit(CANNOT_SAY)
+            return examine(records, trust=trusted, now=system_clock(), noted=noted)
+    with opened_core() as core, core.database.read() as tx:
+        trusted = core.trust() if trust is None else read_trust_folder(trust)
+        records = merged(core.audit.entries(tx), AnchorRows(tx).all())
+        return examine(records, trust=trusted, now=core.clock(), noted=noted)
 
 
 def _head(written: str) -> ChainHead:
