@@ -17,6 +17,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from ca.errors import RevocationRefused
 from ca.ports import AuditTrail, Begin, Clock
 from ca.status import UNREADABLE
+from ca.subjects import shown_name
 from ca.tables import Certificates, DistrustedUnits
 
 
@@ -53,7 +54,7 @@ class Distrust:
                 action="unit.distrusted",
                 actor=actor,
                 subject=digest.hex(),
-                facts={"issuer": certificate.issuer.rfc4514_string()[:200]},
+                facts={"issuer": shown_name(certificate.issuer)[:200]},
             )
         return True
 

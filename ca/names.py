@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from ca.subjects import shown_name
+
 _MOST_COMPARISONS = 10_000
 """Names times subtrees: more is a certificate made to keep verifiers busy."""
 
@@ -134,5 +136,5 @@ def _relative_names(name: x509.Name) -> list[frozenset[tuple[str, str]]]:
 
 
 def _shown(name: x509.GeneralName) -> str:
-    text = name.value.rfc4514_string() if isinstance(name, x509.DirectoryName) else str(name.value)
+    text = shown_name(name.value) if isinstance(name, x509.DirectoryName) else str(name.value)
     return repr(text[:120])

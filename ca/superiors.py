@@ -35,6 +35,7 @@ from ca.ports import AuditTrail, Begin, Clock
 from ca.profiles import legal_person, profiles
 from ca.requests import certification_request
 from ca.status import UNREADABLE, is_issued_by, may_sign_crls
+from ca.subjects import shown_name
 from ca.tables import Certificates, Crls
 from ca.trust import PathStatus, check_authority
 from keys.lifecycle import SERVICE
@@ -266,8 +267,8 @@ class Superiors:
         wanted = self._subject(own[-1] if own else None)
         if certificate.subject != wanted:
             raise InstallationRefused(
-                f"the certificate is for {certificate.subject.rfc4514_string()!r}, the request asked for "
-                f"{wanted.rfc4514_string()!r}: have it issued under the name of the request"
+                f"the certificate is for {shown_name(certificate.subject)!r}, the request asked for "
+                f"{shown_name(wanted)!r}: have it issued under the name of the request"
             )
         path = check_authority(
             certificate,
@@ -309,9 +310,7 @@ class Superiors:
         else:
             name = self._name(certificate, profile, known, new)
         if profile is not ProfileName.ROOT and issuer is None:
-            raise InstallationRefused(
-                f"who issued {certificate.subject.rfc4514_string()!r} is not in the chain"
-            )
+            raise InstallationRefused(f"who issued {shown_name(certificate.subject)!r} is not in the chain")
         encoded = _encoded(certificate)
         return CertificateRecord(
             serial=certificate.serial_number,
@@ -351,7 +350,7 @@ class Superiors:
                     return ProfileName.CROSS, record
         if not any(is_issued_by(below, certificate) for below in new):
             raise InstallationRefused(
-                f"{certificate.subject.rfc4514_string()!r} is neither for a key that waits here nor above one"
+                f"{shown_name(certificate.subject)!r} is neither for a key that waits here nor above one"
             )
         return ProfileName.SUPERIOR, None
 

@@ -16,6 +16,7 @@ from ca.errors import RevocationRefused
 from ca.model import CertificateStatus, ProfileName, RevocationReason
 from ca.overview import CertificateView, Use
 from ca.revocation import Revocation
+from ca.subjects import shown_name
 from identity.operators.model import Role
 from identity.operators.service import Operators
 from identity.web.duty import Duty
@@ -150,7 +151,7 @@ def _shown(visit: Visit, certifying: Certifying, errors: dict[str, str] | None =
     values: dict[str, Any] = {
         "view": view,
         "record": record,
-        "subject": x509.load_der_x509_certificate(record.der).subject.rfc4514_string(),
+        "subject": shown_name(x509.load_der_x509_certificate(record.der).subject),
         "serial": f"{record.serial:x}",
         "reason": _spelled(record.reason),
         "may_hold": record.status is CertificateStatus.GOOD,

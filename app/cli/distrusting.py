@@ -38,10 +38,11 @@ def distrust(
 
     from app.compromise.building import build_compromise
     from app.provisioning import publish_trust
+    from ca.subjects import shown_name
 
     unit = _unit(file)
-    out.print(f"Unit          {unit.subject.rfc4514_string()}", soft_wrap=True, markup=False)
-    out.print(f"Issued by     {unit.issuer.rfc4514_string()}", soft_wrap=True, markup=False)
+    out.print(f"Unit          {shown_name(unit.subject)}", soft_wrap=True, markup=False)
+    out.print(f"Issued by     {shown_name(unit.issuer)}", soft_wrap=True, markup=False)
     question = "Believe none of its times any more, whenever they say they were made? It cannot be undone."
     if not yes and not typer.confirm(question, default=False):
         err.print("Nothing was changed.")

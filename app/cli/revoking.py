@@ -116,7 +116,9 @@ def _found(core: Core, named: str) -> CertificateRecord:
 def _describe(record: CertificateRecord) -> None:
     from cryptography import x509
 
-    subject = x509.load_der_x509_certificate(record.der).subject.rfc4514_string()
+    from ca.subjects import shown_name
+
+    subject = shown_name(x509.load_der_x509_certificate(record.der).subject)
     out.print(f"Certificate   {record.name}", soft_wrap=True)
     out.print(f"Serial        {record.serial:x}", soft_wrap=True)
     out.print(f"Subject       {subject}", soft_wrap=True, markup=False)

@@ -50,6 +50,7 @@ def init(
     """Make everything the service needs: schema, keys, certificates, trust folder. Safe to repeat."""
     from app.cli.superiors import write_request
     from app.provisioning import initialise, prepare
+    from ca.subjects import shown_name
 
     settings = load_settings()
     warn_unsafe(settings)
@@ -60,7 +61,7 @@ def init(
         core = initialise(settings, closing=closing, actor=actor())
         warn_online_root(core)
         for certificate in core.trust().anchors:
-            out.print(f"Root          {certificate.subject.rfc4514_string()}", soft_wrap=True)
+            out.print(f"Root          {shown_name(certificate.subject)}", soft_wrap=True)
     out.print(f"Data          {settings.home}")
     out.print(f"Trust folder  {settings.trust_dir}")
     out.print("Next: [bold]absah agency add[/bold], then [bold]absah serve[/bold].")

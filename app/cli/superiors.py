@@ -44,11 +44,13 @@ def write_request(core: Core, output: Path) -> None:
     from cryptography import x509
     from cryptography.hazmat.primitives.serialization import Encoding
 
+    from ca.subjects import shown_name
+
     made = core.superiors.request(actor=actor())
     content = x509.load_der_x509_csr(made.der).public_bytes(Encoding.PEM)
     output.write_bytes(content)
     out.print(f"Request       {output}", soft_wrap=True)
-    out.print(f"Subject       {made.subject.rfc4514_string()}", soft_wrap=True, markup=False)
+    out.print(f"Subject       {shown_name(made.subject)}", soft_wrap=True, markup=False)
     out.print(f"Key           {made.key_id}")
     out.print(f"SHA-256       {hashlib.sha256(content).hexdigest()}", soft_wrap=True)
     out.print("Next: have it certified, by [bold]absah ca ceremony[/bold] or by the hierarchy above,")

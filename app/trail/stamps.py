@@ -10,6 +10,7 @@ from cryptography import x509
 
 from app.errors import AnchorInvalid
 from app.trail.chain import ChainHead
+from ca.subjects import shown_name
 from ca.trust import CertifiedUse, PathStatus, StatusEvidence, check_path
 from verify.seals import check_token
 from verify.trust import TrustStore
@@ -46,7 +47,7 @@ def check_stamp(head: ChainHead, token: bytes, *, trust: TrustStore) -> Stamp:
         use=CertifiedUse.TIMESTAMPING,
         evidence=StatusEvidence(crls=trust.crls),
     )
-    name = unit.subject.rfc4514_string()
+    name = shown_name(unit.subject)
     if verdict.status is PathStatus.STATUS_UNKNOWN:
         return Stamp(head, at, name, "no revocation list at hand speaks of its unit at that time")
     if verdict.status is not PathStatus.GOOD:

@@ -18,6 +18,7 @@ from ca.issuing import Issuer, issue, new_serial, self_signed
 from ca.model import ProfileName, RevocationReason
 from ca.profiles import Profile, cross_profile, legal_person, profiles
 from ca.requests import read_request, requested_key
+from ca.subjects import shown_name
 from keys.model import KeyPurpose
 
 
@@ -45,14 +46,14 @@ class Acts:
                 rules = self._profiles[ProfileName.ROOT]
                 return (
                     f"Generate the key of {fields['name']} ({rules.algorithm}) and certify it by itself for "
-                    f"{rules.validity.days // 365} years as {self._root_name().rfc4514_string()}"
+                    f"{rules.validity.days // 365} years as {shown_name(self._root_name())}"
                 )
             case Act.ISSUE:
                 request = read_request(self._inputs[fields["request"]])
                 rules = self._profiles[ProfileName.ISSUING]
                 return (
                     f"Certify {fields['name']} by {fields['issuer']} for {rules.validity.days // 365} years "
-                    f"as {request.subject.rfc4514_string()}, by the request {fields['request']}"
+                    f"as {shown_name(request.subject)}, by the request {fields['request']}"
                 )
             case Act.CROSS_CERTIFY:
                 return f"Let the keys of {fields['old']} and {fields['new']} certify each other"

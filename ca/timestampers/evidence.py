@@ -21,6 +21,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 from ca.errors import Doubt, TimeStamperUnreachable, TimeStampNotBelieved
 from ca.ports import Clock
 from ca.status import UNREADABLE, standing
+from ca.subjects import shown_name
 from ca.timestampers.web import Web
 from ca.trust import StatusEvidence
 
@@ -96,7 +97,7 @@ class ForeignEvidence:
 
     def _prove(self, certificate: x509.Certificate, issuer: x509.Certificate, now: datetime) -> _Proof:
         """Ask by OCSP, then look into lists; the first that decides counts."""
-        name = certificate.subject.rfc4514_string()
+        name = shown_name(certificate.subject)
         for proof in self._proofs(certificate, issuer):
             known = standing(
                 certificate,
