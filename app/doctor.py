@@ -163,7 +163,7 @@ def _custodians(core: Core) -> Finding:
             f"no longer hold the role, and decide nothing: {', '.join(gone)}",
             "Have the others remove them: `absah keys custodian remove NAME`.",
         )
-    told = f"{found} registered, {needed} have to agree to acts on keys"
+    told = f"{found} registered, {needed} {'has' if needed == 1 else 'have'} to agree to acts on keys"
     if found < needed:
         remedy = "Add custodians: `absah keys custodian add`. Until then no key is rotated or destroyed."
         return Finding(Health.WARNING, "custodians", told, remedy)

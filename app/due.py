@@ -101,6 +101,9 @@ def _line(
     return KeyLine(key, certificate, uses, limit, ends, urgency, step, why)
 
 
+_DAYS: Final = timedelta(days=100)
+"""For as long before a step people plan by days."""
+
 _STEPS: Final = {
     KeyState.PRE_ACTIVATION: (Urgency.LATER, "takes over", ""),
     KeyState.SUSPENDED: (Urgency.SOON, "decide", "suspended: reinstate it, or retire it"),
@@ -137,7 +140,15 @@ def _of_active(
     if key.purpose is KeyPurpose.TOKEN:
         return Urgency.LATER, "by schedule", ""
     next_due = due_from(key, policy, ends=ends)
-    return Urgency.LATER, "" if next_due is None else f"in {in_words(next_due - now)}", ""
+    return Urgency.LATER, "" if next_due is None else when(next_due, now), ""
+
+
+def when(moment: datetime, now: datetime) -> str:
+    """When a step is to be taken: ``now``, ``in 40 d``, ``in 21 months``."""
+    left = moment - now
+    if left <= timedelta(0):
+        return "now"
+    return f"in {left.days} d" if left < _DAYS else f"in {in_words(left)}"
 
 
 def in_words(span: timedelta) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.context import err, opened_core, out, print_listing
+from app.cli.context import counted, err, opened_core, out, print_listing
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -181,9 +181,9 @@ def _decide(request_id: str, verdict: Verdict, proof: _Proof, *, yes: bool) -> N
         core.dual_control.decide(request_id, proof.decision(standing.request, verdict))
         core.dual_control.change_custodians_due()
         after = core.dual_control.standing(request_id)
-    count, missing = len(after.approved_by), f", {after.missing} more wanted" if after.missing else ""
-    approvals = "approval" if count == 1 else "approvals"
-    out.print(f"Taken down. The request is {after.state}: {count} {approvals}{missing}.")
+    given = counted(len(after.approved_by), "approval")
+    missing = f", {after.missing} more wanted" if after.missing else ""
+    out.print(f"Taken down. The request is {after.state}: {given}{missing}.")
 
 
 def passphrase(file: Path | None, *, confirm: bool = False) -> str:
@@ -200,8 +200,8 @@ def print_request(request: KeyRequest) -> None:
     out.print(f"Request       {request.id}", soft_wrap=True)
     out.print(f"Digest        {grouped(request.digest)}", soft_wrap=True)
     out.print(
-        f"It waits for {request.required} custodians until {request.expires_at:%Y-%m-%d %H:%M} UTC: "
-        f"`absah keys approve {request.id} --as NAME --key FILE`.",
+        f"It waits for {counted(request.required, 'custodian')} until "
+        f"{request.expires_at:%Y-%m-%d %H:%M} UTC: `absah keys approve {request.id} --as NAME --key FILE`.",
         soft_wrap=True,
     )
 

@@ -12,13 +12,14 @@ import typer
 from rich.padding import Padding
 from rich.text import Text
 
-from app.cli.context import actor, opened_core, out
+from app.cli.context import actor, counted, opened_core, out
 
 if TYPE_CHECKING:
     from ca.overview import CertificateView, ListView
 
 _SOON: Final = timedelta(days=30)
-_STEPS: Final = {"renew": "renew", "successor": "successor", "decide": "release or revoke"}
+_WHY: Final = {"decide": "on hold: release it, or revoke it"}
+"""Of steps that their one word does not explain."""
 _SIGNS: Final = {
     "in use": "●",
     "waits": "○",
@@ -38,7 +39,6 @@ _OVER: Final = frozenset({"retired", "revoked", "expired"})
 _WIDTHS: Final = (2, 46, 16, 12, 0)  # the longest name is that of a unit or a seal: 42
 _WIDE: Final = 100
 """Columns of a terminal from which on the next step has room beside the rest."""
-_DAYS: Final = timedelta(days=100)
 
 
 def register(ca: typer.Typer) -> None:
@@ -89,7 +89,7 @@ def show(
 
 
 def _summary(count: int, due: int, hidden: int) -> None:
-    words = Text(f"{count} certificates. ")
+    words = Text(f"{counted(count, 'certificate')}. ")
     words.append(f"{due} due." if due else "Nothing is due.", "bold yellow" if due else "green")
     if hidden:
         are = "is" if hidden == 1 else "are"
@@ -99,20 +99,26 @@ def _summary(count: int, due: int, hidden: int) -> None:
 
 
 def _print(view: CertificateView, now: datetime) -> None:
+    from app.due import when
+
     record, urgency = view.record, _urgency(view, now)
     mark, style = _MARKS[urgency]
-    step = f"{_STEPS[view.due]} {_when(view.due_at, now)}" if view.due and view.due_at else "–"
+    step = f"{view.due} {when(view.due_at, now)}" if view.due and view.due_at else "–"
     use, ends = f"{_SIGNS[view.use]} {view.use}", f"{record.not_after:%Y-%m-%d}"
     _row(mark, record.name, use, ends, step, style=style)
     issued = "signed by itself" if record.issuer == record.name else f"issued by {record.issuer}"
     _beneath(" · ".join(part for part in (record.owner, record.profile.value, issued) if part), "dim")
+    if why := _WHY.get(view.due):
+        _beneath(f"→ {why}", style)
 
 
 def _print_list(one: ListView, now: datetime) -> None:
+    from app.due import when
+
     mark, style = _MARKS[_list_urgency(one, now)]
     age = now - one.this_update
     number = f"{one.number}, {age.days} d {age.seconds // 3600} h"
-    step = f"sign elsewhere {_when(one.due_at, now)}" if one.brought else "–"
+    step = f"sign elsewhere {when(one.due_at, now)}" if one.brought else "–"
     if one.next_update <= now:
         step = "ended: sign it now"
     _row(mark, one.name, number, f"{one.next_update:%Y-%m-%d}", step, style=style)
@@ -146,15 +152,6 @@ def _list_urgency(one: ListView, now: datetime) -> str:
 
 def _urgent(moment: datetime, now: datetime) -> str:
     return "now" if moment <= now else "soon" if moment - now < _SOON else "later"
-
-
-def _when(moment: datetime, now: datetime) -> str:
-    from app.due import in_words
-
-    left = moment - now
-    if left <= timedelta(0):
-        return "now"
-    return f"in {left.days} d" if left < _DAYS else f"in {in_words(left)}"
 
 
 def _as_json(view: CertificateView, now: datetime) -> dict[str, Any]:

@@ -10,11 +10,11 @@ import typer
 from rich.text import Text
 
 from app.cli.approving import PassphraseFile, passphrase, print_request
-from app.cli.context import actor, opened_core, out
+from app.cli.context import actor, counted, opened_core, out
 
 if TYPE_CHECKING:
     from app.wiring import Core
-    from keys.custodians import CustodianKey
+    from keys.custodians import Change, CustodianKey
 
 _LARGEST_PUBLIC_KEY: Final = 64 * 1024
 
@@ -71,7 +71,8 @@ def list_custodians() -> None:
         for key in one.keys:  # whole and in one piece, however narrow the terminal: it is compared
             out.print(f"  {KINDS['en'][key.kind]:<9} {key.id}", soft_wrap=True)
     found = len(register.custodians)
-    out.print(f"{_counted(found)}; {required} have to agree to an act. Fingerprints are SHA-256.")
+    agree = f"{required} {'has' if required == 1 else 'have'} to agree to an act"
+    out.print(f"{counted(found, 'custodian')}; {agree}. Fingerprints are SHA-256.")
     if register.is_free(required):
         out.print("[yellow]The register still changes without approvals.[/yellow]")
     elif found == required:
@@ -90,11 +91,9 @@ def add(
     reason: Reason = "",
 ) -> None:
     """Make somebody a custodian: at once until there are enough, then by a request that they approve."""
-    from keys.custodians import Change, parameters_of
+    from keys.custodians import Change
 
-    with opened_core() as core:
-        key, whose = _brought(core, public_key, person, account)
-        _asked(core, parameters_of(Change.ADD, name, key=key, reason=reason, **whose))
+    _bring(Change.ADD, name, public_key, person=person, account=account, reason=reason)
 
 
 @custodian.command("replace-key")
@@ -107,11 +106,9 @@ def replace_key(
     reason: Reason = "",
 ) -> None:
     """Give a custodian a new key file, or a new passkey; the old one of its kind counts no more."""
-    from keys.custodians import Change, parameters_of
+    from keys.custodians import Change
 
-    with opened_core() as core:
-        key, whose = _brought(core, public_key, person, account)
-        _asked(core, parameters_of(Change.REPLACE_KEY, name, key=key, reason=reason, **whose))
+    _bring(Change.REPLACE_KEY, name, public_key, person=person, account=account, reason=reason)
 
 
 @custodian.command("remove")
@@ -120,24 +117,31 @@ def remove(name: Name, *, reason: Reason = "") -> None:
     from keys.custodians import Change, parameters_of
 
     with opened_core() as core:
-        _asked(core, parameters_of(Change.REMOVE, name, reason=reason))
+        _ask(core, parameters_of(Change.REMOVE, name, reason=reason))
 
 
-def _brought(
-    core: Core, public_key: Path | None, person: str | None, account: str | None
-) -> tuple[CustodianKey, dict[str, str]]:
-    """The key, and under which other names its custodian is known."""
+def _bring(
+    change: Change,
+    name: str,
+    public_key: Path | None,
+    *,
+    person: str | None,
+    account: str | None,
+    reason: str,
+) -> None:
+    """A change that brings a key, and says under which other names its custodian is known."""
     from app.cli.roles import person_id_of
-    from keys.custodians import read_public_key
+    from keys.custodians import parameters_of, read_public_key
 
-    person_id = person_id_of(core, person) if person else ""
-    key = read_public_key(_content(public_key)) if public_key else _passkey(core, person_id)
-    out.print(f"Fingerprint   {key.id}: compare it with what its owner reads to you", soft_wrap=True)
-    return key, {"person_id": person_id, "account": f"cli:{account}" if account else ""}
-
-
-def _counted(number: int) -> str:
-    return f"{number} custodian{'' if number == 1 else 's'}"
+    with opened_core() as core:
+        person_id = person_id_of(core, person) if person else ""
+        key = read_public_key(_content(public_key)) if public_key else _passkey(core, person_id)
+        out.print(f"Fingerprint   {key.id}: compare it with what its owner reads to you", soft_wrap=True)
+        other_name = f"cli:{account}" if account else ""
+        _ask(
+            core,
+            parameters_of(change, name, key=key, person_id=person_id, account=other_name, reason=reason),
+        )
 
 
 def _content(file: Path) -> bytes:
@@ -148,11 +152,12 @@ def _content(file: Path) -> bytes:
         return opened.read(_LARGEST_PUBLIC_KEY)
 
 
-def _asked(core: Core, parameters: dict[str, str]) -> None:
+def _ask(core: Core, parameters: dict[str, str]) -> None:
     register = core.custodians.register()
     if register.is_free(core.dual_control.policy.required):
         changed = core.custodians.change_freely(parameters, actor=actor())
-        out.print(f"Done: {_counted(len(changed.custodians))}, version {changed.version} of the register.")
+        found = counted(len(changed.custodians), "custodian")
+        out.print(f"Done: {found}, version {changed.version} of the register.")
         return
     from keys.approvals import KeyAct
 

@@ -14,7 +14,7 @@ import typer
 from rich.padding import Padding
 from rich.text import Text
 
-from app.cli.context import opened_core, out
+from app.cli.context import counted, opened_core, out
 
 if TYPE_CHECKING:
     from app.due import KeyLine
@@ -32,6 +32,8 @@ _SIGNS: Final = {
 """Beside the word for each state: nobody has to tell colours apart."""
 _MARKS: Final = {"now": ("‼", "bold red"), "soon": ("!", "yellow"), "later": (" ", "")}
 _KEY, _STATE, _ENDS = 34, 17, 12  # columns; with the mark and the next step they come to 80
+_WIDE: Final = 100
+"""Columns of a terminal from which on a step in the future is named, as in `absah ca show`."""
 
 
 def register(keys: typer.Typer) -> None:
@@ -77,7 +79,7 @@ def _lines(core: Core) -> list[KeyLine]:
 
 def _summary(lines: list[KeyLine], *, hidden: int) -> None:
     due = [line for line in lines if line.urgency != "later"]
-    words = Text(f"{len(lines)} keys. ")
+    words = Text(f"{counted(len(lines), 'key')}. ")
     if due:
         words.append(f"{len(due)} due: the first {'one' if len(due) == 1 else len(due)}.", "bold yellow")
     else:
@@ -91,7 +93,10 @@ def _summary(lines: list[KeyLine], *, hidden: int) -> None:
 def _print(line: KeyLine, now: datetime) -> None:
     mark, style = _MARKS[line.urgency]
     ends = f"{line.ends:%Y-%m-%d}" if line.ends is not None else "–"
-    _row(mark, line.key.id, f"{_SIGNS[line.key.state]} {line.key.state}", ends, line.step or "–", style=style)
+    step = line.step or "–"
+    if step.startswith("in ") and out.width >= _WIDE:
+        step = f"rotate {step}"
+    _row(mark, line.key.id, f"{_SIGNS[line.key.state]} {line.key.state}", ends, step, style=style)
     out.print(Padding(Text(_described(line, now), "dim"), (0, 0, 0, 4), expand=False))
     if line.urgency != "later":
         out.print(Padding(Text(f"→ {line.why}", style), (0, 0, 0, 4), expand=False))
@@ -107,11 +112,11 @@ def _row(*cells: str, style: str) -> None:
 def _described(line: KeyLine, now: datetime) -> str:
     from app.due import in_words
 
-    key, limit = line.key, "" if line.limit is None else f" of {line.limit:,}"
+    key, uses = line.key, line.uses.uses
     age = now - key.created_at
     old = f"{in_words(age)} old" if age >= timedelta(days=1) else "made today"
-    uses = f"{line.uses.uses:,}{limit} {'use' if line.uses.uses == 1 else 'uses'}"
-    parts = [key.owner, key.algorithm, key.store, old, uses]
+    used = counted(uses, "use") if line.limit is None else f"{uses:,} of {counted(line.limit, 'use')}"
+    parts = [key.owner, key.algorithm, key.store, old, used]
     return " · ".join(part for part in parts if part)
 
 
@@ -163,7 +168,7 @@ def calendar(
     near = [expiry for expiry in found if expiry.at - now <= timedelta(days=30.44 * months)]
     _print_months(near, now)
     if later := len(found) - len(near):
-        out.print(Text(f"{later} end later: --months", "dim"))
+        out.print(Text(f"{later} {'ends' if later == 1 else 'end'} later: --months", "dim"))
 
 
 def _end_as_json(expiry: Expiry) -> dict[str, Any]:
