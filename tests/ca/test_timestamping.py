@@ -1,37 +1,24 @@
-"""The time-stamping authority, judged by OpenSSL, pyHanko and asn1crypto."""
+"""What the time-stamping authority answers, judged by OpenSSL, pyHanko, asn1crypto and rfc3161-client."""
 
 from __future__ import annotations
 
 import hashlib
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
-from datetime import UTC, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 import rfc3161_client
 from asn1crypto import cms, core, tsp, x509
 from cryptography import x509 as c509
-from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyhanko.sign.validation.generic_cms import validate_tst_signed_data
 from pyhanko_certvalidator import ValidationContext
-from sqlalchemy import select
 
-from ca import der, routes, tst
-from ca.errors import ProfileInvalid, TimeNotAvailable
-from ca.model import ProfileName, RevocationReason, TimeStampingRules
-from ca.timestamping import TimeStampingAuthority
-from ca.trust import CertifiedUse, PathStatus, check_path
-from keys.model import KeyAlgorithm, KeyPurpose, KeyRecord
+from ca import der, tst
+from ca.errors import TimeNotAvailable
+from ca.model import ProfileName, RevocationReason
 from tests.ca.conftest import CONFIG, Pki, run
-from tests.keys.conftest import audit_entries
-from tests.support.asgi import InProcess
 from tests.support.needs import requires
 
 DIGEST = hashlib.sha256(b"surat keputusan").digest()
@@ -276,219 +263,6 @@ def test_a_clock_that_went_back_gives_no_time_until_it_has_caught_up(pki: Pki) -
     pki.tsa.token(DIGEST)
 
 
-# --- what a deployment decides --------------------------------------------------------------------------
-
-
-def governed(pki: Pki, **rules: Any) -> Pki:
-    """The same deployment under other rules for time-stamps."""
-    config = replace(pki.config, time=TimeStampingRules(**rules))
-    return Pki(pki.begin, pki.clock, pki.folder, pki.ticks, config)
-
-
-def test_several_policies_are_served_and_the_first_where_none_is_asked_for(pki: Pki) -> None:
-    bound = governed(pki, policies=("0.4.0.2023.1.1", "1.3.6.1.4.1.32473.7"))
-    for asked, under in (
-        ({}, "0.4.0.2023.1.1"),
-        ({"req_policy": "0.4.0.2023.1.1"}, "0.4.0.2023.1.1"),
-        ({"req_policy": "1.3.6.1.4.1.32473.7"}, "1.3.6.1.4.1.32473.7"),
-    ):
-        signed = granted(bound.tsa.respond(request(**asked)))
-        assert signed["encap_content_info"]["content"].parsed["policy"].native == under
-    assert failure(bound.tsa.respond(request(req_policy=CONFIG.timestamp_policies[0]))) == "unaccepted_policy"
-
-
-def test_only_the_digests_of_the_list_are_stamped(pki: Pki) -> None:
-    bound = governed(pki, digests=("sha512", "sha3_256"))
-    assert failure(bound.tsa.respond(request())) == "bad_alg"
-    granted(bound.tsa.respond(request(algorithm="sha512", digest=bytes(64))))
-    sha3 = der.sequence(der.sequence(der.oid("2.16.840.1.101.3.4.2.8")), der.octet_string(bytes(32)))
-    granted(bound.tsa.respond(der.sequence(der.integer(1), sha3)))
-
-
-@pytest.mark.parametrize(
-    ("milliseconds", "stated"),
-    [(1, (None, 1)), (500, (None, 500)), (1000, (1, None)), (1500, (1, 500)), (60_000, (60, None))],
-)
-def test_the_accuracy_is_stated_to_the_millisecond(
-    pki: Pki, milliseconds: int, stated: tuple[int | None, int | None]
-) -> None:
-    bound = governed(pki, accuracy=timedelta(milliseconds=milliseconds))
-    accuracy = info_of(bound.tsa.token(DIGEST))["accuracy"]
-    assert (accuracy["seconds"].native, accuracy["millis"].native, accuracy["micros"].native) == (
-        *stated,
-        None,
-    )
-
-
-@pytest.mark.parametrize(
-    "rules",
-    [
-        {"policies": ("1.3.6", "1.3.6")},
-        {"policies": ("3.1",)},
-        {"policies": ("policy",)},
-        {"digests": ()},
-        {"digests": ("sha1",)},
-        {"accuracy": timedelta(0)},
-        {"accuracy": timedelta(microseconds=1500)},
-        {"accuracy": timedelta(minutes=2)},
-    ],
-)
-def test_rules_that_cannot_be_kept_stop_the_start(rules: dict[str, Any]) -> None:
-    with pytest.raises(ProfileInvalid):
-        TimeStampingRules(**rules)
-
-
-# --- the life of a unit's private key -------------------------------------------------------------------
-
-
-def test_the_certificate_says_how_long_its_private_key_is_used(pki: Pki) -> None:
-    record = pki.record(ProfileName.TIMESTAMPING)
-    period = pki.certificate(ProfileName.TIMESTAMPING).extensions.get_extension_for_class(
-        c509.PrivateKeyUsagePeriod
-    )
-    assert not period.critical
-    assert period.value.not_before == record.not_before.replace(tzinfo=None)
-    assert period.value.not_after is not None
-    assert period.value.not_after.replace(tzinfo=UTC) - record.not_before == timedelta(days=365)
-    assert record.not_after - record.not_before == timedelta(days=3650)
-    ends = pki.keys.get(record.key_id).not_after
-    assert ends is not None
-    assert ends.replace(microsecond=0) == period.value.not_after.replace(tzinfo=UTC)
-
-
-def test_after_the_period_the_key_stamps_nothing_and_its_tokens_stay_valid(pki: Pki, tmp_path: Path) -> None:
-    token = tmp_path / "token"
-    token.write_bytes(pki.tsa.token(DIGEST))
-    pki.clock.advance(timedelta(days=365))
-    pki.ticks.value += 2
-    pki.tsa.token(DIGEST)
-    pki.clock.advance(timedelta(seconds=1))
-    assert failure(pki.tsa.respond(request())) == "time_not_available"  # the certificate's own statement
-    pki.ticks.value += 2
-    with pytest.raises(TimeNotAvailable, match="cryptoperiod"):  # custody's
-        pki.tsa.token(DIGEST)
-    command = ["openssl", "ts", "-verify", "-token_in", "-in", token, "-CAfile", pki.pem(ProfileName.ROOT)]
-    verdict = run(*command, "-attime", str(int(pki.clock().timestamp())), "-digest", DIGEST.hex())
-    assert "Verification: OK" in verdict.stdout, verdict.stderr
-
-
-def test_a_unit_whose_key_is_used_up_is_replaced_before_its_certificate_ends(pki: Pki) -> None:
-    first = pki.record(ProfileName.TIMESTAMPING)
-    pki.clock.advance(timedelta(days=300))
-    pki.hierarchy.init()
-    assert pki.record(ProfileName.TIMESTAMPING) == first
-    pki.clock.advance(timedelta(days=6))
-    pki.hierarchy.init()
-    second = pki.record(ProfileName.TIMESTAMPING)
-    assert second.key_id != first.key_id
-    pki.ticks.value += 2
-    assert pki.tsa.chain[0] == second.der
-    pki.hierarchy.init()
-    assert pki.record(ProfileName.TIMESTAMPING) == second
-
-
-def test_a_key_that_was_limited_long_ago_and_never_certified_is_not_certified_now(pki: Pki) -> None:
-    left = pki.keys.generate(KeyPurpose.TIMESTAMPING, KeyAlgorithm.EC_P256)
-    pki.keys.limit(left.id, pki.clock() + timedelta(days=365))
-    pki.clock.advance(timedelta(days=400))
-    pki.hierarchy.init()
-    fresh = pki.record(ProfileName.TIMESTAMPING)
-    assert fresh.key_id != left.id
-    pki.ticks.value += 2
-    assert pki.tsa.chain[0] == fresh.der
-
-
-def test_a_cryptoperiod_is_only_ever_shortened(pki: Pki) -> None:
-    key = pki.keys.get(pki.record(ProfileName.TIMESTAMPING).key_id)
-    assert key.not_after is not None
-    assert pki.keys.limit(key.id, key.not_after + timedelta(days=1)) == key
-    earlier = key.not_after - timedelta(days=1)
-    assert pki.keys.limit(key.id, earlier).not_after == earlier
-    with pki.begin() as tx:
-        limited = select(audit_entries.c.subject).where(audit_entries.c.action == "key.limited")
-        assert list(tx.scalars(limited)) == [key.id, key.id]  # when it was certified, and now
-
-
-# --- changing over --------------------------------------------------------------------------------------
-
-
-def successor(pki: Pki) -> KeyRecord:
-    """A unit that is certified and waits: its key is not active yet."""
-    key = pki.keys.generate(KeyPurpose.TIMESTAMPING, KeyAlgorithm.EC_P256)
-    pki.clock.advance(timedelta(seconds=1))
-    pki.hierarchy._certify(
-        ProfileName.TIMESTAMPING, "", pki.hierarchy._service_name(ProfileName.TIMESTAMPING), key, "test"
-    )
-    return key
-
-
-def test_a_unit_that_waits_for_its_turn_stamps_nothing_until_its_key_is_activated(pki: Pki) -> None:
-    old = pki.tsa.chain
-    waiting = successor(pki)
-    pki.ticks.value += 2
-    assert pki.tsa.chain == old
-    pki.keys.activate(waiting.id)
-    pki.ticks.value += 2
-    new = pki.tsa.chain
-    assert new[0] == pki.record(ProfileName.TIMESTAMPING).der != old[0]
-
-
-def test_a_unit_that_was_handed_out_stays_the_same_and_its_successor_is_offered_after_it(pki: Pki) -> None:
-    units = pki.tsa.units()
-    first = next(units)
-    waiting = successor(pki)
-    pki.keys.activate(waiting.id)
-    pki.ticks.value += 2
-    signed = cms.ContentInfo.load(first.token(DIGEST))["content"]
-    assert first.chain[0] in {entry.chosen.dump() for entry in signed["certificates"]}
-    pki.keys.suspend(pki.keys.list()[2].id)
-    second = next(units)
-    assert second.chain[0] == pki.record(ProfileName.TIMESTAMPING).der
-    second.token(DIGEST)
-    assert next(units, None) is None
-
-
-# --- ordering -------------------------------------------------------------------------------------------
-
-
-def test_ordered_tokens_say_so_and_their_times_rise_though_the_clock_stands_still(
-    pki: Pki, tmp_path: Path
-) -> None:
-    config = replace(pki.config, time=TimeStampingRules(ordering=True))
-
-    def authority() -> TimeStampingAuthority:
-        return TimeStampingAuthority(
-            begin=pki.begin, keys=pki.keys, clock=pki.clock, config=config, order_file=tmp_path / "order"
-        )
-
-    one, other = authority(), authority()  # two processes of one machine
-    infos = [info_of(tsa.token(DIGEST)) for tsa in (one, other, one, one, other) for _ in range(3)]
-    assert all(info["ordering"].native is True for info in infos)
-    times = [info["gen_time"].native for info in infos]
-    assert times == sorted(set(times))
-    assert times[-1] - pki.clock() < timedelta(milliseconds=1)
-    pki.clock.advance(timedelta(seconds=-2))
-    with pytest.raises(TimeNotAvailable, match="went back"):
-        authority().token(DIGEST)  # not even after a restart
-
-
-def test_times_of_threads_and_processes_never_repeat(tmp_path: Path) -> None:
-    script = (
-        "import sys; from pathlib import Path; from datetime import *; from ca.ordering import RisingTime\n"
-        "rising = RisingTime(Path(sys.argv[1])); from concurrent.futures import ThreadPoolExecutor\n"
-        "now = datetime(2026, 11, 22, tzinfo=UTC); take = lambda _: rising.at(now, tolerance=timedelta(1))\n"
-        "print(*(f'{t:%f}' for t in ThreadPoolExecutor(4).map(take, range(500))))\n"
-    )
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-c", script, tmp_path / "order"], stdout=subprocess.PIPE, text=True
-        )
-        for _ in range(3)
-    ]
-    taken = [time for process in running for time in process.communicate()[0].split()]
-    assert len(taken) == len(set(taken)) == 1500
-
-
 # --- other people's judgement ---------------------------------------------------------------------------
 
 
@@ -512,72 +286,3 @@ def test_rfc3161_client_verifies_our_answers_and_refuses_them_for_other_data(
     assert verifier.verify_message(response, data)
     with pytest.raises(rfc3161_client.VerificationError):
         verifier.verify_message(response, b"isi lain")
-
-
-# --- without waiting ------------------------------------------------------------------------------------
-
-
-def test_an_answer_at_once_is_the_same_and_is_given_only_while_nobody_has_to_be_asked(pki: Pki) -> None:
-    asked = request(nonce=7, cert_req=True)
-    assert pki.tsa.respond_at_once(asked) is None, "nothing is known of the unit yet"
-    pki.tsa.respond(asked)
-    at_once = pki.tsa.respond_at_once(asked)
-    assert at_once is not None
-    assert granted(at_once)["encap_content_info"]["content"].parsed["nonce"].native == 7
-    rejected = pki.tsa.respond_at_once(b"0")
-    assert rejected is not None
-    assert failure(rejected) == "bad_data_format"
-    pki.ticks.value += 0.6
-    assert pki.tsa.respond_at_once(asked) is None, "one goes and asks the register anew"
-    assert pki.tsa.respond_at_once(asked) is not None, "and nobody else waits for it"
-    pki.ticks.value += 0.4
-    assert pki.tsa.respond_at_once(asked) is None, "what is a second old is not relied on"
-
-
-def test_an_answer_at_once_never_reads_or_writes_the_database(pki: Pki) -> None:
-    """Whatever the counters of uses and the memory of keys do: who answers at once holds up everybody."""
-    pki.tsa.respond(request())
-    opened = 0
-    real = pki.begin
-
-    @contextmanager
-    def counted() -> Iterator[Any]:
-        nonlocal opened
-        opened += 1
-        with real() as tx:
-            yield tx
-
-    pki.keys._begin = pki.keys._read = pki.keys.usage._begin = pki.tsa._begin = counted
-    answered = 0
-    for _ in range(300):
-        if pki.tsa.respond_at_once(request()) is None:
-            assert opened == answered
-            pki.tsa.respond(request())
-            answered = opened
-    assert opened == answered > 0
-
-
-def test_who_asks_over_http_gets_the_same_answers_from_memory_and_from_a_thread(pki: Pki) -> None:
-    application = FastAPI()
-    application.include_router(routes.router(pki.revocation, pki.tsa, read=pki.begin, clock=pki.clock))
-    web = InProcess(application)
-    for _ in range(3):
-        answer = web.post("/tsa", content=request(nonce=3))
-        assert answer.headers["content-type"] == "application/timestamp-reply"
-        assert answer.headers["cache-control"] == "no-store"
-        granted(answer.content)
-    assert failure(web.post("/tsa", content=bytes(10_000)).content) == "bad_request"
-
-
-def test_a_time_after_the_private_key_s_period_is_not_believed_though_the_certificate_lasts(pki: Pki) -> None:
-    unit, *above = (c509.load_der_x509_certificate(encoded) for encoded in pki.tsa.chain)
-    for days, status in ((0, PathStatus.GOOD), (364, PathStatus.GOOD), (366, PathStatus.EXPIRED)):
-        verdict = check_path(
-            unit,
-            intermediates=tuple(above),
-            anchors=(above[-1],),
-            at=pki.clock() + timedelta(days=days),
-            use=CertifiedUse.TIMESTAMPING,
-            evidence=None,
-        )
-        assert verdict.status is status, verdict.reason

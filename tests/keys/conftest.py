@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import (
@@ -24,10 +25,16 @@ from sqlalchemy import (
     select,
 )
 
+from app.vault import CustodyVault
 from keys import tables
 from keys.service import KeyService
 from keys.stores.kek import KeyEncryptionKey, create_key_encryption_key
 from keys.stores.software import SoftwareKeyStore
+from tests.conftest import Lend
+from tests.support.clock import FrozenClock
+
+if TYPE_CHECKING:
+    from tests.keys.office import Office
 
 audit_metadata = MetaData()
 audit_entries = Table(
@@ -124,6 +131,15 @@ def service(engine: Engine, software_store: SoftwareKeyStore, times: Times) -> K
         audit=AuditInTable(),
         monotonic=times.monotonic,
     )
+
+
+@pytest.fixture
+def office(lend: Lend, vault: CustodyVault, clock: FrozenClock) -> Iterator[Office]:
+    """Two of three custodians have to agree; once on SQLite and once on PostgreSQL."""
+    from tests.keys.office import opened_office  # it keeps its trail in this file's table
+
+    with opened_office(lend(tables.metadata, audit_metadata), vault, clock) as office:
+        yield office
 
 
 def audited(engine: Engine) -> list[str]:
