@@ -144,11 +144,11 @@ def _of_active(
 
 
 def when(moment: datetime, now: datetime) -> str:
-    """When a step is to be taken: ``now``, ``in 40 d``, ``in 21 months``."""
+    """When a step is to be taken: ``now``, ``in 5 hours``, ``in 40 d``, ``in 21 months``."""
     left = moment - now
     if left <= timedelta(0):
         return "now"
-    return f"in {left.days} d" if left < _DAYS else f"in {in_words(left)}"
+    return f"in {left.days} d" if timedelta(days=1) <= left < _DAYS else f"in {in_words(left)}"
 
 
 def in_words(span: timedelta) -> str:

@@ -209,11 +209,16 @@ def test_whoever_asked_is_told(language: str, subject: str, core: Core) -> None:
 
 
 def test_the_schedule_does_not_ask_at_once_for_what_somebody_called_off(
-    core: Core, waiting: Rotation, clock: FrozenClock
+    core: Core, clock: FrozenClock
 ) -> None:
-    core.cancellations.cancel(waiting.id, actor="cli:ani")
+    with core.database.begin() as tx:
+        tx.execute(_root_key_is(ELSEWHERE + _root_key(core)))
+    clock.advance(timedelta(days=14 * 365))  # the CA is about to end
+    rotation = rotated(core, KeyPurpose.ISSUING_CA)
+    core.cancellations.cancel(rotation.id, actor="cli:ani")
     work(core)
-    (key,) = active(core, KeyPurpose.ISSUING_CA)
-    assert core.schedule._was_asked(key)
+    core.schedule.raise_requests()
+    assert core.rotations.under_way(KeyPurpose.ISSUING_CA) is None
     clock.advance(timedelta(days=8))
-    assert not core.schedule._was_asked(key)
+    core.schedule.raise_requests()
+    assert core.rotations.under_way(KeyPurpose.ISSUING_CA) is not None
