@@ -12,6 +12,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
+import psycopg
+from psycopg import sql
 from sqlalchemy import (
     DDL,
     BigInteger,
@@ -27,7 +29,6 @@ from sqlalchemy import (
     func,
     insert,
     select,
-    text,
 )
 
 from app.trail.chain import BEGINNING, GENESIS, AuditEntry, ChainHead, canonical, follow, hash_of
@@ -73,6 +74,17 @@ for _dialect, _statements in (("sqlite", APPEND_ONLY_SQLITE), ("postgresql", APP
 _CHAIN_LOCK: Final = 0x41554449  # pg_advisory_xact_lock key: "AUDI"
 _PAGE: Final = 2_000
 
+_APPEND: Final = sql.SQL("""\
+SELECT pg_advisory_xact_lock({lock});
+INSERT INTO audit (sequence, at, actor, action, subject, facts, previous, hash)
+SELECT sequence, {told}, previous,
+       sha256(convert_to(
+           '[' || sequence || ',' || {spelled} || ',"' || encode(previous, 'hex') || '"]', 'UTF8'))
+FROM (SELECT coalesce(max(sequence), 0) + 1 AS sequence,
+             coalesce((SELECT hash FROM audit ORDER BY sequence DESC LIMIT 1), {genesis}) AS previous
+      FROM audit) AS head""")
+"""Two statements, so that the second sees what was committed while the first waited for the lock."""
+
 
 class Audit:
     """Implements the slices' ``AuditTrail`` ports.
@@ -88,22 +100,16 @@ class Audit:
         self, tx: Connection, *, action: str, actor: str, subject: str, facts: Mapping[str, str] | None = None
     ) -> None:
         """Record that ``actor`` did ``action`` to ``subject``."""
-        if tx.dialect.name == "postgresql":  # SQLite's BEGIN IMMEDIATE has already excluded other writers
-            tx.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CHAIN_LOCK})
-        head = self.head(tx)
         at = self._clock().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        spelled = canonical(dict(facts or {}))
+        told = (at, actor, action, subject, canonical(dict(facts or {})))
+        if tx.dialect.name == "postgresql":
+            _append_in_one_step(tx, told)
+            return
+        head = self.head(tx)  # BEGIN IMMEDIATE has already excluded other writers
         sequence = head.sequence + 1
         tx.execute(
             insert(entries).values(
-                sequence=sequence,
-                at=at,
-                actor=actor,
-                action=action,
-                subject=subject,
-                facts=spelled,
-                previous=head.hash,
-                hash=hash_of(sequence, at, actor, action, subject, spelled, head.hash.hex()),
+                (sequence, *told, head.hash, hash_of(sequence, *told, head.hash.hex())),
             )
         )
 
@@ -161,3 +167,20 @@ class Audit:
     def verify(self, tx: Connection, *, since: ChainHead | None = None) -> ChainHead:
         """As :func:`app.trail.chain.follow`; ``since`` is a head that was written down earlier."""
         return follow(self.entries(tx), () if since is None else (since,))
+
+
+def _append_in_one_step(tx: Connection, told: tuple[str, ...]) -> None:
+    """All writers of the trail stand in one queue, and a round trip that is made at its head is waited for by
+    all of them. So the server is sent everything at once and computes the hash itself: the same as
+    :func:`app.trail.chain.hash_of`, over canonical JSON that lacks but the two fields which only the head
+    knows.
+    """
+    statement = _APPEND.format(
+        lock=sql.Literal(_CHAIN_LOCK),
+        told=sql.SQL(", ").join(map(sql.Literal, told)),
+        spelled=sql.Literal(canonical(told)[1:-1]),
+        genesis=sql.Literal(GENESIS),
+    )
+    connection = tx.connection.driver_connection
+    assert isinstance(connection, psycopg.Connection)
+    tx.exec_driver_sql(statement.as_string(connection), execution_options={"no_parameters": True}).close()

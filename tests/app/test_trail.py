@@ -6,6 +6,7 @@ import hashlib
 import json
 import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from io import BytesIO
@@ -115,6 +116,37 @@ def test_a_trail_that_nobody_touched_is_whole_and_vouched_for(lived: Core) -> No
     assert found.last is not None
     assert found.last.head == found.head
     assert found.last.at == lived.clock() - DAY / 2
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["it's", 'a "word"', "back\\slash", "100 %s", ":name", "{brace}", "; DROP TABLE audit", "Kañá 文\n"],
+)
+def test_whatever_an_entry_says_is_hashed_alike_by_the_service_and_by_the_database(
+    core: Core, said: str
+) -> None:
+    with core.database.begin() as tx:
+        for subject in ("plain", said):
+            core.audit.append(tx, action=said, actor=said, subject=subject, facts={said: said})
+        *_, last = core.audit.entries(tx)
+        assert (last.actor, last.action, last.subject) == (said, said, said)
+        assert json.loads(last.facts) == {said: said}
+        core.audit.verify(tx)
+
+
+def test_writers_who_wait_for_each_other_continue_one_chain(core: Core) -> None:
+    """The one who waits must see what the other committed meanwhile."""
+
+    def write(name: int) -> None:
+        for number in range(20):
+            with core.database.begin() as tx:
+                core.audit.append(tx, action="tested", actor=f"writer-{name}", subject=str(number))
+
+    before = _head(core).sequence
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+    with core.database.read() as tx:
+        assert core.audit.verify(tx).sequence == before + 80
 
 
 # --- one row --------------------------------------------------------------------------------------------
