@@ -42,6 +42,10 @@ _LONGEST_PAUSE: Final = 60.0
 _LAST_STEP_SECONDS: Final = 10.0
 """For the steps under way when the process stops; one that needs longer is repeated by the next process."""
 
+_LISTENER_PAUSE: Final = 0.05
+"""Between looks for messages to workflows, which cost nothing because ours get none. The end of the engine
+waits for the look that is due; with DBOS's own second every process would stop that much later."""
+
 
 def _refuse_pickles(_self: object, _data: str) -> NoReturn:
     raise ValueError("pickled data is refused: whoever writes to the database must not run code here")
@@ -108,6 +112,7 @@ class Engine:
             enable_otlp=False,
             log_level="WARNING",
             sys_db_pool_size=4,
+            notification_listener_polling_interval_sec=_LISTENER_PAUSE,
         )
         if file is not None:
             config["system_database_url"] = f"sqlite:///{file}"
