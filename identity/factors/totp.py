@@ -27,15 +27,19 @@ _QUIET_ZONE: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class TotpSetup:
-    """What is shown once to set an app up. ``secret_text`` is in groups of four, for typing.
-
-    ``qr_svg`` is an ``<svg>`` element that shows ``uri``; it scales to the place it gets.
-    """
+    """What is shown once to set an app up. ``secret_text`` is in groups of four, for typing."""
 
     id: str
     secret_text: str = field(repr=False)
     uri: str = field(repr=False)
-    qr_svg: str = field(repr=False)
+
+    @property
+    def qr_svg(self) -> str:
+        """An ``<svg>`` element that shows :attr:`uri`; it scales to the place it gets.
+
+        Drawn for whoever shows it: the drawing takes longer than the rest of the set-up.
+        """
+        return qr_svg(self.uri)
 
 
 def new_secret() -> str:
@@ -64,7 +68,7 @@ def setup(setup_id: str, secret: str, *, account: str, issuer: str) -> TotpSetup
     """``account`` and ``issuer`` are what the app shows beside its codes."""
     uri = pyotp.TOTP(secret).provisioning_uri(name=account, issuer_name=issuer)
     grouped = " ".join(secret[start : start + 4] for start in range(0, len(secret), 4))
-    return TotpSetup(setup_id, grouped, uri, qr_svg(uri))
+    return TotpSetup(setup_id, grouped, uri)
 
 
 def qr_svg(text: str) -> str:
