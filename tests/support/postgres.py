@@ -50,10 +50,13 @@ class PostgresCluster:
         finally:
             self.drop(url)
 
-    def create(self) -> str:
-        """URL of a fresh, empty database. It goes with the cluster, or with :meth:`drop`."""
+    def create(self, template: str | None = None) -> str:
+        """URL of a fresh database: empty, or a copy of the one at the URL ``template``, to which nobody is
+        connected. It goes with the cluster, or with :meth:`drop`."""
         name = f"t{next(self._serial)}"
-        self.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+        original = "template0" if template is None else make_url(template).database or ""
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        self.execute(statement.format(sql.Identifier(name), sql.Identifier(original)))
         return self.url(name)
 
     def drop(self, url: str) -> None:

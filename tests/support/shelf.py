@@ -1,8 +1,8 @@
 """Databases that are made once per run and lent to tests as if they were new.
 
-Making tables, let alone a whole service with its keys, takes longer than most tests. SQLite files are copied
-from a prototype. PostgreSQL's databases come back to the shelf: they are emptied and get the prototype's rows
-again, which takes a tenth of the time of ``CREATE DATABASE``. One whose tables were changed is thrown away.
+Making tables, let alone a whole service with its keys, takes longer than most tests. Databases are copied
+from a prototype. PostgreSQL's come back to the shelf: they are emptied and get the prototype's rows again,
+which takes a tenth of the time of ``CREATE DATABASE``. One whose tables were changed is thrown away.
 """
 
 from __future__ import annotations
@@ -69,6 +69,7 @@ class Shelf:
         self._cluster = cluster
         self._serial = count()
         self._files: dict[Layout, Path] = {}
+        self._templates: dict[Layout, str] = {}
         self._idle: dict[Layout, list[_Lent]] = {}
 
     @contextmanager
@@ -98,9 +99,10 @@ class Shelf:
 
     def _make(self, layout: Layout) -> _Lent:
         cluster = self._cluster()
-        url = cluster.create()
-        layout.prepare(url)
-        return _Lent(cluster, url)
+        if layout not in self._templates:
+            self._templates[layout] = cluster.create()
+            layout.prepare(self._templates[layout])
+        return _Lent(cluster, cluster.create(self._templates[layout]))
 
 
 class _Lent:
