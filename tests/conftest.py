@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -33,6 +33,19 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "requires_tool(*names): runs these system tools; write it as requires(...)"
     )
     _GUARD.install()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Before ``-m "not soak"`` takes its choice."""
+    for item in items:
+        if item.get_closest_marker("either_database") and "postgresql" in _parameters(item):
+            item.add_marker("soak")
+
+
+def _parameters(item: pytest.Item) -> Collection[object]:
+    call = getattr(item, "callspec", None)
+    return () if call is None else call.params.values()
 
 
 @pytest.hookimpl(wrapper=True)

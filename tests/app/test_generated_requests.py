@@ -55,6 +55,7 @@ def callers(core: Core, api: InProcess) -> dict[str, dict[str, str]]:
     }
 
 
+@pytest.mark.either_database
 def test_nothing_that_our_description_suggests_is_a_server_error(
     core: Core, api: InProcess, callers: dict[str, dict[str, str]]
 ) -> None:

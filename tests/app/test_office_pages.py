@@ -21,6 +21,8 @@ from tests.app.walker import Walker, appoint, facts_of, give_passkey, log_in, pe
 from tests.support.asgi import InProcess
 from tests.support.clock import FrozenClock
 
+pytestmark = pytest.mark.either_database
+
 WITH_PASSKEY = (FactorKind.PASSKEY,)
 ACCOUNT = (
     "/account", "/account/documents", "/account/lookups", "/account/consents", "/account/sessions",

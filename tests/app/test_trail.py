@@ -426,6 +426,7 @@ def test_an_export_says_exactly_what_the_database_says(lived: Core, exported: Pa
     assert _examine_file(exported, lived, noted=(_head(lived),)) == _examine(lived)
 
 
+@pytest.mark.either_database
 def test_every_line_of_an_export_counts(lived: Core, exported: Path, tmp_path: Path) -> None:
     lines = exported.read_bytes().splitlines(keepends=True)
     for number in range(len(lines)):
@@ -442,6 +443,7 @@ def test_every_line_of_an_export_counts(lived: Core, exported: Path, tmp_path: P
                 _examine_file(tmp_path / name, lived)
 
 
+@pytest.mark.either_database
 def test_an_export_cut_off_anywhere_is_no_export(exported: Path, tmp_path: Path) -> None:
     whole = exported.read_bytes()
     for end in range(0, len(whole), 97):
@@ -461,6 +463,7 @@ HOSTILE = [
 ]  # fmt: skip
 
 
+@pytest.mark.either_database
 def test_hostile_lines_are_refused_with_their_number(exported: Path, subtests: pytest.Subtests) -> None:
     lines = exported.read_bytes().splitlines(keepends=True)
     for line in HOSTILE:
@@ -468,6 +471,7 @@ def test_hostile_lines_are_refused_with_their_number(exported: Path, subtests: p
             list(read_trail(BytesIO(b"".join([lines[0], line, *lines[1:]])), "hostile"))
 
 
+@pytest.mark.either_database
 def test_hidden_fields_and_second_spellings_are_refused(lived: Core, exported: Path, tmp_path: Path) -> None:
     lines = exported.read_bytes().splitlines(keepends=True)
     entry = json.loads(lines[1])

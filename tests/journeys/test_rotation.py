@@ -75,6 +75,7 @@ def test_a_seal_is_rotated_under_load_and_no_request_fails(house: House) -> None
         assert house.upload(house.file_of(document_id)).json()["outcome"] == "valid"
 
 
+@pytest.mark.either_database
 def test_documents_of_three_retired_keys_verify_with_the_service_stopped(
     house: House, tmp_path: Path
 ) -> None:

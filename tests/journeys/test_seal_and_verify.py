@@ -29,6 +29,7 @@ pytestmark = [pytest.mark.network, requires("pdfsig", "pdftoppm", "qpdf", "opens
 SAMPLES = sample_documents()
 
 
+@pytest.mark.either_database
 def test_every_sample_document_seals_prints_and_verifies(house: House) -> None:
     for sample in SAMPLES:
         document, sealed = house.seal_sample(sample)

@@ -114,6 +114,7 @@ PURPOSES = [
 ]
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize(("purpose", "owner"), PURPOSES)
 def test_a_rotation_that_was_killed_at_every_point_makes_one_key_and_switches_once(
     settings: Settings, purpose: KeyPurpose, owner: str

@@ -61,6 +61,7 @@ def test_a_canary_that_fails_leaves_the_old_key_in_use_and_nothing_of_the_new_on
     assert rotated(core, KeyPurpose.SEAL, "dinas").phase is Phase.SWITCHED
 
 
+@pytest.mark.either_database
 def test_a_key_that_does_not_fit_its_record_is_found_out_before_anybody_uses_it(
     core: Core, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,6 +91,7 @@ def test_a_use_is_rotated_one_at_a_time(core: Core) -> None:
     core.rotations.request(KeyPurpose.RECEIPT, requester="two")
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize(
     ("purpose", "owner", "why"),
     [
@@ -108,6 +110,7 @@ def test_what_cannot_be_rotated_is_refused_before_anybody_is_asked(
     assert core.dual_control.list() == []
 
 
+@pytest.mark.either_database
 def test_a_request_that_bypassed_the_checks_ends_as_failed(core: Core) -> None:
     for parameters in (
         {"purpose": "nothing"},
@@ -131,6 +134,7 @@ def test_a_row_that_somebody_wrote_into_the_register_starts_nothing(core: Core) 
     assert len(core.keys.list()) == count
 
 
+@pytest.mark.either_database
 def test_predecessors_stay_while_the_new_key_cannot_be_used(core: Core, clock: FrozenClock) -> None:
     (old,) = active(core, KeyPurpose.SEAL, "dinas")
     clock.advance(timedelta(minutes=1))
@@ -146,6 +150,7 @@ def test_predecessors_stay_while_the_new_key_cannot_be_used(core: Core, clock: F
     assert core.keys.get(old.id).state is KeyState.DEACTIVATED
 
 
+@pytest.mark.either_database
 def test_a_new_key_that_was_lost_takes_no_predecessor_with_it(core: Core, clock: FrozenClock) -> None:
     (old,) = active(core, KeyPurpose.SEAL, "dinas")
     clock.advance(timedelta(minutes=1))
@@ -157,6 +162,7 @@ def test_a_new_key_that_was_lost_takes_no_predecessor_with_it(core: Core, clock:
     assert active(core, KeyPurpose.SEAL, "dinas") == [old]
 
 
+@pytest.mark.either_database
 def test_a_new_key_whose_certificate_was_revoked_retires_nobody(core: Core, clock: FrozenClock) -> None:
     (old,) = active(core, KeyPurpose.SEAL, "dinas")
     clock.advance(timedelta(minutes=1))
@@ -194,6 +200,7 @@ def test_an_issuing_ca_owes_its_lists_and_does_not_retire_before(core: Core, clo
         core.key_endings.request(KeyAct.DESTROY, old.id, requester="test")
 
 
+@pytest.mark.either_database
 def test_keys_of_tokens_are_published_and_take_over_later(core: Core) -> None:
     before = {key.id for key in active(core, KeyPurpose.TOKEN)}
     rotation = rotated(core, KeyPurpose.TOKEN)
@@ -203,6 +210,7 @@ def test_keys_of_tokens_are_published_and_take_over_later(core: Core) -> None:
     assert rotated(core, KeyPurpose.TOKEN).keys == rotation.keys, "those that wait are not doubled"
 
 
+@pytest.mark.either_database
 def test_a_key_that_waits_may_be_rehearsed_and_does_not_sign(core: Core) -> None:
     waiting = core.keys.generate(KeyPurpose.SEAL, active(core, KeyPurpose.SEAL, "dinas")[0].algorithm)
     assert core.keys.rehearse(waiting.id).sign(b"x")
@@ -237,6 +245,7 @@ def test_a_key_is_retired_reinstated_and_destroyed_by_requests_of_their_own(core
     assert [subject for subject, _ in audited(core, "key.destruction_proved")] == [old.id]
 
 
+@pytest.mark.either_database
 def test_a_token_key_is_not_destroyed_while_its_tokens_are_honoured(core: Core, clock: FrozenClock) -> None:
     old = active(core, KeyPurpose.TOKEN)[0]
     core.keys.deactivate(old.id)
@@ -246,6 +255,7 @@ def test_a_token_key_is_not_destroyed_while_its_tokens_are_honoured(core: Core, 
     core.key_endings.request(KeyAct.DESTROY, old.id, requester="test")
 
 
+@pytest.mark.either_database
 def test_a_refusal_that_comes_after_the_switch_notes_the_switch(
     core: Core, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -269,6 +279,7 @@ def test_a_refusal_that_comes_after_the_switch_notes_the_switch(
     assert core.dual_control.standing(rotation.id).state is RequestState.DONE
 
 
+@pytest.mark.either_database
 def test_the_algorithm_that_custodians_agreed_to_is_the_one_that_is_used(core: Core) -> None:
     request = core.rotations.request(
         KeyPurpose.SEAL, "dinas", requester="test", algorithm=KeyAlgorithm.EC_P384
@@ -281,6 +292,7 @@ def test_the_algorithm_that_custodians_agreed_to_is_the_one_that_is_used(core: C
     assert sealed(core, "wide").sealed_digest
 
 
+@pytest.mark.either_database
 def test_a_key_that_upkeep_let_be_used_before_its_canary_failed_is_taken_out_of_use(
     core: Core, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -299,6 +311,7 @@ def test_a_key_that_upkeep_let_be_used_before_its_canary_failed_is_taken_out_of_
     assert sealed(core, "by the old one").sealed_digest
 
 
+@pytest.mark.either_database
 def test_what_waits_for_its_canary_is_not_put_to_use_by_upkeep(
     core: Core, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch, subtests: pytest.Subtests
 ) -> None:
@@ -330,6 +343,7 @@ def _after_upkeep(
     return stepped
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize(
     "planted",
     [
@@ -361,6 +375,7 @@ def test_a_row_that_was_planted_makes_nothing_but_what_custodians_agreed_to(
     assert core.dual_control.standing(request.id).state is RequestState.FAILED
 
 
+@pytest.mark.either_database
 def test_a_planted_row_destroys_no_other_key_than_custodians_agreed_to(core: Core) -> None:
     agreed, other = (
         core.keys.generate(KeyPurpose.SEAL, KeyAlgorithm.EC_P256, "dinas", key_id=f"seal-{name}")
@@ -377,6 +392,7 @@ def test_a_planted_row_destroys_no_other_key_than_custodians_agreed_to(core: Cor
         assert core.keys.holds(key.id)
 
 
+@pytest.mark.either_database
 def test_consent_to_retire_a_key_neither_destroys_nor_reinstates_it(core: Core) -> None:
     """As rows of the workflow engine that somebody wrote would have it."""
     (key,) = active(core, KeyPurpose.SEAL, "dinas")
@@ -392,6 +408,7 @@ def test_consent_to_retire_a_key_neither_destroys_nor_reinstates_it(core: Core) 
     assert core.keys.get(key.id).state is KeyState.DEACTIVATED
 
 
+@pytest.mark.either_database
 def test_consent_to_reinstate_lifts_no_suspension_that_came_later(core: Core, clock: FrozenClock) -> None:
     """The process dies between lifting and noting that it did, and the key is stopped again meanwhile."""
     (key,) = active(core, KeyPurpose.SEAL, "dinas")
