@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from app.wiring import Core, build_core
 from tests.conftest import Lend
 from tests.support.asgi import InProcess
 from tests.support.clock import FrozenClock
-from tests.support.estate import Estate
+from tests.support.estate import Estate, Past
 from tests.support.shelf import Layout
 from tests.support.tokens import bearer_token
 
@@ -40,6 +41,24 @@ def _migrate(url: str) -> None:
 def estate(tmp_path_factory: pytest.TempPathFactory) -> Estate:
     """Initialised services with agency ``dinas`` and its seal."""
     return Estate(tmp_path_factory.mktemp("estate"), _initialise)
+
+
+def inhabited(folder: Path, live: Callable[[Core, InProcess, FrozenClock], Any], **sections: Any) -> Estate:
+    """As ``estate``, after ``live`` happened there. ``sections`` are settings that differ from the defaults.
+
+    A module whose tests all begin with the same people overrides ``estate`` with this one, and takes what
+    ``live`` returned from :meth:`Estate.remembered`.
+    """
+
+    def initialise_and_live(settings: Settings) -> Past:
+        _initialise(settings)
+        clock = FrozenClock()
+        with ExitStack() as closing:
+            core = build_core(settings.model_copy(update=sections), closing=closing, clock=clock)
+            api = InProcess(build_app(core, closing=closing))
+            return Past(core, api, clock, live(core, api, clock))
+
+    return Estate(folder, initialise_and_live)
 
 
 def _initialise(settings: Settings) -> None:

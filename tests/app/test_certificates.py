@@ -33,11 +33,15 @@ from ca.tables import Certificates
 from identity.factors.model import FactorKind
 from identity.operators.model import Role
 from identity.provider.portals import PortalRegistration
+from tests.app.conftest import inhabited
 from tests.app.test_key_requests_api import is_problem
 from tests.app.test_signatories import CALLBACK, Desk
 from tests.app.walker import Walker, appoint, facts_of, give_passkey, log_in, person
 from tests.support.asgi import InProcess
 from tests.support.clock import FrozenClock
+from tests.support.estate import Estate
+
+pytestmark = pytest.mark.either_database
 
 
 @dataclass
@@ -59,8 +63,18 @@ class Caller:
         return {"Authorization": f"Bearer {self.token}"}
 
 
+@pytest.fixture(scope="module")
+def estate(tmp_path_factory: pytest.TempPathFactory) -> Estate:
+    return inhabited(tmp_path_factory.mktemp("estate"), _gather)
+
+
 @pytest.fixture
-def team(core: Core, api: InProcess, clock: FrozenClock) -> dict[str, Caller]:
+def team(estate: Estate, core: Core, api: InProcess, clock: FrozenClock) -> dict[str, Caller]:
+    team: dict[str, Caller] = estate.remembered(core, clock, api)
+    return team
+
+
+def _gather(core: Core, api: InProcess, clock: FrozenClock) -> dict[str, Caller]:
     registration = PortalRegistration(
         agency_id="dinas",
         name="Meja Sertifikat",

@@ -26,18 +26,28 @@ from keys.approvals import KeyAct, KeyRequest, RequestState, grouped
 from keys.custodians import Change, ProofKind, parameters_of
 from keys.model import KeyPurpose, KeyState
 from keys.tables import keys as key_rows
+from tests.app.conftest import inhabited
 from tests.app.custody_room import Keeper, ask, list_freely, new_keeper, new_passkey
 from tests.app.test_role_mails import Postman, holder_with_mailbox
 from tests.app.walker import Walker, appoint, facts_of, log_in, person
 from tests.support.asgi import InProcess
 from tests.support.authenticator import SoftwareAuthenticator
 from tests.support.clock import FrozenClock
+from tests.support.estate import Estate
+
+pytestmark = pytest.mark.either_database
+
+TWO_AGREE = KeysSettings(approvals=2)
 
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    """Two have to agree."""
-    return settings.model_copy(update={"keys": KeysSettings(approvals=2)})
+    return settings.model_copy(update={"keys": TWO_AGREE})
+
+
+@pytest.fixture(scope="module")
+def estate(tmp_path_factory: pytest.TempPathFactory) -> Estate:
+    return inhabited(tmp_path_factory.mktemp("estate"), _furnish, keys=TWO_AGREE)
 
 
 @dataclass
@@ -65,7 +75,12 @@ class Room:
 
 
 @pytest.fixture
-def room(core: Core, api: InProcess, clock: FrozenClock) -> Room:
+def room(estate: Estate, core: Core, api: InProcess, clock: FrozenClock) -> Room:
+    room: Room = estate.remembered(core, clock, api)
+    return room
+
+
+def _furnish(core: Core, api: InProcess, clock: FrozenClock) -> Room:
     """Ani and Budi are in the register, Citra only has the role."""
     auditor = person(core, api, clock, 1, name="Pengawas")
     appoint(core, auditor, Role.AUDITOR)

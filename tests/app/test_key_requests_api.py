@@ -24,18 +24,28 @@ from identity.provider.portals import PortalRegistration
 from keys.approval_tables import key_requests
 from keys.approvals import KeyAct, RequestState
 from keys.model import KeyPurpose, KeyState
+from tests.app.conftest import inhabited
 from tests.app.test_signatories import CALLBACK, Desk
 from tests.app.walker import Walker, appoint, give_passkey, log_in, person
 from tests.support.asgi import InProcess
 from tests.support.clock import FrozenClock
 from tests.support.custodians import KeyHolder
+from tests.support.estate import Estate
 from tests.support.tokens import bearer_token
+
+pytestmark = pytest.mark.either_database
+
+TWO_AGREE = KeysSettings(approvals=2)
 
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    """Two have to agree."""
-    return settings.model_copy(update={"keys": KeysSettings(approvals=2)})
+    return settings.model_copy(update={"keys": TWO_AGREE})
+
+
+@pytest.fixture(scope="module")
+def estate(tmp_path_factory: pytest.TempPathFactory) -> Estate:
+    return inhabited(tmp_path_factory.mktemp("estate"), _gather, keys=TWO_AGREE)
 
 
 @dataclass
@@ -87,7 +97,12 @@ class Team:
 
 
 @pytest.fixture
-def team(core: Core, api: InProcess, clock: FrozenClock) -> Team:
+def team(estate: Estate, core: Core, api: InProcess, clock: FrozenClock) -> Team:
+    team: Team = estate.remembered(core, clock, api)
+    return team
+
+
+def _gather(core: Core, api: InProcess, clock: FrozenClock) -> Team:
     registration = PortalRegistration(
         agency_id="dinas", name="Meja Kunci", redirect_uris=(CALLBACK,), scopes=frozenset({"openid", "keys"})
     )

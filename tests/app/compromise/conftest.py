@@ -17,7 +17,10 @@ from app.wiring import Core
 from keys.model import KeyPurpose
 from signing.model import Document, DocumentFacts, Holder
 from signing.ports import Caller
+from tests.app.conftest import inhabited
+from tests.support.asgi import InProcess
 from tests.support.clock import FrozenClock
+from tests.support.estate import Estate
 
 PDF = sample_documents()[0].pdf
 HOUR = timedelta(hours=1)
@@ -85,17 +88,39 @@ def forget(core: Core) -> None:
     core.revocation.lists._known.clear()
 
 
+@pytest.fixture(scope="session")
+def sealed_estate(tmp_path_factory: pytest.TempPathFactory) -> Estate:
+    """Three documents of before the loss and three of after it: sealed once, and copied."""
+
+    def live(core: Core, _: InProcess, clock: FrozenClock) -> tuple[datetime, list[str], list[str]]:
+        town = build_town(core, clock, each=3)
+        return town.lost_at, town.before, town.after
+
+    return inhabited(tmp_path_factory.mktemp("estate"), live)
+
+
 @pytest.fixture
-def town(core: Core, clock: FrozenClock) -> Town:
-    """Three documents of before the loss and three of after it."""
-    return build_town(core, clock, each=3)
+def estate(request: pytest.FixtureRequest, estate: Estate, sealed_estate: Estate) -> Estate:
+    return sealed_estate if "town" in request.fixturenames else estate
+
+
+@pytest.fixture
+def town(estate: Estate, core: Core, clock: FrozenClock) -> Town:
+    made = Town(core, clock, answer_of(core), *estate.remembered(core, clock))
+    forget(core)
+    return made
+
+
+def answer_of(core: Core) -> Compromise:
+    """As a process has it, but for the pauses between documents."""
+    answer = build_compromise(core)
+    answer._replacing._pace._sleep = lambda _: None
+    return answer
 
 
 def build_town(core: Core, clock: FrozenClock, *, each: int) -> Town:
     """``each`` documents of before the loss, and as many of after it."""
-    answer = build_compromise(core)
-    answer._replacing._pace._sleep = lambda _: None
-    made = Town(core, clock, answer, clock() + HOUR)
+    made = Town(core, clock, answer_of(core), clock() + HOUR)
     made.before = [made.seal(f"before {n}").id for n in range(each)]
     clock.advance(2 * HOUR)
     forget(core)
