@@ -7,7 +7,6 @@ describes. What is printed there must be printed: line by line, but for ids, tim
 from __future__ import annotations
 
 import re
-import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,8 +16,9 @@ from pathlib import Path
 import pytest
 
 from app.demo import sample_documents
+from tests.support import commands
 from tests.support.needs import ROOT
-from tests.support.server import ABSAH, absah, environment
+from tests.support.server import absah, environment
 
 RUNBOOK = ROOT / "docs" / "runbooks" / "compromise.md"
 PASSPHRASE = "tujuh kuda lumping biru"
@@ -85,11 +85,11 @@ def told(settings: dict[str, str], tmp_path: Path) -> dict[str, str]:
 
 def run(command: str, *, settings: dict[str, str], folder: Path) -> str:
     """As somebody types it; who is asked says yes, and types their passphrase."""
-    words = [str(ABSAH) if word == "absah" else word for word in command.split()]
-    done = subprocess.run(
-        words, capture_output=True, text=True, cwd=folder, timeout=120, check=False,
-        env=environment(settings), input=f"y\n{PASSPHRASE}\n", start_new_session=True,  # without a terminal
-    )  # fmt: skip
+    absah, *words = command.split()
+    assert absah == "absah"
+    done = commands.run(
+        words, environment=environment(settings), timeout=120, given=f"y\n{PASSPHRASE}\n", folder=folder
+    )
     assert done.returncode in {0, 1} if " verify " in command else done.returncode == 0, (
         f"{command}\n{done.stdout}\n{done.stderr}"
     )

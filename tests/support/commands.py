@@ -35,9 +35,14 @@ _IMPORTED = ("app.cli.main", "app.doctor", "app.provisioning", "app.schema", "ap
 
 
 def run(
-    arguments: Sequence[str], *, environment: Mapping[str, str], timeout: float, given: str = ""
+    arguments: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    timeout: float,
+    given: str = "",
+    folder: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """As ``subprocess.run`` with captured text. Raises ``subprocess.TimeoutExpired``."""
+    """As ``subprocess.run`` with captured text, without a terminal. Raises ``subprocess.TimeoutExpired``."""
     with (
         tempfile.TemporaryFile() as stdin,
         tempfile.TemporaryFile() as stdout,
@@ -48,7 +53,7 @@ def run(
         stdin.seek(0)
         asking.settimeout(timeout)
         asking.connect(str(_copier()))
-        message = json.dumps([list(arguments), dict(environment), os.getcwd()]).encode()
+        message = json.dumps([list(arguments), dict(environment), str(folder or Path.cwd())]).encode()
         files = [stdin.fileno(), stdout.fileno(), stderr.fileno()]
         socket.send_fds(asking, [_LENGTH.pack(len(message))], files)
         asking.sendall(message)
@@ -73,6 +78,8 @@ def _copier() -> Path:
     address = Path(folder.name) / "socket"
     process = subprocess.Popen(
         [*tied_to_us("KILL"), sys.executable, "-m", __name__, str(address)],
+        # The width of the terminal is looked up at import, and is each command's own.
+        env={name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}},
         stdout=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
     )
