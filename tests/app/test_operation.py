@@ -127,6 +127,7 @@ def test_seals_are_told_once_per_agency_and_kind_whatever_their_number(clock: Fr
     }
 
 
+@pytest.mark.either_database
 def test_signatures_are_told_per_key_and_attempts_out_of_state_by_reason(core: Core, api: InProcess) -> None:
     key = core.keys.newest(KeyPurpose.SEAL, "dinas")
     for _ in range(3):
@@ -188,6 +189,7 @@ def _expressions() -> dict[str, list[str]]:
     }
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("where", ["alerts", "dashboard"])
 def test_every_metric_that_is_asked_for_is_there(core: Core, where: str) -> None:
     watched = watch(Hands(), Source(0.0))
@@ -211,6 +213,7 @@ def _require_metrics(core: Core, api: InProcess, where: str) -> None:
         assert _asked(expression) - NOT_OURS <= there, expression
 
 
+@pytest.mark.either_database
 def test_every_metric_of_ours_is_explained(core: Core, api: InProcess) -> None:
     publish_trust(core)
     api.get("/healthz")
@@ -257,24 +260,25 @@ def test_prometheus_accepts_the_rules() -> None:
 
 # --- the rules at work --------------------------------------------------------------------------------
 
-STEP = timedelta(hours=1)
 NOT_RENEWED = 'ALERTS{alertname="AbsahRevocationListNotRenewed",alertstate="firing",name="issuing-1"}'
 
 
 class _Watched:
-    """What Prometheus sees of the service, a scrape every hour."""
+    """What Prometheus sees of the service, a scrape every so many hours."""
 
-    def __init__(self, api: InProcess, clock: FrozenClock) -> None:
+    def __init__(self, api: InProcess, clock: FrozenClock, *, hours: int) -> None:
         self._api = api
         self._clock = clock
+        self._hours = hours
+        self.step = timedelta(hours=hours)
         self.scrapes: list[Samples] = []
 
     def pass_time(self, span: timedelta, *, doing: Any = None) -> None:
-        for _ in range(span // STEP):
+        for _ in range(span // self.step):
             if doing is not None:
                 doing()
             self.scrapes.append(_samples(self._api))
-            self._clock.advance(STEP)
+            self._clock.advance(self.step)
 
     def firing(self, expression: str, folder: Path) -> list[bool]:
         """Whether ``expression`` had a result at each scrape, as Prometheus's own evaluator says."""
@@ -291,7 +295,7 @@ class _Watched:
         tests = [
             {
                 "expr": f"count({expression}) or vector(0)",
-                "eval_time": f"{number}h",
+                "eval_time": f"{number * self._hours}h",
                 "exp_samples": [{"labels": "{}", "value": 0}],
             }
             for number in range(len(self.scrapes))
@@ -301,8 +305,10 @@ class _Watched:
             yaml.safe_dump(
                 {
                     "rule_files": [str(RULES)],
-                    "evaluation_interval": "1h",
-                    "tests": [{"interval": "1h", "input_series": series, "promql_expr_test": tests}],
+                    "evaluation_interval": f"{self._hours}h",
+                    "tests": [
+                        {"interval": f"{self._hours}h", "input_series": series, "promql_expr_test": tests}
+                    ],
                 }
             )
         )
@@ -311,7 +317,7 @@ class _Watched:
         )
         words = said.stdout + said.stderr
         fired = {
-            _minutes(match) // 60
+            _minutes(match) // (60 * self._hours)
             for match in re.findall(r"time: (\S+),\s*exp:.*?\n?\s*got:.*? 1E\+00", words)
         }
         assert fired or said.returncode == 0, words
@@ -323,6 +329,7 @@ def _minutes(written: str) -> int:
     return sum(int(count) * units[unit] for count, unit in re.findall(r"(\d+)([wdhms])", written))
 
 
+@pytest.mark.either_database
 @requires("promtool")
 def test_killing_the_job_that_renews_lists_raises_the_alert_before_the_list_ends(
     core: Core, api: InProcess, clock: FrozenClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -331,35 +338,36 @@ def test_killing_the_job_that_renews_lists_raises_the_alert_before_the_list_ends
     monkeypatch.setattr(core.revocation.lists, "_max_staleness", 0.0)  # an hour here is a moment of ours
     publish_trust(core)
     lists = core.revocation.current_crl("issuing-1")
-    watched = _Watched(api, clock)
+    watched = _Watched(api, clock, hours=4)
     # 1. A life of a list with the job alive: silence.
     watched.pass_time(lists.next_update - lists.this_update, doing=lambda: publish_trust(core))
     # 2. The job is killed. Nothing else renews what nobody fetches.
     healthy = len(watched.scrapes)
     ends = core.revocation.current_crl("issuing-1").next_update
     killed_at = clock()
-    watched.pass_time(ends - killed_at + timedelta(hours=2))
+    watched.pass_time(ends - killed_at + 2 * watched.step)
     fired = watched.firing(NOT_RENEWED, tmp_path)
     assert not any(fired[:healthy])
     first = fired.index(True)
-    raised_at = killed_at + (first - healthy) * STEP
+    raised_at = killed_at + (first - healthy) * watched.step
     assert ends - raised_at > timedelta(hours=24), "a team needs a day to answer"
     assert all(fired[first:]), "it stays until somebody answers it"
 
 
+@pytest.mark.either_database
 @requires("promtool")
 def test_asking_a_compromised_key_to_sign_raises_an_alert(
     core: Core, api: InProcess, clock: FrozenClock, tmp_path: Path
 ) -> None:
     rule = 'increase(absah_key_refusals_total{reason=~"compromised|destroyed|purpose"}[2h]) > 0'
     assert rule.replace("2h", "10m") in RULES.read_text()
-    watched = _Watched(api, clock)
+    watched = _Watched(api, clock, hours=1)
     key = core.keys.newest(KeyPurpose.SEAL, "dinas")
-    watched.pass_time(2 * STEP)
+    watched.pass_time(2 * watched.step)
     core.keys.mark_compromised(key.id)
     with pytest.raises(KeyNotActive):
         core.keys.handle(key.id)
-    watched.pass_time(2 * STEP)
+    watched.pass_time(2 * watched.step)
     assert watched.firing(rule, tmp_path) == [False, False, True, True]
 
 
