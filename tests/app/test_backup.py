@@ -365,6 +365,7 @@ def test_a_backup_that_is_not_whole_is_not_restored(
             refused(folder)
 
 
+@pytest.mark.either_database
 def test_lists_of_strangers_revoke_nothing(
     core: Core, past: Past, empty_url: str, tmp_path: Path, clock: FrozenClock
 ) -> None:
@@ -402,6 +403,7 @@ def test_the_floor_is_above_every_number_that_can_have_been_used(
     assert floor < 2**31 - 1  # the column's, with room for what comes
 
 
+@pytest.mark.either_database
 def test_a_backup_holds_no_key_that_opens_it(core: Core, past: Past) -> None:
     kek = core.settings.kek_path.read_bytes()
     for path in past.folder.rglob("*"):

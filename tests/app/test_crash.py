@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from sqlalchemy import text
 
 from app.clock import system_clock
@@ -103,6 +104,7 @@ def _core(settings: Settings, closing: ExitStack, later: timedelta = timedelta()
     return build_core(settings, closing=closing, clock=lambda: system_clock() + later)
 
 
+@pytest.mark.either_database
 def test_a_job_that_was_killed_at_any_point_is_finished_once(settings: Settings) -> None:
     with ExitStack() as closing:
         _core(settings, closing).revocation.current_crl("issuing-1")

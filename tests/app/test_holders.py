@@ -72,6 +72,7 @@ def test_a_proofed_person_finds_their_document_and_who_read_it(
     assert {line.actor.kind for line in lines} == {ActorKind.AGENCY}
 
 
+@pytest.mark.either_database
 def test_the_number_goes_nowhere(core: Core, api: InProcess, token: str, siti: Walker) -> None:
     answer = seal(api, token, nik=siti.nik)
     document = answer.json()
@@ -95,6 +96,7 @@ def test_the_number_goes_nowhere(core: Core, api: InProcess, token: str, siti: W
         assert fingerprint.hex() not in words.lower()
 
 
+@pytest.mark.either_database
 def test_somebody_whom_nobody_checked_finds_nothing(
     core: Core, api: InProcess, siti: Walker, clock: FrozenClock, token: str
 ) -> None:
@@ -107,6 +109,7 @@ def test_somebody_whom_nobody_checked_finds_nothing(
     assert "/account/proofing" in page
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize(
     "holder",
     [
@@ -127,6 +130,7 @@ def test_a_number_that_cannot_be_a_persons_is_refused_without_being_repeated(
         assert holder["nik"] not in answer.text
 
 
+@pytest.mark.either_database
 def test_samples_of_a_sandbox_are_in_nobodys_list(
     core: Core, api: InProcess, siti: Walker, clock: FrozenClock
 ) -> None:

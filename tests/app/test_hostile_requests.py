@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
+import pytest
 
 from app.demo import sample_documents
 from app.main import build_app
@@ -49,6 +50,7 @@ def _slug(answer: httpx.Response) -> str:
     return slug
 
 
+@pytest.mark.either_database
 def test_no_route_fails_over_a_hostile_name_in_its_address(core: Core, token: str) -> None:
     with ExitStack() as closing:
         application = build_app(core, closing=closing)
@@ -150,6 +152,7 @@ def test_a_refusal_is_repeated_in_the_same_words_and_under_the_same_type(api: In
         assert first.json()["detail"] == second.json()["detail"]
 
 
+@pytest.mark.either_database
 def test_no_redirect_is_built_from_the_host_header(api: InProcess, token: str) -> None:
     for path in ("/v1/documents/", "//v1/documents", "/verify/", "/healthz/", "/problems/"):
         answer = api.get(path, headers=_bearer(token) | {"Host": "evil.example"})

@@ -54,6 +54,7 @@ def served(core: Core) -> list[str]:
     return ran.stdout.splitlines()
 
 
+@pytest.mark.either_database
 def test_after_answering_every_kind_of_question_keys_was_never_imported(served: list[str]) -> None:
     assert served[-1] == "False False"
 

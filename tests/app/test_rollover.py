@@ -98,6 +98,7 @@ def _public(core: Core) -> object:
     return x509.load_der_x509_certificate(core.identities.seal_of("dinas").certificate).public_key()
 
 
+@pytest.mark.either_database
 def test_a_link_that_cannot_be_vouched_for_today_holds_up_no_seal(rolled: Core, clock: FrozenClock) -> None:
     old = rolled.certificates.certificate("issuing-1")
     assert old is not None
@@ -121,6 +122,7 @@ def test_a_link_that_cannot_be_vouched_for_today_holds_up_no_seal(rolled: Core, 
     assert chain[0] in found.certificates
 
 
+@pytest.mark.either_database
 def test_links_lie_in_the_trust_folder_and_are_no_anchors(rolled: Core, tmp_path: Path) -> None:
     publish_trust(rolled)
     folder = rolled.settings.trust_dir
@@ -131,6 +133,7 @@ def test_links_lie_in_the_trust_folder_and_are_no_anchors(rolled: Core, tmp_path
     assert _named(rolled, "issuing-1-by-issuing-2") in store.certificates
 
 
+@pytest.mark.either_database
 def test_an_agency_that_is_certified_again_stays_with_its_newest_key(rolled: Core) -> None:
     agency = rolled.agencies.agency("dinas")
     assert certify_agency(rolled, agency, actor="test").issuer == "issuing-2"

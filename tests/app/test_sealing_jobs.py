@@ -88,6 +88,7 @@ def test_a_file_stored_before_a_crash_is_gone_when_the_job_is_finished(
     assert _keys(core, SOURCES) == set()
 
 
+@pytest.mark.either_database
 def test_one_impossible_document_keeps_no_other_from_being_finished(
     core: Core, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -132,6 +132,7 @@ def test_a_login_that_is_too_old_is_refused_until_the_person_steps_up(desk: Desk
     assert desk.seal(token).status_code == 401
 
 
+@pytest.mark.either_database
 def test_a_login_that_is_too_weak_is_refused_where_passkeys_are_demanded(
     desk: Desk, settings: Settings
 ) -> None:
@@ -149,12 +150,14 @@ def test_a_login_that_is_too_weak_is_refused_where_passkeys_are_demanded(
     assert 'acr_values="phr"' in refused.headers["www-authenticate"]
 
 
+@pytest.mark.either_database
 def test_a_portal_for_all_types_may_ask_for_one_and_seals_that_one_only(desk: Desk) -> None:
     token = desk.authorize(scope="openid documents.issue:business_licence")
     assert desk.seal(token).status_code == 201
     assert desk.seal(token, type="decree").status_code == 403
 
 
+@pytest.mark.either_database
 def test_a_role_that_has_ended_seals_nothing_more(desk: Desk) -> None:
     token = desk.authorize()
     (grant,) = desk.core.office.operators.grants("dinas")
@@ -164,6 +167,7 @@ def test_a_role_that_has_ended_seals_nothing_more(desk: Desk) -> None:
     assert refused.json()["type"].endswith("/role-missing")
 
 
+@pytest.mark.either_database
 def test_a_suspended_signatory_seals_nothing_more(desk: Desk) -> None:
     from identity.people.service import SuspensionReason
 
@@ -174,6 +178,7 @@ def test_a_suspended_signatory_seals_nothing_more(desk: Desk) -> None:
     assert desk.seal(token).status_code == 401
 
 
+@pytest.mark.either_database
 def test_a_signatory_of_another_agency_seals_nothing_here(
     core: Core, api: InProcess, clock: FrozenClock, desk: Desk
 ) -> None:

@@ -96,6 +96,7 @@ def _ask(web: InProcess) -> bytes:
     return content
 
 
+@pytest.mark.either_database
 def test_while_the_clock_is_right_time_is_told_and_the_metrics_say_how_right(
     watched: Core, web: InProcess, says: Says
 ) -> None:
@@ -138,6 +139,7 @@ def test_while_the_clock_is_wrong_nothing_is_issued_and_what_waited_is_finished_
     granted(_ask(web))
 
 
+@pytest.mark.either_database
 def test_a_source_that_is_silent_from_the_start_gives_no_time(web: InProcess, says: Says) -> None:
     says.silent = True
     assert failure(_ask(web)) == "time_not_available"
@@ -203,6 +205,7 @@ def abroad(settings: Settings, clock: FrozenClock, request: pytest.FixtureReques
         yield Abroad(build_core(changed, closing=closing, clock=clock), pki, made[0], manners)
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("abroad", ["abroad own"], indirect=True)
 def test_what_another_authority_stamped_verifies_with_its_evidence_and_larger_token(abroad: Abroad) -> None:
     verdict, unit = abroad.seal("1/2026")
@@ -210,6 +213,7 @@ def test_what_another_authority_stamped_verifies_with_its_evidence_and_larger_to
     assert verdict.outcome is Outcome.VALID
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("abroad", ["abroad own"], indirect=True)
 def test_when_the_other_authority_fails_lies_or_is_away_our_own_stamps(abroad: Abroad) -> None:
     abroad.seal("1/2026")
@@ -226,6 +230,7 @@ def test_when_the_other_authority_fails_lies_or_is_away_our_own_stamps(abroad: A
     assert authority.breaker.circuit is Circuit.OPEN
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("abroad", ["own abroad"], indirect=True)
 def test_when_our_own_unit_cannot_stamp_another_authority_does(abroad: Abroad) -> None:
     core = abroad.core
@@ -257,6 +262,7 @@ def test_whoever_is_trusted_with_the_time_is_not_trusted_with_seals(abroad: Abro
     assert abroad.pki.root not in trust.every_anchor
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("abroad", ["abroad own"], indirect=True)
 def test_what_a_distrusted_unit_of_others_stamped_is_stamped_again_and_nothing_new_is_by_it(
     abroad: Abroad, settings: Settings, tmp_path: Path
@@ -343,6 +349,7 @@ def test_the_doctor_measures_the_clock(watched: Core, says: Says) -> None:
         assert "127.0.0.1" in found.found
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("abroad", ["abroad own"], indirect=True)
 def test_pyhanko_agrees_on_a_file_that_another_authority_stamped(abroad: Abroad) -> None:
     document = _seal(abroad.core)
@@ -361,6 +368,7 @@ def test_pyhanko_agrees_on_a_file_that_another_authority_stamped(abroad: Abroad)
 # --- as it is served -------------------------------------------------------------------------------------
 
 
+@pytest.mark.either_database
 @requires("chronyd")
 def test_a_served_process_watches_its_clock_and_stamps(
     settings: Settings, serve: Serve, tmp_path: Path

@@ -104,6 +104,7 @@ def test_evidence_in_the_file_satisfies_openssl(house: House) -> None:
     Validator(roots[0].public_bytes(Encoding.DER)).validate(sealed)
 
 
+@pytest.mark.either_database
 def test_pdf_and_receipt_verify_with_the_service_stopped(
     house: House, request: pytest.FixtureRequest
 ) -> None:

@@ -26,6 +26,7 @@ def run(town: Town) -> Run:
     return lambda *words, **more: absah(*words, settings=given, **more)
 
 
+@pytest.mark.either_database
 def test_nothing_happens_without_a_yes_and_the_question_names_the_key(town: Town, run: Run) -> None:
     refused = run("keys", "compromise", town.key, "--since", "2026-01-01T00:00Z", check=False)
     assert refused.returncode == 1
@@ -35,6 +36,7 @@ def test_nothing_happens_without_a_yes_and_the_question_names_the_key(town: Town
     assert town.answer.list() == []
 
 
+@pytest.mark.either_database
 def test_what_cannot_be_is_said_in_words(town: Town, run: Run) -> None:
     root = town.core.keys.newest(KeyPurpose.ROOT_CA).id
     for arguments, words in (
@@ -53,6 +55,7 @@ def test_what_cannot_be_is_said_in_words(town: Town, run: Run) -> None:
         assert "Traceback" not in said.stderr
 
 
+@pytest.mark.either_database
 def test_the_list_and_the_evidence_are_handed_out(town: Town, run: Run, tmp_path: Path) -> None:
     unit = town.core.keys.newest(KeyPurpose.TIMESTAMPING).id
     since = ("--since", town.lost_at.isoformat())

@@ -102,7 +102,7 @@ def test_a_worker_that_is_killed_again_and_again_gets_there_and_doubles_nothing(
         town = Town(core, None, build_compromise(core), core.clock())  # type: ignore[arg-type]
         lost = town.key
         time.sleep(1.1)
-        originals = {town.seal(f"number {n}").id for n in range(16)}
+        originals = {town.seal(f"number {n}").id for n in range(12)}
         case = town.answer.open(lost, town.lost_at, actor="cli:test")
     database, killed, seen = Database.from_settings(own), 0, 0
     while seen < len(originals):
@@ -136,7 +136,7 @@ def test_a_worker_that_is_killed_again_and_again_gets_there_and_doubles_nothing(
             )
         assert set(replaced) == originals
         assert len(replaced) == len(originals)
-        assert states == {"superseded": 16, "issued": 16}
+        assert states == {"superseded": 12, "issued": 12}
         assert core.keys.get(lost).state is KeyState.COMPROMISED
         seals = core.keys.in_use(KeyPurpose.SEAL, "dinas")
         assert len(seals) == 1

@@ -90,6 +90,7 @@ def pyhanko(town: Town, document: str) -> str:
     return result.ades_subindic.standard_name
 
 
+@pytest.mark.either_database
 def test_pyhanko_trusts_what_was_sealed_before_the_loss_and_nothing_of_after_it(town: Town) -> None:
     finish(town, town.open())
     assert [pyhanko(town, one) for one in town.before] == ["OK"] * 3
@@ -104,6 +105,7 @@ def run(*words: str | Path, check: bool = True) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.either_database
 @requires("openssl")
 def test_openssl_hears_it_from_the_list_and_from_ocsp(town: Town, tmp_path: Path) -> None:
     lost = town.key
@@ -162,6 +164,7 @@ def _written(folder: Path, content: bytes) -> Path:
     return path
 
 
+@pytest.mark.either_database
 @requires("openssl")
 @pytest.mark.parametrize("which", ["before", "after"])
 def test_openssl_accepts_the_new_time_of_what_a_lost_unit_stamped(

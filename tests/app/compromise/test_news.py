@@ -102,6 +102,7 @@ def test_the_agencys_administrators_and_the_holders_are_told_once(
     assert all(to != "siti@contoh.id" for to, _ in postman.letters)
 
 
+@pytest.mark.either_database
 def test_nobody_is_told_of_a_lost_unit_because_nothing_changes_for_them(town: Town) -> None:
     postman = Postman()
     finish(town, town.open(town.core.keys.newest(KeyPurpose.TIMESTAMPING).id))
