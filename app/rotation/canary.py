@@ -23,7 +23,6 @@ from cryptography.x509 import ocsp as x509_ocsp
 
 from app.rotation.errors import CanaryFailed
 from app.rotation.model import Rotation
-from app.rotation.timestamp_check import check_token
 from ca import ocsp
 from ca.algorithms import SIGNATURES
 from ca.chains import chain_of
@@ -44,10 +43,12 @@ from signing.pdf import prepare, seal_pdf
 from signing.ports import EvidenceSource, ReceiptSigner, SealingIdentity
 from signing.stamp import StampText
 from signing.types import document_type
-from verify import any_shape
 from verify.findings import Limits, PdfUnreadable
 from verify.trust import TrustStore
 from verify.verdict import Outcome
+
+# The second stack, pyHanko, is loaded when a canary is due: every command and every server would start later
+# for what one process does a few times a year.
 
 _VALIDITY = timedelta(hours=1)
 NOTICED = 3.0
@@ -171,6 +172,8 @@ class Canaries:
                 )
         except SigningError as cause:
             raise CanaryFailed(f"a document could not be sealed with the new key: {cause}") from cause
+        from verify import any_shape  # noqa: PLC0415 - see above
+
         try:
             found = any_shape.validate(target, trust=self.trust(), now=self.clock(), limits=Limits())
         except PdfUnreadable as cause:
@@ -187,6 +190,8 @@ class Canaries:
         self._require_path(chain, CertifiedUse.TIMESTAMPING)
         digest = hashlib.sha256(secrets.token_bytes(32)).digest()
         token = self.tsa.unit_of(certificate, handle).token(digest)
+        from app.rotation.timestamp_check import check_token  # noqa: PLC0415 - see above
+
         check_token(token, digest, chain, at=self.clock())
         return "time-stamp verified by pyHanko"
 

@@ -30,7 +30,10 @@ _LENGTH = struct.Struct("!I")
 _STATUS = struct.Struct("!i")
 
 
-_IMPORTED = ("app.cli.main", "app.doctor", "app.provisioning", "app.schema", "app.upkeep")
+_IMPORTED = (
+    *("app.cli.main", "app.doctor", "app.provisioning", "app.schema", "app.upkeep"),
+    *("app.rotation.timestamp_check", "verify.any_shape"),
+)
 """What commands import when they need it; none of it starts a thread or opens anything."""
 
 

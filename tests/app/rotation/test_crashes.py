@@ -44,7 +44,7 @@ from contextlib import ExitStack
 
 from datetime import timedelta
 
-import app.workflows.durable, app.rotation.canary
+import app.workflows.durable, app.rotation.canary, app.rotation.timestamp_check, verify.any_shape
 from app.clock import system_clock
 import app.workflows.known as known
 from app.rotation.model import Phase
