@@ -67,7 +67,7 @@ def switches(house: House) -> int:
 
 def test_a_seal_is_rotated_under_load_and_no_request_fails(house: House) -> None:
     before, new = switches(house), list[str]()
-    statuses, sealed = seal_while(house, 6, new)
+    statuses, sealed = seal_while(house, 4, new)
     assert set(statuses) == {201}, statuses
     assert len(sealed) > 8
     assert switches(house) == before + 1
