@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import MetaData
 
 from tests.support.clock import FrozenClock
-from tests.support.databases import Begin, tables_in
+from tests.support.databases import Begin, opened
+from tests.support.memory import use_memory
 from tests.support.needs import ROOT, skip_is_failure, tool_path
 from tests.support.postgres import PostgresCluster, running_cluster
 from tests.support.s3 import S3Server, running_s3
@@ -32,6 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "requires_tool(*names): runs these system tools; write it as requires(...)"
     )
+    use_memory()
     _GUARD.install()
 
 
@@ -110,9 +112,11 @@ def s3() -> Iterator[S3Server]:
 
 
 @pytest.fixture(scope="session")
-def shelf(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Shelf:
+def shelf(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
     """Databases of this test process that are made once and lent many times."""
-    return Shelf(tmp_path_factory.mktemp("shelf"), lambda: request.getfixturevalue("postgres"))
+    made = Shelf(tmp_path_factory.mktemp("shelf"), lambda: request.getfixturevalue("postgres"))
+    yield made
+    made.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -150,7 +154,7 @@ def begin_with(lend: Lend) -> Iterator[Callable[..., Begin]]:
     with ExitStack() as stack:
 
         def make(*schemas: MetaData) -> Begin:
-            return stack.enter_context(tables_in(lend(*schemas)))
+            return stack.enter_context(opened(lend(*schemas)))
 
         yield make
 

@@ -6,21 +6,30 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from sqlalchemy import Connection, MetaData, create_engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import QueuePool
 
 Begin = Callable[[], AbstractContextManager[Connection]]
 
 
 @contextmanager
-def tables_in(url: str, *schemas: MetaData) -> Iterator[Begin]:
-    """Create the tables of ``schemas`` in the database at ``url`` and yield a ``Begin`` over it.
+def opened(url: str) -> Iterator[Begin]:
+    """A ``Begin`` over the database at ``url``, as it is.
 
-    Without a pool: every transaction opens its own connection, as two processes would.
+    Connections are used again, as in production: for PostgreSQL a new one is a new process. There is one for
+    everybody who asks at the same moment.
     """
-    engine = create_engine(url, poolclass=NullPool)
+    engine = create_engine(url, poolclass=QueuePool, pool_size=0)
     try:
-        for schema in schemas:
-            schema.create_all(engine)
         yield engine.begin
     finally:
         engine.dispose()
+
+
+@contextmanager
+def tables_in(url: str, *schemas: MetaData) -> Iterator[Begin]:
+    """Create the tables of ``schemas`` in the database at ``url`` and yield a ``Begin`` over it."""
+    with opened(url) as begin:
+        with begin() as tx:
+            for schema in schemas:
+                schema.create_all(tx)
+        yield begin

@@ -101,6 +101,10 @@ def running_cluster(initdb: str, postgres: str, *, durable: bool = False) -> Ite
             "full_page_writes": "on" if durable else "off",
             "max_connections": "200",
             "shared_buffers": "64MB",
+            # What a database needs that lives for hours, and not for one test.
+            "autovacuum": "on" if durable else "off",
+            "jit": "on" if durable else "off",
+            "checkpoint_timeout": "5min" if durable else "1h",
             "timezone": "Asia/Jakarta",  # not UTC: code that loses the zone must fail here
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
@@ -118,12 +122,8 @@ def running_cluster(initdb: str, postgres: str, *, durable: bool = False) -> Ite
         yield PostgresCluster(folder)
     finally:
         if process is not None:
-            process.terminate()  # SIGTERM waits for clients to leave …
-            try:
-                process.wait(timeout=5)
-            except subprocess.TimeoutExpired:
-                process.send_signal(signal.SIGQUIT)  # … SIGQUIT does not
-                process.wait(timeout=10)
+            process.send_signal(signal.SIGINT)  # SIGTERM would wait for clients to leave
+            process.wait(timeout=20)
         shutil.rmtree(folder, ignore_errors=True)
 
 

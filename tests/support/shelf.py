@@ -86,7 +86,14 @@ class Shelf:
         if lent.renew():
             idle.append(lent)
         else:
+            lent.close()
             self._cluster().drop(lent.url)
+
+    def close(self) -> None:
+        """Nobody borrows any more."""
+        for idle in self._idle.values():
+            while idle:
+                idle.pop().close()
 
     def _prototype(self, layout: Layout) -> Path:
         if layout not in self._files:
@@ -109,41 +116,54 @@ class _Lent:
     def __init__(self, cluster: PostgresCluster, url: str) -> None:
         self._cluster = cluster
         self.url = url
-        with self._connect() as connection:
-            self._form = connection.execute(_FORM).fetchone()
-            self._tables = [name for (name,) in connection.execute(_TABLES)]
-            self._rows = {name: rows for name in self._tables if (rows := _rows(connection, name))}
-            self._sequences = [
-                (
-                    name,
-                    *connection.execute(_statement("SELECT last_value, is_called FROM {}", name)).fetchone(),
-                )  # type: ignore[misc]
-                for (name,) in connection.execute(_SEQUENCES).fetchall()
-            ]
+        self._connection = self._connect()
+        connection = self._connection
+        self._form = connection.execute(_FORM).fetchone()
+        tables = [name for (name,) in connection.execute(_TABLES)]
+        self._emptied = sql.SQL("; ").join([_statement("DELETE FROM {}", name) for name in tables])
+        self._rows = {name: rows for name in tables if (rows := _rows(connection, name))}
+        self._sequences = [
+            (
+                name,
+                *connection.execute(_statement("SELECT last_value, is_called FROM {}", name)).fetchone(),
+            )  # type: ignore[misc]
+            for (name,) in connection.execute(_SEQUENCES).fetchall()
+        ]
 
     def renew(self) -> bool:
         """Back to what it was; False when its tables are no longer those that it had."""
-        with self._connect() as connection:
-            connection.execute(_LEAVE)
-            if connection.execute(_FORM).fetchone() != self._form:
-                return False
-            # Neither foreign keys nor triggers: what is put back was right before.
-            connection.execute("SET session_replication_role = replica")
-            with connection.transaction():
-                for (name,) in connection.execute(_WORKFLOWS).fetchall():
-                    connection.execute(_statement("DELETE FROM absah_workflows.{}", name))
-                for name in self._tables:
-                    connection.execute(_statement("DELETE FROM {}", name))
-                for name, rows in self._rows.items():
-                    with connection.cursor().copy(_statement("COPY {} FROM STDIN", name)) as copy:
-                        copy.write(rows)
-                for name, value, called in self._sequences:
-                    connection.execute("SELECT setval(%s, %s, %s)", (f'"{name}"', value, called))
+        try:
+            self._connection.execute(_LEAVE)
+        except psycopg.OperationalError:  # a test cut everybody off
+            self.close()
+            self._connection = self._connect()
+            self._connection.execute(_LEAVE)
+        connection = self._connection
+        if connection.execute(_FORM).fetchone() != self._form:
+            return False
+        with connection.transaction():
+            for (name,) in connection.execute(_WORKFLOWS).fetchall():
+                connection.execute(_statement("DELETE FROM absah_workflows.{}", name))
+            connection.execute(self._emptied)
+            for name, rows in self._rows.items():
+                with connection.cursor().copy(_statement("COPY {} FROM STDIN", name)) as copy:
+                    copy.write(rows)
+            for name, value, called in self._sequences:
+                connection.execute("SELECT setval(%s, %s, %s)", (f'"{name}"', value, called))
         return True
 
+    def close(self) -> None:
+        self._connection.close()
+
     def _connect(self) -> psycopg.Connection:
+        """One for all renewals: a new one costs PostgreSQL a process, and that one all of its caches."""
         return psycopg.connect(
-            host=str(self._cluster.folder), user=OWNER, dbname=make_url(self.url).database, autocommit=True
+            host=str(self._cluster.folder),
+            user=OWNER,
+            dbname=make_url(self.url).database,
+            autocommit=True,
+            # Neither foreign keys nor triggers: what is put back was right before.
+            options="-c session_replication_role=replica",
         )
 
 
