@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from keys.stores.kek import KeyEncryptionKey, create_key_encryption_key
 from keys.stores.software import SoftwareKeyStore
 from tests.keys.conftest import AuditInTable, audit_metadata
 from tests.support.clock import FrozenClock
-from tests.support.databases import Begin, tables_in
+from tests.support.databases import Begin, opened, tables_in
 from tests.support.needs import tool_path
 
 CONFIG = CertificationConfig(base_url="http://pki.absah.go.id")
@@ -124,24 +124,34 @@ def empty_pki(begin_with: Callable[..., Begin], clock: FrozenClock, tmp_path: Pa
     return make_pki(begin, clock, tmp_path)
 
 
-@pytest.fixture
-def pki(clock: FrozenClock, tmp_path: Path) -> Pki:
-    """The development hierarchy and one agency's seal, on SQLite."""
+@pytest.fixture(scope="session")
+def settled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Database and key-encryption key of :func:`pki`: made once, copied for every test."""
+    folder = tmp_path_factory.mktemp("pki")
     with tables_in(
-        f"sqlite:///{tmp_path / 'ca.db'}", key_tables.metadata, ca_tables.metadata, audit_metadata
+        f"sqlite:///{folder / 'ca.db'}", key_tables.metadata, ca_tables.metadata, audit_metadata
     ) as begin:
-        made = make_pki(begin, clock, tmp_path)
+        made = make_pki(begin, FrozenClock(), folder)
         made.hierarchy.init()
         made.seal()
-        return made
+    return folder
+
+
+@pytest.fixture
+def pki(settled: Path, clock: FrozenClock, tmp_path: Path) -> Iterator[Pki]:
+    """The development hierarchy and one agency's seal, on SQLite."""
+    for name in ("ca.db", "kek"):
+        shutil.copy2(settled / name, tmp_path / name)
+    with opened(f"sqlite:///{tmp_path / 'ca.db'}") as begin:
+        yield make_pki(begin, clock, tmp_path)
 
 
 def run(*command: str | Path, stdin: bytes | None = None) -> subprocess.CompletedProcess[str]:
     """Run a judge and return what it said; the caller decides."""
     name, *arguments = map(str, command)
-    beside = Path(sys.executable).with_name(name)  # pkilint, installed with the other requirements
-    program = str(beside) if beside.exists() else tool_path(name)
-    done = subprocess.run([program, *arguments], input=stdin, capture_output=True, timeout=60, check=False)
+    done = subprocess.run(
+        [tool_path(name), *arguments], input=stdin, capture_output=True, timeout=60, check=False
+    )
     return subprocess.CompletedProcess(
         done.args, done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
     )

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +28,31 @@ from ca.model import ProfileName
 from ca.superiors import Superiors
 from keys import tables as key_tables
 from keys.errors import KeyUnavailable
+from keys.stores.kek import PassphraseKey
 from tests.ca.conftest import Pki, make_pki, run
 from tests.keys.conftest import audit_metadata
 from tests.support.clock import FrozenClock
 from tests.support.databases import tables_in
 from tests.support.needs import ROOT, requires
+from tests.support.pkilint import pkilint
 
 EVERYBODY = ["master", "custodian-1", "custodian-2"]
+
+
+@cache
+def in_yaml(content: str) -> bytes:
+    # Out of JSON nothing is shared, so that nothing is written as an alias.
+    return yaml.safe_dump(json.loads(content), allow_unicode=True, sort_keys=False).encode()
+
+
+script_of = cache(read_script)
+"""People and steps look at the script hundreds of times, and YAML is slow to read."""
+
+
+@pytest.fixture(autouse=True)
+def _cheap_passphrases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What they cost a guesser is tested where they are made: ``tests/keys/test_software_store.py``."""
+    monkeypatch.setattr(PassphraseKey, "kdf", "scrypt:4:8:1")
 
 
 @dataclass
@@ -48,12 +67,11 @@ class Stage:
 
     @property
     def text(self) -> bytes:
-        plain = json.loads(json.dumps(self.content))  # nothing shared, so nothing is written as an alias
-        return yaml.safe_dump(plain, allow_unicode=True, sort_keys=False).encode()
+        return in_yaml(json.dumps(self.content))
 
     @property
     def script(self) -> Script:
-        return read_script(self.text)
+        return script_of(self.text)
 
     @property
     def home(self) -> Home:
@@ -159,11 +177,11 @@ def test_openssl_and_pkilint_are_content_with_what_a_ceremony_makes(stage: Stage
     for name in ("root-1", "issuing-1"):
         path = folder / f"{name}.pem"
         path.write_bytes(certificate(stage, name).public_bytes(Encoding.PEM))
-        lint = run("lint_pkix_cert", "lint", "-s", "WARNING", path)
+        lint = pkilint("lint_pkix_cert", "lint", "-s", "WARNING", path)
         assert (lint.returncode, lint.stdout.strip()) == (0, ""), lint.stdout + lint.stderr
     crl = x509.load_der_x509_crl(stage.published("root-1.crl"))
     (folder / "root-1.crl.pem").write_bytes(crl.public_bytes(Encoding.PEM))
-    lint = run(
+    lint = pkilint(
         "lint_crl", "lint", "-t", "ARL", "-p", "PKIX", "-s", "WARNING", folder / "published" / "root-1.crl"
     )
     assert (lint.returncode, lint.stdout.strip()) == (0, ""), lint.stdout + lint.stderr

@@ -17,7 +17,9 @@ from ca.profiles import PURPOSES, legal_person, profiles
 from ca.tables import Certificates
 from keys.model import KeyAlgorithm, KeyPurpose, KeyState
 from tests.ca.conftest import CONFIG, Pki, run
+from tests.support.clock import FrozenClock
 from tests.support.needs import requires
+from tests.support.pkilint import pkilint
 
 CA_AND_SERVICE = (
     ProfileName.ROOT,
@@ -60,18 +62,18 @@ def test_a_second_init_starts_from_what_is_there(empty_pki: Pki) -> None:
 
 
 @pytest.mark.parametrize("crash_at", range(1, 16))
-def test_a_crash_at_any_commit_is_finished_by_the_next_init(pki: Pki, tmp_path: Path, crash_at: int) -> None:
+def test_a_crash_at_any_commit_is_finished_by_the_next_init(
+    clock: FrozenClock, tmp_path: Path, crash_at: int
+) -> None:
     from ca import tables as ca_tables
     from keys import tables as key_tables
     from tests.keys.conftest import audit_metadata
     from tests.support.databases import tables_in
 
-    folder = tmp_path / "crashing"
-    folder.mkdir()
     with tables_in(
-        f"sqlite:///{folder / 'ca.db'}", key_tables.metadata, ca_tables.metadata, audit_metadata
+        f"sqlite:///{tmp_path / 'ca.db'}", key_tables.metadata, ca_tables.metadata, audit_metadata
     ) as begin:
-        broken = Pki(begin, pki.clock, folder)
+        broken = Pki(begin, clock, tmp_path)
         appends = 0
         real_append = broken.audit.append
 
@@ -85,7 +87,7 @@ def test_a_crash_at_any_commit_is_finished_by_the_next_init(pki: Pki, tmp_path: 
         broken.audit.append = failing_append  # type: ignore[method-assign,assignment]
         with pytest.raises(KeyboardInterrupt):
             broken.hierarchy.init()
-        healed = Pki(begin, pki.clock, folder)
+        healed = Pki(begin, clock, tmp_path)
         healed.hierarchy.init()
         assert len(everything(healed)) == 5
         assert [key.state for key in healed.keys.list()] == [KeyState.ACTIVE] * 5
@@ -154,13 +156,13 @@ def test_gnutls_accepts_the_chain_of_authorities(pki: Pki) -> None:
 
 @pytest.mark.parametrize("profile", sorted(PURPOSES))
 def test_pkilint_finds_no_error_in_any_certificate(pki: Pki, profile: ProfileName) -> None:
-    verdict = run("lint_pkix_cert", "lint", "-s", "WARNING", pki.pem(profile, owner_of(profile)))
+    verdict = pkilint("lint_pkix_cert", "lint", "-s", "WARNING", pki.pem(profile, owner_of(profile)))
     assert (verdict.returncode, verdict.stdout.strip()) == (0, ""), verdict.stdout + verdict.stderr
 
 
 @pytest.mark.parametrize("profile", [ProfileName.SEAL, ProfileName.TIMESTAMPING, ProfileName.RECEIPT])
 def test_pkilint_finds_the_etsi_profile_of_a_legal_person_kept(pki: Pki, profile: ProfileName) -> None:
-    verdict = run(
+    verdict = pkilint(
         "lint_etsi_cert",
         "lint",
         "-t",
@@ -181,7 +183,7 @@ def test_pkilint_finds_the_etsi_profile_of_a_legal_person_kept(pki: Pki, profile
 # --- profiles ----------------------------------------------------------------------------------------
 
 
-def test_serials_are_positive_unguessable_and_short_enough() -> None:
+def test_ten_thousand_serials_are_unique_positive_unguessable_and_short_enough() -> None:
     serials = {new_serial() for _ in range(10_000)}
     assert len(serials) == 10_000
     assert {serial.bit_length() for serial in serials} == {129}

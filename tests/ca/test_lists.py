@@ -35,6 +35,7 @@ from tests.keys.conftest import audit_metadata
 from tests.support.clock import FrozenClock
 from tests.support.databases import tables_in
 from tests.support.needs import requires
+from tests.support.pkilint import pkilint
 
 AGENCY = "dpmptsp"
 LIST = "issuing-1-p1"
@@ -303,7 +304,7 @@ def test_pkilint_finds_no_error_in_the_lists_of_a_partition(pki: Pki, tmp_path: 
     found = pki.revocation.current_crl(LIST)
     path = tmp_path / "list.crl"
     path.write_bytes(found.der if kind == "complete" else found.delta or b"")
-    verdict = run("lint_crl", "lint", "-t", "CRL", "-p", "PKIX", "-s", "WARNING", path)
+    verdict = pkilint("lint_crl", "lint", "-t", "CRL", "-p", "PKIX", "-s", "WARNING", path)
     assert (verdict.returncode, verdict.stdout.strip()) == (0, ""), verdict.stdout + verdict.stderr
 
 

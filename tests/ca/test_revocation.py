@@ -29,6 +29,7 @@ from tests.keys.conftest import audit_metadata
 from tests.support.clock import FrozenClock
 from tests.support.databases import tables_in
 from tests.support.needs import requires
+from tests.support.pkilint import pkilint
 
 AGENCY = "dpmptsp"
 COMPROMISE = RevocationReason.KEY_COMPROMISE
@@ -254,7 +255,7 @@ def test_pkilint_finds_no_error_in_answers(pki: Pki, tmp_path: Path, revoked: bo
         pki.revocation.revoke(pki.record(ProfileName.SEAL, AGENCY).serial, COMPROMISE, pki.clock())
     reply = tmp_path / "reply"
     reply.write_bytes(base64.b64encode(pki.revocation.respond("issuing-1", request)))
-    verdict = run("lint_ocsp_response", "lint", "-s", "WARNING", reply)
+    verdict = pkilint("lint_ocsp_response", "lint", "-s", "WARNING", reply)
     assert (verdict.returncode, verdict.stdout.strip()) == (0, ""), verdict.stdout + verdict.stderr
 
 
@@ -307,7 +308,7 @@ def test_pkilint_finds_no_error_in_lists(pki: Pki, tmp_path: Path, issuer: str, 
         pki.revocation.revoke(record.serial, reason, pki.clock())
     path = tmp_path / "list.crl"
     path.write_bytes(pki.revocation.current_crl(issuer).der)
-    verdict = run("lint_crl", "lint", "-t", kind, "-p", "PKIX", "-s", "WARNING", path)
+    verdict = pkilint("lint_crl", "lint", "-t", kind, "-p", "PKIX", "-s", "WARNING", path)
     assert (verdict.returncode, verdict.stdout.strip()) == (0, ""), verdict.stdout + verdict.stderr
 
 

@@ -21,6 +21,7 @@ from ca.trust import CertifiedUse, PathStatus, check_path
 from keys.model import KeyState
 from tests.ca.conftest import CONFIG, Pki, run
 from tests.support.needs import requires
+from tests.support.pkilint import pkilint
 
 AGENCY = "dpmptsp"
 
@@ -313,5 +314,5 @@ def test_pkilint_finds_no_error_in_the_links(pki: Pki, rolled: dict[str, Certifi
         "root-2",
         "issuing-3",
     ):
-        verdict = run("lint_pkix_cert", "lint", "-s", "WARNING", pem(pki, name))
+        verdict = pkilint("lint_pkix_cert", "lint", "-s", "WARNING", pem(pki, name))
         assert (verdict.returncode, verdict.stdout.strip()) == (0, ""), verdict.stdout + verdict.stderr
