@@ -142,17 +142,13 @@ def enter(phone: Phone, town: Town, walker: Walker, *used: FactorKind) -> None:
     phone.page.context.add_cookies([{"name": "absah", "value": walker.cookies["absah"], "url": town.url}])
 
 
-@pytest.mark.parametrize("width", [360, 1280])
-def test_a_custodian_approves_a_request_with_the_passkey(
-    width: int, phone: Phone, tmp_path: Path, screenshots: Path
+def test_a_custodian_approves_requests_with_the_passkey_on_every_screen(
+    phone: Phone, town: Town, screenshots: Path
 ) -> None:
-    with served_town(tmp_path) as town:
-        keeper(phone, town)
-        key = town.core.keys.list()[0].id
-        request = town.core.dual_control.request(
-            KeyAct.RETIRE, {"key": key, "reason": "pindah ke HSM baru"}, requester="cli:root"
-        )
-        page = phone.page
+    keeper(phone, town)
+    page, control, key = phone.page, town.core.dual_control, town.core.keys.list()[0].id
+    for width, act in {360: KeyAct.RETIRE, 1280: KeyAct.DESTROY}.items():
+        request = control.request(act, {"key": key, "reason": "pindah ke HSM baru"}, requester="cli:root")
         page.set_viewport_size({"width": width, "height": 740})
         page.goto(f"{town.url}/custody")
         keep_picture(page, screenshots / f"{width}-list.png")
@@ -162,7 +158,7 @@ def test_a_custodian_approves_a_request_with_the_passkey(
         assert violations(page, axe_script()) == []
         with page.expect_navigation(url=f"**/custody/{request.id}"):
             page.click("form[data-options$='/options/approve'] button")
-        assert town.core.dual_control.standing(request.id).approved_by == ("ani",)
+        assert control.standing(request.id).approved_by == ("ani",)
         assert "Anda sudah memutuskan" in page.content()
         keep_picture(page, screenshots / f"{width}-decided.png")
 

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.network, requires("chromium")]
 def scanned(page: Any, url: str) -> str:
     """What the page says about the code: ``signed`` or ``differs``."""
     page.goto("about:blank")  # a change of the fragment alone would not load the page again
-    page.goto(url, wait_until="networkidle")
+    page.goto(url)
     page.wait_for_selector("#receipt-signed:visible, #receipt-differs:visible")
     shown = page.locator("#receipt-signed").is_visible(), page.locator("#receipt-differs").is_visible()
     assert page.locator("h1:visible").count() == 1
