@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -28,19 +28,21 @@ FACTS = {
 }
 
 
-@pytest.fixture
-def closing() -> Iterator[ExitStack]:
-    with ExitStack() as stack:
-        yield stack
+@dataclass(frozen=True)
+class Served:
+    """An installation that runs, and the environment of an agency's system with a client of its own there."""
+
+    settings: dict[str, str]
+    environment: dict[str, str]
 
 
-@pytest.fixture
-def client_of(tmp_path: Path, closing: ExitStack) -> dict[str, str]:
-    """Environment of an agency's system: a served installation and a client of its own."""
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("examples")
     agency = SAMPLE_AGENCIES[0]
     port = free_port()
     settings = {
-        "ABSAH_DATA_DIR": str(tmp_path / "data"),
+        "ABSAH_DATA_DIR": str(folder / "data"),
         "ABSAH_PUBLIC_URL": f"http://127.0.0.1:{port}",  # proofs are made for the address that is public
     }
     absah("init", settings=settings)
@@ -50,33 +52,40 @@ def client_of(tmp_path: Path, closing: ExitStack) -> dict[str, str]:
         settings=settings,
     ).stdout
     found = dict(re.findall(r"^(Client|Secret) +(\S+)", printed, re.MULTILINE))
-    (tmp_path / "letter.pdf").write_bytes(sample_documents()[0].pdf)
-    server = RunningServer(settings, (), tmp_path / "serve.log", port)
-    closing.callback(server.close)
+    server = RunningServer(settings, (), folder / "serve.log", port)
     server.start()
-    return {
+    environment = {
         "PATH": os.environ["PATH"],
         "BASE_URL": server.base_url,
         "CLIENT_ID": found["Client"],
         "CLIENT_SECRET": found["Secret"],
     }
+    yield Served(settings, environment)
+    server.close()
+
+
+@pytest.fixture
+def letter(tmp_path: Path) -> Path:
+    path = tmp_path / "letter.pdf"
+    path.write_bytes(sample_documents()[0].pdf)
+    return path
 
 
 def test_the_python_example_seals_and_verifies_and_repeats_without_sealing_twice(
-    client_of: dict[str, str], tmp_path: Path
+    served: Served, letter: Path, tmp_path: Path
 ) -> None:
-    source, target = tmp_path / "letter.pdf", tmp_path / "sealed.pdf"
+    target = tmp_path / "sealed.pdf"
     options = [word for name, value in FACTS.items() for word in (f"--{name.replace('_', '-')}", value)]
-    command: list[str | Path] = [sys.executable, EXAMPLES / "agency.py", source, target, *options]
-    first, second = (_run(command, client_of) for _ in range(2))
+    command: list[str | Path] = [sys.executable, EXAMPLES / "agency.py", letter, target, *options]
+    first, second = (_run(command, served.environment) for _ in range(2))
     assert "Verified  valid" in first
     assert first == second, "the same document again is the same document"
 
 
 def test_the_python_example_works_with_keys_as_production_demands(
-    client_of: dict[str, str], tmp_path: Path
+    served: Served, letter: Path, tmp_path: Path
 ) -> None:
-    settings = {"ABSAH_DATA_DIR": str(tmp_path / "data"), "ABSAH_PUBLIC_URL": client_of["BASE_URL"]}
+    settings = served.settings
     key, jwks = tmp_path / "key.pem", tmp_path / "jwks.json"
     absah("client", "new-key", key, jwks, settings=settings)
     printed = absah(
@@ -84,20 +93,20 @@ def test_the_python_example_works_with_keys_as_production_demands(
         settings=settings,
     ).stdout
     found = dict(re.findall(r"^(Client) +(\S+)", printed, re.MULTILINE))
-    environment = {name: client_of[name] for name in ("PATH", "BASE_URL")}
+    environment = {name: served.environment[name] for name in ("PATH", "BASE_URL")}
     environment |= {"CLIENT_ID": found["Client"], "CLIENT_KEY": str(key)}
-    source, target = tmp_path / "letter.pdf", tmp_path / "sealed.pdf"
+    target = tmp_path / "sealed.pdf"
     options = [word for name, value in FACTS.items() for word in (f"--{name.replace('_', '-')}", value)]
-    command: list[str | Path] = [sys.executable, EXAMPLES / "agency.py", source, target, *options]
+    command: list[str | Path] = [sys.executable, EXAMPLES / "agency.py", letter, target, *options]
     assert "Verified  valid" in _run(command, environment)
 
 
 @requires("curl", "openssl")
-def test_the_curl_example_seals_and_verifies(client_of: dict[str, str], tmp_path: Path) -> None:
+def test_the_curl_example_seals_and_verifies(served: Served, letter: Path, tmp_path: Path) -> None:
     metadata = tmp_path / "metadata.json"
     metadata.write_text(json.dumps(FACTS))
-    source, target = tmp_path / "letter.pdf", tmp_path / "sealed.pdf"
-    printed = _run([EXAMPLES / "agency.sh", source, target, metadata], client_of)
+    target = tmp_path / "sealed.pdf"
+    printed = _run([EXAMPLES / "agency.sh", letter, target, metadata], served.environment)
     assert "Verified  valid" in printed
     assert target.read_bytes().startswith(b"%PDF-")
 
