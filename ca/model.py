@@ -167,6 +167,17 @@ class CertificateStanding(NamedTuple):
         return _published_date(self.revoked_at, self.invalidity_date)
 
 
+def is_graver(
+    was: CertificateRecord | CertificateStanding, reason: RevocationReason | None, lost_at: datetime | None
+) -> bool:
+    """Whether a revoked certificate turns out to have been lost, or lost earlier than was known: the only way
+    in which a revocation changes."""
+    if was.status is not CertificateStatus.REVOKED or reason not in COMPROMISES or lost_at is None:
+        return False
+    known_since = was.invalidity_date if was.reason in COMPROMISES else was.revocation_date
+    return known_since is None or lost_at < known_since
+
+
 @dataclass(frozen=True, slots=True)
 class CrlRecord:
     """One issue of a revocation list. ``number`` rises with every issue of the same scope.

@@ -17,6 +17,7 @@ from ca.model import (
     CrlRecord,
     ProfileName,
     RevocationReason,
+    is_graver,
 )
 from ca.ports import AuditTrail, Begin, Clock
 from ca.profiles import CA_PURPOSES
@@ -233,7 +234,8 @@ def _require_sense(
     lost_at: datetime | None,
 ) -> None:
     if record.status is status is not CertificateStatus.REVOKED or (
-        record.status is CertificateStatus.REVOKED and not _is_worse(record, status, reason, lost_at)
+        record.status is CertificateStatus.REVOKED
+        and not (status is CertificateStatus.REVOKED and is_graver(record, reason, lost_at))
     ):
         raise RevocationRefused(
             f"certificate {record.name} is {record.status} already: that is not undone or redone"
@@ -248,16 +250,3 @@ def _require_sense(
     ):
         right = "ca_compromise" if is_ca else "key_compromise"
         raise RevocationRefused(f"the key of certificate {record.name} was lost as {right} (RFC 5280 5.3.1)")
-
-
-def _is_worse(
-    record: CertificateRecord,
-    status: CertificateStatus,
-    reason: RevocationReason | None,
-    lost_at: datetime | None,
-) -> bool:
-    """Whether a revoked certificate turns out to have been lost, or lost earlier."""
-    if status is not CertificateStatus.REVOKED or reason not in COMPROMISES or lost_at is None:
-        return False
-    known_since = record.invalidity_date if record.reason in COMPROMISES else record.revocation_date
-    return known_since is None or lost_at < known_since

@@ -29,6 +29,7 @@ from ca.model import (
     CrlRecord,
     ListScope,
     ProfileName,
+    is_graver,
     is_published_name,
 )
 from ca.ports import AuditTrail, Begin, Clock
@@ -181,15 +182,20 @@ class Superiors:
         """What a list says of certificates in the register stands in the register, too: or we would go on
         sealing under a CA that the world knows as revoked.
 
-        A revocation made here first is not undone, nor a hold that the list ``before`` it did not tell: those
-        who signed the list did not know of that one.
+        A revocation made here first is not undone, only dated back where the list knows of an earlier loss;
+        nor is a hold that the list ``before`` it did not tell: those who signed the list did not know of it.
         """
         for record in below:
             if record.issuer != entry.issuer or record.profile is ProfileName.ROOT:
                 continue
             said = said_of(entry.der, record)
             was = Certificates(tx).by_serial(record.serial)
-            if was is None or was.status in {said.status, CertificateStatus.REVOKED}:
+            if was is None:
+                continue
+            is_moved_back = said.status is CertificateStatus.REVOKED and is_graver(
+                was, said.reason, said.invalidity_date
+            )
+            if was.status in {said.status, CertificateStatus.REVOKED} and not is_moved_back:
                 continue
             if said.status is CertificateStatus.GOOD and not (
                 before and said_of(before.der, record).status is CertificateStatus.ON_HOLD
@@ -200,7 +206,7 @@ class Superiors:
                 was=was,
                 at=entry.this_update,  # the world was told then, so that nothing waits for a list to tell it
                 status=said.status,
-                revoked_at=said.revoked_at,
+                revoked_at=was.revoked_at if is_moved_back else said.revoked_at,
                 reason=said.reason,
                 invalidity_date=said.invalidity_date,
             )

@@ -15,7 +15,7 @@ from ca.ceremony.script import Act, Script, Step
 from ca.cross import SHORTEST
 from ca.errors import CeremonyRefused
 from ca.issuing import Issuer, issue, new_serial, self_signed
-from ca.model import ProfileName, RevocationReason
+from ca.model import ProfileName, RevocationReason, is_graver
 from ca.profiles import Profile, cross_profile, legal_person, profiles
 from ca.requests import read_request, requested_key
 from ca.subjects import shown_name
@@ -60,7 +60,11 @@ class Acts:
             case Act.REVOKE:
                 since = f", not to be trusted since {step.since:%Y-%m-%d %H:%M} UTC" if step.since else ""
                 assert step.reason is not None
-                return f"Revoke {fields['name']} for {step.reason.name.lower().replace('_', ' ')}{since}"
+                known = self._home.certificates.get(fields["name"])
+                again = "" if known is None or known.revoked_at is None else ", which is revoked already,"
+                return (
+                    f"Revoke {fields['name']}{again} for {step.reason.name.lower().replace('_', ' ')}{since}"
+                )
             case Act.SIGN_LIST:
                 return f"Sign the revocation list of {fields['issuer']}, valid for {step.valid_days} days"
             case Act.PUBLISH:
@@ -145,13 +149,16 @@ class Acts:
         known = self._home.certificates.get(name)
         if known is None or known.issuer == name:
             raise CeremonyRefused(f"{name!r} is no certificate that a root here issued")
-        if known.revoked_at is not None:
-            raise CeremonyRefused(f"{name} is revoked already")
         since = step.since or (now if step.reason is RevocationReason.CA_COMPROMISE else None)
         if since is not None and since > now:
             raise CeremonyRefused("since lies in the future")
+        if known.revoked_at is not None and not is_graver(known.standing, step.reason, since):
+            raise CeremonyRefused(
+                f"{name} is revoked already: that changes only for a loss (ca-compromise) before "
+                f"{known.standing.revocation_date:%Y-%m-%d %H:%M} UTC"
+            )
         self._home.certificates[name] = replace(
-            known, revoked_at=now, reason=step.reason, invalidity_date=since
+            known, revoked_at=known.revoked_at or now, reason=step.reason, invalidity_date=since
         )
         self._home.save(self._home)
         return Outcome({})

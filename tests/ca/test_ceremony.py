@@ -8,7 +8,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,9 @@ from ca.ceremony.home import Home, open_home
 from ca.ceremony.script import Script, read_script
 from ca.ceremony.transcript import read_transcript
 from ca.errors import CeremonyRefused, TranscriptInvalid
-from ca.model import ProfileName
+from ca.model import CertificateRecord, ProfileName, RevocationReason
 from ca.superiors import Superiors
+from ca.tables import Certificates
 from keys import tables as key_tables
 from keys.errors import KeyUnavailable
 from keys.stores.kek import PassphraseKey
@@ -206,6 +207,45 @@ def test_a_later_ceremony_signs_the_list_anew_and_revokes(stage: Stage) -> None:
     (entry,) = crl
     assert entry.serial_number == certificate(stage, "issuing-1").serial_number
     assert f"{entry.revocation_date_utc:%Y-%m-%d %H:%M}" == "2026-05-31 17:00"
+
+
+def test_a_loss_that_turns_out_to_be_earlier_is_dated_back_by_a_ceremony_and_by_who_takes_its_list(
+    stage: Stage, service: Pki
+) -> None:
+    stage.held()
+    taken = [certificate(stage, name) for name in ("root-1", "issuing-1")]
+    superiors(service).install(taken, [stage.published("root-1.crl")], root=taken[0])
+
+    def revoked(folder: str, reason: str, **since: str) -> tuple[x509.RevokedCertificate, CertificateRecord]:
+        stage.clock.advance(timedelta(days=10))
+        stage.next_script(
+            {"do": "revoke", "name": "issuing-1", "reason": reason, **since},
+            {"do": "sign-list", "issuer": "root-1", "valid_days": 90},
+            {"do": "publish", "folder": folder},
+        )
+        stage.held()
+        encoded = stage.published("root-1.crl", folder)
+        superiors(service).install([], [encoded])
+        (entry,) = x509.load_der_x509_crl(encoded)
+        with service.begin() as tx:
+            record = Certificates(tx).by_serial(entry.serial_number)
+        assert record is not None
+        return entry, record
+
+    first, record = revoked("second", "superseded")
+    assert (record.reason, record.invalidity_date) == (RevocationReason.SUPERSEDED, None)
+    found_out = record.revoked_at
+    for folder, since in (("third", "2026-06-05T00:00+00:00"), ("fourth", "2026-06-03T00:00+00:00")):
+        entry, record = revoked(folder, "ca-compromise", since=since)
+        assert entry.revocation_date_utc == datetime.fromisoformat(since) < first.revocation_date_utc
+        assert record.reason is RevocationReason.CA_COMPROMISE
+        assert (record.revoked_at, record.invalidity_date) == (found_out, datetime.fromisoformat(since))
+    for reason, later in (
+        ("ca-compromise", "2026-06-04T00:00+00:00"),
+        ("superseded", "2026-06-02T00:00+00:00"),
+    ):
+        with pytest.raises(CeremonyRefused, match="only for a loss"):
+            revoked("fifth", reason, since=later)
 
 
 def test_a_new_root_and_the_old_one_certify_each_other_and_the_service_takes_both(
