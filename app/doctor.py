@@ -115,28 +115,13 @@ def _keys(core: Core) -> Finding:
     return Finding(Health.OK, "keys", f"{len(core.keys.list())} in custody; receipt and token keys sign")
 
 
-_STATE_AFTER: Final = {
-    "key.generated": KeyState.PRE_ACTIVATION,
-    "key.activated": KeyState.ACTIVE,
-    "key.suspended": KeyState.SUSPENDED,
-    "key.deactivated": KeyState.DEACTIVATED,
-    "key.compromised": KeyState.COMPROMISED,
-    "key.destroyed": KeyState.DESTROYED,
-}
-
-
 def _key_states(core: Core) -> Finding:
     """States are rows, and whoever writes to the database could let a stopped key sign. The trail tells."""
-    known = core.keys.list()
-    with core.database.read() as tx:
-        acts = {
-            key.id: core.audit.last_action(tx, subject=key.id, actions=_STATE_AFTER) or "" for key in known
-        }
-    wrong = [key for key in known if _STATE_AFTER.get(acts[key.id]) is not key.state]
+    wrong = core.keys.unexplained()
     if not wrong:
-        return Finding(Health.OK, "states of keys", f"{len(known)}, each as the audit trail says")
+        return Finding(Health.OK, "states of keys", f"{len(core.keys.list())}, each as the audit trail says")
     told = ", ".join(
-        f"{key.id} is {key.state}, and the last act on it was {acts[key.id] or 'none'}" for key in wrong
+        f"{key.id} is {key.state}, and the last act on it was {act or 'none'}" for key, act in wrong
     )
     remedy = (
         "Somebody changed the database: stop what is not to sign (`absah keys compromise`), find out who."

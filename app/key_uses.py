@@ -16,6 +16,7 @@ REASONS: Final = (
     "expired",
     "purpose",
     "limit",
+    "unexplained",
 )
 
 

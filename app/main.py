@@ -20,7 +20,7 @@ from app.office import office_pages
 from app.operator_callers import build_certificate_guard, build_key_guard
 from app.pages import add_verification
 from app.portals import add_provider
-from app.readings import CaseReadings, expiry_readings, request_readings, workflow_readings
+from app.readings import CaseReadings, KeyStateReadings, expiry_readings, request_readings, workflow_readings
 from app.rotation.routes import router as rotation_routes
 from app.settings import Settings
 from app.shell import new_application, serve_with_short_turns
@@ -72,6 +72,7 @@ def build_app(core: Core, *, closing: ExitStack) -> FastAPI:
             lambda: mail_readings(core.outbox, core.clock),
             lambda: expiry_readings(core.expiries, core.clock),
             lambda: request_readings(core.dual_control.list),
+            KeyStateReadings(core.keys),
             lambda: workflow_readings(known_workflows(core)),
             core.anchors.readings,
             CaseReadings(build_compromise(core)),

@@ -18,6 +18,7 @@ from ca.model import ProfileName
 from keys.approvals import RequestState
 from keys.approvals import Standing as RequestStanding
 from keys.model import KeyPurpose
+from keys.service import KeyService
 
 _OPEN: Final = (RequestState.WAITING, RequestState.READY, RequestState.STARTED)
 _COUNT_SECONDS: Final = 60.0
@@ -100,6 +101,26 @@ class CaseReadings:
                 number,
                 {"state": state},
             )
+
+
+class KeyStateReadings:
+    """Keys in a state that nobody put them into. Looked for once a minute: there may be many keys."""
+
+    def __init__(self, keys: KeyService, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._keys = keys
+        self._monotonic = monotonic
+        self._looked_at = float("-inf")
+        self._count = 0
+
+    def __call__(self) -> Iterable[Reading]:
+        if self._monotonic() - self._looked_at >= _COUNT_SECONDS:
+            self._count = len(self._keys.unexplained())
+            self._looked_at = self._monotonic()
+        yield Reading(
+            "absah_key_states_unexplained",
+            "Keys whose state in the database is not the one that the audit trail tells of.",
+            self._count,
+        )
 
 
 def workflow_readings(workflows: Iterable[Workflow]) -> Iterable[Reading]:

@@ -172,6 +172,7 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         clock=clock,
         audit=audit,
     )
+    keys.held_against(audit)
     closing.callback(_close_keys, keys)
     envelope = Envelope(keys=keys, begin=database.begin, read=database.read, clock=clock, audit=audit)
     expiries = Expiries(

@@ -6,7 +6,8 @@ KeyCustodyError
 │   └── TokenUnreachable · TokenPinRefused · TokenBusy
 ├── TokenUnfit                the token does not keep what it must promise about a key
 ├── KeyNotUsable
-│   └── KeyNotActive · KeyExpired · KeyWornOut · WrongPurpose · WrongScheme · KeyNotExportable
+│   ├── KeyNotActive · KeyStateUnexplained · KeyExpired · KeyWornOut
+│   └── WrongPurpose · WrongScheme · KeyNotExportable
 ├── TransitionForbidden · KeyStillNeeded
 ├── DualControlError          what nobody does alone
 │   ├── RequestUnknown · RequestInvalid · RequestNotOpen · RequestExpired · RequestAltered
@@ -65,6 +66,10 @@ class KeyNotUsable(KeyCustodyError):
 
 class KeyNotActive(KeyNotUsable):
     """The key's state does not allow signing."""
+
+
+class KeyStateUnexplained(KeyNotUsable):
+    """The key is active by its row, and the audit trail does not say that anybody made it so."""
 
 
 class KeyExpired(KeyNotUsable):

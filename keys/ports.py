@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -95,8 +95,8 @@ class UseObserver(Protocol):
         ...
 
     def refused(self, key: KeyRecord, reason: str) -> None:
-        """Somebody wanted to use ``key`` and may not: ``reason`` is its state, or ``expired``, ``purpose`` or
-        ``limit``."""
+        """Somebody wanted to use ``key`` and may not: ``reason`` is its state, or ``expired``, ``purpose``,
+        ``limit`` or ``unexplained``."""
         ...
 
 
@@ -119,6 +119,14 @@ class AuditMemory(AuditTrail, Protocol):
 
     def count(self, tx: Connection, *, action: str, subject: str) -> int:
         """How many entries say ``action`` of ``subject``."""
+        ...
+
+
+class KeyActs(Protocol):
+    """A trail that remembers what was done to a key."""
+
+    def last_action(self, tx: Connection, *, subject: str, actions: Collection[str]) -> str | None:
+        """The newest of ``actions`` that was done to ``subject``; None when none was."""
         ...
 
 

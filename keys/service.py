@@ -12,14 +12,16 @@ from keys.errors import (
     KeyExpired,
     KeyNotActive,
     KeyNotUsable,
+    KeyStateUnexplained,
     KeyWornOut,
     NoActiveKey,
     WrongPurpose,
 )
 from keys.handle import KeyHandle
+from keys.history import History
 from keys.lifecycle import SERVICE, KeyLifecycle
 from keys.model import MAY_PROCESS, KeyAlgorithm, KeyPurpose, KeyRecord, KeyState
-from keys.ports import AuditTrail, Begin, Clock, KeyStore, KeyWrapper, UseObserver
+from keys.ports import AuditTrail, Begin, Clock, KeyActs, KeyStore, KeyWrapper, UseObserver
 from keys.possession import require_request
 from keys.tables import KeyRecords
 from keys.usage import KeyUsage
@@ -64,6 +66,7 @@ class KeyService(KeyLifecycle):
         self._monotonic = monotonic
         self.usage = KeyUsage(begin=begin, read=read, limits=limits)
         self._observers: tuple[UseObserver, ...] = ()
+        self._history: History | None = None
         self._opening = Lock()
         self._handles: dict[str, KeyHandle] = {}
         self._wrappers: dict[str, KeyWrapper] = {}
@@ -73,6 +76,14 @@ class KeyService(KeyLifecycle):
     def watch(self, observer: UseObserver) -> None:
         """Tell ``observer`` of every use from now on, and of every one that is refused."""
         self._observers += (observer,)
+
+    def held_against(self, acts: KeyActs) -> None:
+        """Use no key from now on whose state the trail does not tell of (:mod:`keys.history`)."""
+        self._history = History(read=self._read, acts=acts, monotonic=self._monotonic)
+
+    def unexplained(self) -> list[tuple[KeyRecord, str]]:
+        """Keys whose state is not what the trail says, each with the newest act on it, or nothing."""
+        return [] if self._history is None else self._history.contradictions(self.list())
 
     def close(self) -> None:
         """Give back what was reserved for signatures that this process will not make."""
@@ -98,6 +109,7 @@ class KeyService(KeyLifecycle):
         if now - read_at >= self._max_staleness:
             record = self.newest(purpose, owner, algorithm)
             key_id = record.id
+            self._require_explained(record)
             self._active[use] = (now, key_id)
             self._records[key_id] = (now, record)
         return self.handle(key_id, purpose=purpose)
@@ -189,6 +201,7 @@ class KeyService(KeyLifecycle):
         Raises :class:`keys.errors.NoActiveKey`, ``KeyExpired`` or ``KeyWornOut``.
         """
         wrapping_key = self.newest(KeyPurpose.WRAPPING)
+        self._require_explained(wrapping_key)
         self._require_current(wrapping_key)
         self._spend(wrapping_key)
         return wrapping_key.id, self._wrapper(wrapping_key).wrap(key, associated_data)
@@ -243,12 +256,22 @@ class KeyService(KeyLifecycle):
         read_at, record = self._records.get(key_id, (float("-inf"), None))
         if record is None or now - read_at >= self._max_staleness:
             record = self._fetch(key_id)
+            self._require_explained(record)
             self._records[key_id] = (now, record)
         if record.state is not KeyState.ACTIVE:
             self._tell_refused(record, record.state.value)
             raise KeyNotActive(f"key {key_id} is {record.state} and does not sign: only active keys do")
         self._require_current(record)
         return record
+
+    def _require_explained(self, record: KeyRecord) -> None:
+        if record.state is not KeyState.ACTIVE or self._history is None or self._history.explains(record):
+            return
+        self._tell_refused(record, "unexplained")
+        raise KeyStateUnexplained(
+            f"key {record.id} is active by its row, and the audit trail does not say so: somebody changed "
+            "the database. Find out who (`absah doctor`, `absah audit verify`)"
+        )
 
     def _require_current(self, record: KeyRecord) -> None:
         if record.not_after is not None and self._clock() > record.not_after:
