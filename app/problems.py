@@ -391,6 +391,7 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     verify.VerifierBusy: Problem(
         503, "verifier-busy", "Too many verifications at once", "Terlalu banyak verifikasi sekaligus"
     ),
+    verify.EvidenceUnusable: UNREADABLE,
     verify.TrustFolderInvalid: UNAVAILABLE,
     # ca
     ca.MalformedDer: UNREADABLE,

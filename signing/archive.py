@@ -83,6 +83,29 @@ def evidence_record(digest: bytes, token: bytes, path: bytes) -> bytes:
     return sequence(integer(1), sequence(_SHA256), sequence(sequence(stamp)))
 
 
+def read_evidence_record(encoded: bytes, digest: bytes) -> bytes:
+    """The time-stamp token of a record that :func:`evidence_record` made for the file with this SHA-256.
+
+    Strict: one encoding per record. That the token is genuine is for the caller to find out.
+    Raises :class:`ca.errors.MalformedDer` for anything else, and for the record of another file.
+    """
+    _, _, chains = read_whole(encoded, SEQUENCE).children()
+    (chain,) = expect(chains, SEQUENCE).children()
+    (stamp,) = expect(chain, SEQUENCE).children()
+    _, *tree, token = expect(stamp, SEQUENCE).children()
+    groups = [
+        [expect(leaf, OCTET_STRING).content for leaf in expect(group, SEQUENCE).children()]
+        for reduced in tree
+        for group in reduced.children()
+    ]
+    path = b"".join(beside for group in groups for beside in group if beside != digest)
+    if evidence_record(digest, token.encoded, path) != encoded:
+        raise MalformedDer("it is not the one encoding of an evidence record for this file")
+    if root_of(digest, path) != stamped_root(token.encoded):
+        raise MalformedDer("the time-stamp in it is over something else")
+    return token.encoded
+
+
 def stamped_root(token: bytes) -> bytes:
     """What a time-stamp token is over. Raises :class:`ca.errors.MalformedDer`."""
     content = read_signed_data(token).content

@@ -175,12 +175,15 @@ def receipt_keys(trust: TrustStore, now: datetime) -> dict[bytes, ec.EllipticCur
     return found
 
 
-def receipt_signature(signed: SignedReceipt, trust: TrustStore, now: datetime) -> Finding:
+def receipt_signature(
+    signed: SignedReceipt, trust: TrustStore, now: datetime, *, existed_at: datetime | None = None
+) -> Finding:
     """The receipt's signature, with a key that the trust store certifies for receipts.
 
     A receipt carries no trusted time, only the day that the issuer stated, which may lie before the key was
     made. So the path is checked as of that day, moved into the certificate's validity; and a key that is
-    revoked at any time leaves the receipt undecided, because its thief can write any date.
+    revoked at any time leaves the receipt undecided, because its thief can write any date. Unless a
+    time-stamp over something that holds the receipt proves that it existed before: at ``existed_at``.
     """
     candidates = trust.certified_for_key_id(signed.key_id)
     stated = end_of_day(signed.claims.issued_on)
@@ -208,6 +211,11 @@ def receipt_signature(signed: SignedReceipt, trust: TrustStore, now: datetime) -
                 "receipt-signature", Outcome.FILE_DIFFERS, Reason.RECEIPT_SIGNATURE_INVALID, str(cause)
             )
         revoked_at = revoked_since(map(name_of, path.chain), crls=trust.crls, ocsp_responses=())
+        if revoked_at is not None and existed_at is not None and existed_at < revoked_at:
+            proven = f"there at {existed_at.isoformat()}, before the key was revoked"
+            return passed(
+                "receipt-signature", Reason.RECEIPT_AUTHENTIC, f"ES256, key {signed.key_id.hex()}, {proven}"
+            )
         if revoked_at is not None:
             return undecided(
                 "receipt-signature",

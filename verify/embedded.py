@@ -22,12 +22,19 @@ class EmbeddedReceipt:
 
 
 def embedded_receipt(
-    digits: str, document_id: str, source_digest: bytes, *, trust: TrustStore, now: datetime
+    digits: str,
+    document_id: str,
+    source_digest: bytes,
+    *,
+    trust: TrustStore,
+    now: datetime,
+    existed_at: datetime | None = None,
 ) -> EmbeddedReceipt:
     """Check the receipt of a seal against the seal and the source beneath it.
 
     ``digits`` is empty for a seal without a receipt; ``source_digest`` is the SHA-256 of the bytes that were
-    there before the stamp.
+    there before the stamp. ``existed_at`` is when all that is sealed, the receipt included, was there, where
+    a time-stamp proves that.
     """
     if not digits:
         return EmbeddedReceipt(())
@@ -40,7 +47,7 @@ def embedded_receipt(
         return EmbeddedReceipt((finding,))
     findings = [
         checks.receipt_address(signed.claims, document_id),
-        checks.receipt_signature(signed, trust, now),
+        checks.receipt_signature(signed, trust, now, existed_at=existed_at),
         _source(signed.claims, source_digest),
     ]
     authentic = findings[1].check.result is CheckResult.PASSED

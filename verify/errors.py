@@ -6,6 +6,7 @@ VerificationError
 ├── UploadIncomplete        a part is missing, double or empty
 ├── UploadNotUnderstood     the request's body is not one of the kinds we read
 ├── VerifierBusy            more questions than this process answers at once
+├── EvidenceUnusable        not the evidence record of this file
 └── TrustFolderInvalid      the anchors to check against cannot be read
 
 A file that cannot be read is not an error: it is the verdict ``unreadable``.
@@ -57,6 +58,10 @@ class VerifierBusy(VerificationError):
 
     def __init__(self) -> None:
         super().__init__("Too many verifications are waiting. Ask again in a few seconds.")
+
+
+class EvidenceUnusable(VerificationError):
+    """What was given as an evidence record is none, or is that of another file."""
 
 
 class TrustFolderInvalid(VerificationError):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import BinaryIO, Final
@@ -24,7 +24,7 @@ from verify import checks
 from verify.checks import Finding
 from verify.embedded import EmbeddedReceipt, embedded_receipt
 from verify.findings import PdfFindings
-from verify.seals import Seal, check_seal, check_timestamp, is_canonical, read_seal
+from verify.seals import Seal, check_seal, check_timestamp, check_token_over, is_canonical, read_seal
 from verify.trust import TrustStore
 from verify.verdict import (
     Check,
@@ -53,24 +53,39 @@ class _Path:
 
 
 @dataclass(frozen=True, slots=True)
+class ArchiveToken:
+    """A time-stamp token over ``root``, which the digest of the whole file leads to (RFC 4998)."""
+
+    token: bytes
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class _Judged:
-    """The paths of seal and unit, and whether the unit's time is to be believed."""
+    """The paths of seal and unit, and at which time the sealed file is proven to have been there."""
 
     paths: tuple[_Path, ...]
-    time_is_proven: bool = True
+    proven_at: datetime | None
     notes: tuple[Finding, ...] = field(default=())
 
 
-def validate(file: BinaryIO, *, trust: TrustStore, now: datetime) -> PdfFindings | None:
-    """The findings on a file of our own shape whose seal is intact; None when it is not one."""
+def validate(
+    file: BinaryIO, *, trust: TrustStore, now: datetime, archived: Sequence[ArchiveToken] = ()
+) -> PdfFindings | None:
+    """The findings on a file of our own shape whose seal is intact; None when it is not one.
+
+    ``archived`` are later time-stamps over the whole file, for where the one in it is not believed any more.
+    """
     try:
-        return _validate(file, trust, now)
+        return _validate(file, trust, now, archived)
     except Exception:  # noqa: BLE001 - DER and certificates of strangers raise anything
         # What cannot be read here is not as we write it; the careful way runs confined and says why.
         return None
 
 
-def _validate(file: BinaryIO, trust: TrustStore, now: datetime) -> PdfFindings | None:
+def _validate(
+    file: BinaryIO, trust: TrustStore, now: datetime, archived: Sequence[ArchiveToken]
+) -> PdfFindings | None:
     # 1. Shape: the dictionary, the byte range, the value in the only gap, the bytes digested once.
     sealed = read_seal(file)
     # 2. The seal: digest, signature value, and the certificate that the signed attributes name.
@@ -84,30 +99,71 @@ def _validate(file: BinaryIO, trust: TrustStore, now: datetime) -> PdfFindings |
         return _altered(sealed, certificate, sealed_at)
     # 5. The paths of both, with the evidence in the file and at hand.
     own = tuple(_loaded(sealed.cms.certificates)) + tuple(_loaded(token.certificates)) + certificates
-    judged = _judge(_Paths(own + trust.certificates, trust, evidence), certificate, unit, sealed_at, now)
+    paths = _Paths(own + trust.certificates, trust, evidence)
+    proof = _archived(paths, archived)
+    judged = _judge(paths, certificate, unit, sealed_at, now=now, proof=proof)
     if judged.paths[0].reason is Reason.ISSUER_NOT_TRUSTED and trust.foreign_anchors:
         return None
     # 6. The receipt in it, and the source that the receipt was made for.
     found = embedded_receipt(
-        sealed.receipt_digits, sealed.document_id, sealed.source_digest, trust=trust, now=now
+        sealed.receipt_digits,
+        sealed.document_id,
+        sealed.source_digest,
+        trust=trust,
+        now=now,
+        existed_at=judged.proven_at,
     )
-    return _conclude(sealed, certificate, sealed_at, judged, found)
+    return _conclude(sealed, certificate, judged.proven_at or sealed_at, judged, found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Archived:
+    """What the later time-stamps come to: the earliest time that is believed, and a line for each."""
+
+    at: datetime | None
+    notes: tuple[Finding, ...]
+
+
+def _archived(paths: _Paths, archived: Sequence[ArchiveToken]) -> _Archived:
+    times, notes = [], []
+    for one in archived:
+        unit, at, token = check_token_over(one.token, one.root)
+        known = replace(paths, certificates=(*_loaded(token.certificates), *paths.certificates))
+        path = known.check("evidence-record", unit, CertifiedUse.TIMESTAMPING, at)
+        if path.outcome is None and path.compromised_at is None and not path.is_distrusted:
+            times.append(at)
+            notes.append(checks.passed("evidence-record", detail=f"RFC 4998, there at {at.isoformat()}"))
+        else:
+            detail = f"its time is not believed: {path.check.detail}"
+            notes.append(Finding(Check("evidence-record", CheckResult.UNDECIDED, detail)))
+    return _Archived(min(times, default=None), tuple(notes))
 
 
 def _judge(
-    paths: _Paths, certificate: x509.Certificate, unit: x509.Certificate, sealed_at: datetime, now: datetime
+    paths: _Paths,
+    certificate: x509.Certificate,
+    unit: x509.Certificate,
+    sealed_at: datetime,
+    *,
+    now: datetime,
+    proof: _Archived,
 ) -> _Judged:
     """Both paths as they stood at the time that the unit states, if it is to be believed.
 
     Whoever has the key of a time-stamping unit, or of a CA above it, writes any time they like, also one long
     before the theft. So once such a key is compromised none of its times proves anything (RFC 3161, 4), and
-    the seal is worth what its own key is worth now. While the unit is on hold, that is said only where it
-    makes no difference.
+    the seal is worth what its own key is worth now, or was worth when another unit that is believed saw the
+    file. While the unit is on hold, that is said only where it makes no difference.
     """
     seal_path = paths.check("seal-path", certificate, CertifiedUse.SEAL, sealed_at)
     unit_path = paths.check("time-stamp-path", unit, CertifiedUse.TIMESTAMPING, sealed_at)
     is_lost = unit_path.status is PathStatus.REVOKED or unit_path.compromised_at is not None
     is_void = is_lost or unit_path.is_distrusted
+    if (is_void or unit_path.status is PathStatus.ON_HOLD) and proof.at is not None:
+        seal_then = paths.check("seal-path", certificate, CertifiedUse.SEAL, proof.at)
+        if seal_then.outcome is None:
+            replaced = Check(unit_path.check.name, CheckResult.UNDECIDED, "its unit is not believed any more")
+            return _Judged((seal_then, _Path(replaced)), proof.at, (*proof.notes, *_before_loss(seal_then)))
     if is_void or unit_path.status is PathStatus.ON_HOLD:
         seal_now = paths.check("seal-path", certificate, CertifiedUse.SEAL, now)
         if is_void or seal_now.outcome is None:
@@ -117,12 +173,17 @@ def _judge(
             detail = f"the unit's time is not believed: {unit_path.check.detail}"
             undecided = Check(unit_path.check.name, CheckResult.UNDECIDED, detail)
             note = checks.not_done("trusted-time", Reason.TIME_NOT_PROVEN, "judged as of now")
-            return _Judged((seal_now, _Path(undecided)), False, (note,))
-    notes: tuple[Finding, ...] = ()
-    if seal_path.outcome is unit_path.outcome is None and seal_path.compromised_at is not None:
-        lost_at = seal_path.compromised_at.isoformat()
-        notes = (checks.passed("seal-key", Reason.SEALED_BEFORE_LOSS, f"lost at {lost_at}"),)
-    return _Judged((seal_path, unit_path), True, notes)
+            return _Judged((seal_now, _Path(undecided)), None, (note, *proof.notes))
+    notes = _before_loss(seal_path) if unit_path.outcome is None else ()
+    proven_at = sealed_at if unit_path.outcome is None else None
+    return _Judged((seal_path, unit_path), proven_at, (*proof.notes, *notes))
+
+
+def _before_loss(seal: _Path) -> tuple[Finding, ...]:
+    if seal.outcome is not None or seal.compromised_at is None:
+        return ()
+    lost_at = seal.compromised_at.isoformat()
+    return (checks.passed("seal-key", Reason.SEALED_BEFORE_LOSS, f"lost at {lost_at}"),)
 
 
 def _altered(sealed: Seal, certificate: x509.Certificate, sealed_at: datetime) -> PdfFindings:
@@ -133,7 +194,7 @@ def _altered(sealed: Seal, certificate: x509.Certificate, sealed_at: datetime) -
         Reason.SIGNATURE_MALFORMED,
         (Indication.TOTAL_FAILED, SubIndication.FORMAT_FAILURE),
     )
-    return _conclude(sealed, certificate, sealed_at, _Judged((path,)), EmbeddedReceipt(()))
+    return _conclude(sealed, certificate, sealed_at, _Judged((path,), None), EmbeddedReceipt(()))
 
 
 def _evidence(update: bytes, trust: TrustStore) -> tuple[tuple[x509.Certificate, ...], StatusEvidence]:
@@ -280,7 +341,7 @@ def _conclude(
         signer=_common_name(certificate.subject),
         issuer=_common_name(certificate.issuer),
         signed_at=sealed_at,
-        time_is_proven=problem is None and judged.time_is_proven,
+        time_is_proven=problem is None and judged.proven_at is not None,
         signature_value=sealed.cms.signature,
         signed_digest=hashlib.sha256(sealed.cms.signed_encoded).digest(),
     )

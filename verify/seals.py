@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, Final
@@ -162,6 +162,17 @@ def check_token(encoded: bytes, stamped: bytes) -> tuple[x509.Certificate, datet
 
     Raises :class:`NotOurs` or what reading strangers' DER raises.
     """
+    return _check_token(encoded, lambda name: hashlib.new(name, stamped).digest())
+
+
+def check_token_over(encoded: bytes, sha256: bytes) -> tuple[x509.Certificate, datetime, SignedDataRead]:
+    """As :func:`check_token`, for a token over what has this SHA-256."""
+    return _check_token(encoded, lambda name: sha256 if name == "sha256" else b"")
+
+
+def _check_token(
+    encoded: bytes, imprint_by: Callable[[str], bytes]
+) -> tuple[x509.Certificate, datetime, SignedDataRead]:
     token = read_signed_data(encoded)
     name = _DIGEST_NAMES.get(token.digest_oid)
     if token.content_type != ID_TST_INFO or token.content is None or name is None:
@@ -177,7 +188,7 @@ def check_token(encoded: bytes, stamped: bytes) -> tuple[x509.Certificate, datet
     imprint_name = _DIGEST_NAMES.get(read_oid(next(expect(algorithm, SEQUENCE).children())))
     if imprint_name is None:
         raise NotOurs
-    if expect(imprint, OCTET_STRING).content != hashlib.new(imprint_name, stamped).digest():
+    if expect(imprint, OCTET_STRING).content != imprint_by(imprint_name):
         raise NotOurs
     return _signer(token, ID_TST_INFO), read_generalized_time(info[4]), token
 

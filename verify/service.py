@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy.exc import SQLAlchemyError
 
+from ca.errors import MalformedDer
+from signing.archive import read_evidence_record, stamped_root
 from signing.errors import ReceiptMalformed
 from signing.ids import parse_id
 from signing.model import Release
@@ -22,7 +24,8 @@ from signing.receipt import Receipt, decode, from_digits
 from verify import checks
 from verify.checks import Finding
 from verify.embedded import NOT_AS_RELEASED
-from verify.errors import UnknownDocument
+from verify.errors import EvidenceUnusable, UnknownDocument
+from verify.own_shape import ArchiveToken
 from verify.pdf import AnyShape, Limits, PdfFindings, PdfUnreadable, validate_pdf
 from verify.pictures import PictureUnreadable, read_codes
 from verify.ports import Clock, IssuedDocuments
@@ -166,10 +169,13 @@ class VerificationService:
             return self._unreadable(Subject.RECEIPT, Reason.CODE_NOT_OURS, f"{len(codes)} other codes")
         return self.by_link(links[0])
 
-    def by_file(self, file: BinaryIO, *, thorough: bool = False) -> Verdict:
+    def by_file(self, file: BinaryIO, *, thorough: bool = False, evidence: Iterable[bytes] = ()) -> Verdict:
         """A PDF, or a picture of the QR code. ``file`` is seekable and belongs to the caller.
 
-        ``thorough`` validates the signatures also where the file is known byte for byte.
+        ``thorough`` validates the signatures also where the file is known byte for byte. ``evidence`` are
+        evidence records (RFC 4998) that the service gave out for the file: later times at which it was there.
+
+        Raises :class:`verify.errors.EvidenceUnusable` for a record that is not of this file.
         """
         # 1. What is it? A picture holds a code; an empty file holds nothing.
         file.seek(0)
@@ -182,6 +188,7 @@ class VerificationService:
             return self._unreadable(Subject.FILE, Reason.NOT_A_PDF, "no %PDF- in the first 1024 bytes")
         # 2. Our own bytes are known in one look-up, with the fresh state.
         digest = _sha256(file)
+        archived = [_archive_token(encoded, digest) for encoded in evidence]
         record, unavailable = self._by_digest(digest)
         if record is not None and not thorough:
             known = checks.passed("file-digest", Reason.FILE_IS_OURS, "the register knows this SHA-256")
@@ -199,6 +206,7 @@ class VerificationService:
                 now=self.clock(),
                 limits=self._limits,
                 foreign=self._foreign,
+                archived=archived,
             )
         except PdfUnreadable as cause:
             return self._unreadable(Subject.FILE, cause.reason, str(cause), file_sha256=digest)
@@ -314,6 +322,16 @@ class VerificationService:
             signatures=signatures.signatures if signatures else (),
             file_sha256=file_sha256,
         )
+
+
+def _archive_token(encoded: bytes, digest: bytes) -> ArchiveToken:
+    try:
+        token = read_evidence_record(encoded, digest)
+        return ArchiveToken(token, stamped_root(token))
+    except (MalformedDer, ValueError, IndexError, StopIteration) as cause:
+        raise EvidenceUnusable(
+            f"This is not the evidence record of this file ({cause}). `absah case evidence` writes it."
+        ) from cause
 
 
 def _sha256(file: BinaryIO) -> bytes:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from verify.service import VerificationService
     from verify.verdict import Verdict
 
+_LARGEST_RECORD = 1_000_000
 Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])]
 
 
@@ -100,6 +101,15 @@ def verify(
     thorough: Annotated[
         bool, typer.Option("--thorough", help="Validate every signature, also of a file known by its digest.")
     ] = False,
+    evidence: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Evidence record of the file (RFC 4998), from `absah case evidence`: a later time-stamp, "
+            "for where the one in the file is not believed any more. May be repeated.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
     trust: Annotated[
         Path | None, typer.Option(help="Folder of trusted certificates, in place of the service's own.")
     ] = None,
@@ -114,7 +124,9 @@ def verify(
     with ExitStack() as closing:
         service = _verifier(settings, closing, offline=offline, trust=trust)
         try:
-            verdict = _verdict(service, what, thorough=thorough or report is not None)
+            records = [_content(path) for path in evidence or ()]
+            is_thorough = thorough or report is not None or bool(records)
+            verdict = _verdict(service, what, thorough=is_thorough, evidence=records)
         except UnknownDocument as unknown:
             if as_json:
                 typer.echo(json.dumps({"outcome": "unknown_document", "detail": str(unknown)}))
@@ -163,11 +175,18 @@ def _verifier(
     )
 
 
-def _verdict(service: VerificationService, what: str, *, thorough: bool) -> Verdict:
+def _content(record: Path) -> bytes:
+    with record.open("rb") as file:
+        return file.read(_LARGEST_RECORD)
+
+
+def _verdict(service: VerificationService, what: str, *, thorough: bool, evidence: list[bytes]) -> Verdict:
     path = Path(what)
     if _is_file(path):
         with path.open("rb") as file:
-            return service.by_file(file, thorough=thorough)
+            return service.by_file(file, thorough=thorough, evidence=evidence)
+    if evidence:
+        raise typer.BadParameter("an evidence record speaks for a PDF: give the file", param_hint="WHAT")
     if path.suffix.lower() in {".pdf", ".png", ".jpg", ".jpeg"} and "://" not in what:
         raise typer.BadParameter(f"there is no file {what}", param_hint="WHAT")
     return service.by_text(what)
