@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from threading import Lock
 
+import structlog
 from cryptography import x509
 from sqlalchemy import Connection
 
@@ -21,7 +24,12 @@ from ca.tables import Certificates, Crls, DistrustedUnits
 from identity.ports import Begin
 from signing.model import Release
 from signing.tables import DocumentTable
-from verify.trust import TrustStore, read_time_anchors, read_trust_folder
+from verify.errors import TrustFolderInvalid
+from verify.trust import TrustStore, read_foreign_anchors, read_time_anchors
+
+log = structlog.get_logger(__name__)
+
+_Marks = tuple[tuple[str, str, int, int, int], ...]
 
 
 class ReleasedDocuments:
@@ -99,7 +107,7 @@ class RegisterTrust:
     """The trust store as the register has it, at most ``max_staleness`` seconds old.
 
     Call it for the store. ``folder`` may hold ``foreign/`` and ``time/``: anchors of others that the operator
-    accepts, for everything and for time-stamps.
+    accepts, for everything and for time-stamps; what is put there or taken away counts as soon.
     """
 
     def __init__(
@@ -117,18 +125,39 @@ class RegisterTrust:
         self._lock = Lock()
         self._read_at = float("-inf")
         self._published: PublishedTrust | None = None
+        self._marks: _Marks = ()
         self._store = TrustStore(anchors=())
 
     def __call__(self) -> TrustStore:
         with self._lock:
             if self._monotonic() - self._read_at >= self._max_staleness:
-                published = read_published_trust(self._read)
-                if published != self._published:  # parsed again only when something changed
-                    self._published, self._store = published, self._parsed(published)
+                self._renew(read_published_trust(self._read), _marks_of(self._folder))
                 self._read_at = self._monotonic()
             return self._store
 
-    def _parsed(self, published: PublishedTrust) -> TrustStore:
+    def _renew(self, published: PublishedTrust, marks: _Marks) -> None:
+        """Parsed again only when something changed, in the register or in the operator's folders.
+
+        A file that is half copied is read again when it is whole; until then those before it stay.
+        """
+        if published == self._published and marks == self._marks:
+            return
+        try:
+            foreign, time_anchors = read_foreign_anchors(self._folder), read_time_anchors(self._folder)
+        except TrustFolderInvalid as cause:
+            if self._published is None:
+                raise
+            log.error("trust_folder_invalid", problem=str(cause))
+            foreign, time_anchors, marks = self._store.foreign_anchors, self._store.time_anchors, ()
+        self._store = self._parsed(published, foreign, time_anchors)
+        self._published, self._marks = published, marks
+
+    def _parsed(
+        self,
+        published: PublishedTrust,
+        foreign: tuple[x509.Certificate, ...],
+        time_anchors: tuple[x509.Certificate, ...],
+    ) -> TrustStore:
         parsed = {
             record.serial: x509.load_der_x509_certificate(record.der) for record in published.certificates
         }
@@ -136,15 +165,23 @@ class RegisterTrust:
         return TrustStore(
             anchors=tuple(parsed[serial] for serial in roots),
             certificates=tuple(entry for serial, entry in parsed.items() if serial not in roots),
-            foreign_anchors=self._foreign_anchors(),
-            time_anchors=read_time_anchors(self._folder),
+            foreign_anchors=foreign,
+            time_anchors=time_anchors,
             distrusted=tuple(map(x509.load_der_x509_certificate, published.distrusted.values())),
             crls=tuple(entry.der for entry in published.crls),
         )
 
-    def _foreign_anchors(self) -> tuple[x509.Certificate, ...]:
-        has_any = (self._folder / "foreign").is_dir()
-        return read_trust_folder(self._folder).foreign_anchors if has_any else ()
+
+def _marks_of(folder: Path) -> _Marks:
+    """What changes when somebody puts an anchor of others there, replaces one or takes one away."""
+    marks = []
+    for name in ("foreign", "time"):
+        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder / name) as entries:
+            for entry in entries:
+                with suppress(FileNotFoundError):  # taken away this very moment
+                    stat = entry.stat()
+                    marks.append((name, entry.name, stat.st_ino, stat.st_mtime_ns, stat.st_size))
+    return tuple(sorted(marks))
 
 
 def export_trust(published: PublishedTrust, folder: Path) -> datetime | None:

@@ -80,11 +80,19 @@ def read_trust_folder(folder: Path) -> TrustStore:
     return TrustStore(
         anchors=anchors,
         certificates=tuple(entry for entry in certificates if not _is_self_signed(entry)),
-        foreign_anchors=_anchors_in(folder / "foreign"),
+        foreign_anchors=read_foreign_anchors(folder),
         time_anchors=read_time_anchors(folder),
         distrusted=_anchors_in(folder / "distrusted"),
         crls=tuple(_crls_in(folder)),
     )
+
+
+def read_foreign_anchors(folder: Path) -> tuple[x509.Certificate, ...]:
+    """Whose signatures are believed beside ours: what lies in ``foreign/`` of the trust folder ``folder``.
+
+    Raises :class:`verify.errors.TrustFolderInvalid` naming the file.
+    """
+    return _anchors_in(folder / "foreign")
 
 
 def read_time_anchors(folder: Path) -> tuple[x509.Certificate, ...]:
