@@ -6,6 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.x509.oid import NameOID
 from sqlalchemy import Connection
 
 from app.approving.telling import ACTS
@@ -25,6 +28,7 @@ from keys.approvals import ApprovalPolicy, KeyRequest, RequestState
 from keys.custodians import Custodian, CustodianKey, ProofKind
 from keys.custodianship import Custodians, Sealer
 from keys.dual_control import DualControl
+from keys.errors import RegisterAltered
 
 _USABLE: Final = frozenset({PersonState.ACTIVE, PersonState.INVITED, PersonState.REGISTERED})
 """States of an account that nobody stopped, as roles are given to it."""
@@ -119,6 +123,34 @@ class CustodianNews:
 
 def _accounts(custodians: Sequence[Custodian]) -> list[str]:
     return [one.person_id for one in custodians if one.person_id]
+
+
+class DistrustNews:
+    """Tells every custodian that somebody alone ended the belief in a time-stamping unit of others. Call it
+    in the transaction of that."""
+
+    def __init__(self, *, outbox: Outbox, contacts: Contacts, custodians: Custodians) -> None:
+        self._outbox = outbox
+        self._contacts = contacts
+        self._custodians = custodians
+
+    def __call__(self, tx: Connection, unit: x509.Certificate) -> None:
+        try:
+            register = self._custodians.current(tx).custodians
+        except RegisterAltered:  # to distrust waits for nobody, and the doctor says what is wrong
+            return
+        for custodian in register:
+            contact = self._contacts.of(tx, custodian.person_id) if custodian.person_id else None
+            if contact is not None and contact.email is not None:
+                values = {"unit": _short_name(unit), "code": unit.fingerprint(hashes.SHA256()).hex()}
+                self._outbox.queue(
+                    tx, to=contact.email, template="unit_distrusted", language=contact.language, values=values
+                )
+
+
+def _short_name(unit: x509.Certificate) -> str:
+    names = unit.subject.get_attributes_for_oid(NameOID.COMMON_NAME) or list(unit.subject)
+    return str(names[0].value)[:80] if names else "-"
 
 
 def held_of_custodian(custodians: Custodians) -> HeldData:

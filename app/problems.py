@@ -123,6 +123,8 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     rotation.CanaryFailed: _ROTATION,
     rotation.DestructionRefused: _ROTATION,
     rotation.RotationNotWaiting: _ROTATION,
+    rotation.SealRefused: _ROTATION,
+    rotation.UnitNotDistrusted: _ROTATION,
     rotation.RotationUnknown: Problem(
         404, "rotation-unknown", "There is no such rotation", "Penggantian kunci ini tidak ada"
     ),

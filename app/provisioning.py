@@ -14,6 +14,8 @@ from app.clock import Clock, system_clock
 from app.custody import ensure_data_keys, ensure_wrapping_key, rotate_token_keys, token_key_policy
 from app.database import Database
 from app.register import export_trust, read_published_trust
+from app.rotation.errors import SealRefused
+from app.rotation.seals import AgencySeals, certify_agreed, good_seal
 from app.settings import Settings
 from app.wiring import Core, build_core
 from ca.errors import IssuanceRefused
@@ -21,17 +23,20 @@ from ca.model import CertificateRecord
 from ca.superiors import Installation
 from identity.agencies.model import Agency, Binding, Client
 from identity.agencies.service import parse_key_set
+from keys.approvals import KeyRequest
 
 
 @dataclass(frozen=True, slots=True)
 class NewAgency:
     """A registered agency, its seal, and the client that may issue for it.
 
-    ``client`` is None in production where no key set was given; ``secret`` is there in development only.
+    ``seal`` is None while custodians have to agree to it, to ``request``. ``client`` is None in production
+    where no key set was given; ``secret`` is there in development only.
     """
 
     agency: Agency
-    seal: CertificateRecord
+    seal: CertificateRecord | None
+    request: KeyRequest | None = None
     client: Client | None = None
     secret: str | None = field(default=None, repr=False)
 
@@ -129,11 +134,11 @@ def add_agency(
     binding: Binding = Binding.DPOP,
     actor: str,
 ) -> NewAgency:
-    """Register an agency, certify its seal, and make its first client.
+    """Register an agency, certify its seal or ask custodians to agree to that, and make its first client.
 
     The client authenticates by the keys of ``jwks``. Without them it gets a secret, in development; in
     production it is left to be registered with its keys. An agency whose registration was interrupted is
-    completed by :func:`certify_agency` and ``client add``.
+    completed by ``agency certify`` and ``client add``.
     """
     if jwks is not None:
         parse_key_set(jwks)  # before anything is registered
@@ -144,7 +149,7 @@ def add_agency(
         certified_name=certified_name,
         actor=actor,
     )
-    seal = certify_agency(core, agency, actor=actor)
+    seal, request = AgencySeals(core).obtain(agency, actor=actor)
     name = "first client"
     if jwks is not None:
         client = core.agencies.register_client(
@@ -156,11 +161,11 @@ def add_agency(
             is_sandbox=is_sandbox,
             actor=actor,
         )
-        return NewAgency(agency, seal, client)
+        return NewAgency(agency, seal, request, client)
     if not core.agencies.issues_secrets:
-        return NewAgency(agency, seal)
+        return NewAgency(agency, seal, request)
     made = core.agencies.add_client(agency_id, name=name, scopes=scopes, is_sandbox=is_sandbox, actor=actor)
-    return NewAgency(agency, seal, made.client, made.secret)
+    return NewAgency(agency, seal, request, made.client, made.secret)
 
 
 def certify_request(
@@ -168,12 +173,13 @@ def certify_request(
 ) -> tuple[CertificateRecord, tuple[bytes, ...]]:
     """A seal for a key that the agency keeps itself, and the path to the root.
 
-    Not in production: who could do this alone could give themselves the seal of any agency.
+    Not in production, nor where custodians have to agree to acts on keys: who could do this alone could give
+    themselves the seal of any agency.
     """
-    if core.settings.production:
+    if core.settings.production or core.custodians.decide():
         raise IssuanceRefused(
-            "in production nobody alone certifies a key that the service does not keep: let the service make "
-            "the agency's key (`absah agency certify`)"
+            "in production, and where there are custodians, nobody alone certifies a key that the service "
+            "does not keep: let the service make the agency's key (`absah agency certify`)"
         )
     agency = core.agencies.agency(agency_id)
     return core.hierarchy.certify_request(
@@ -187,11 +193,12 @@ def certify_request(
 
 
 def certify_agency(core: Core, agency: Agency, *, actor: str) -> CertificateRecord:
-    """The agency's seal certificate: a new one unless a good one is there."""
-    return core.hierarchy.certify_seal(
-        agency.id,
-        organisation=agency.certified_name,
-        organization_identifier=agency.organization_identifier,
-        country=core.settings.ca.country,
-        actor=actor,
-    )
+    """The agency's seal certificate: a new one unless a good one is there.
+
+    Raises :class:`app.rotation.errors.SealRefused` where custodians have to agree to a new one.
+    """
+    if core.custodians.decide() and good_seal(core, agency) is None:
+        raise SealRefused(
+            f"Custodians agree to seals here: ask them with `absah agency certify {agency.id}`."
+        )
+    return certify_agreed(core, agency, actor=actor)

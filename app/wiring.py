@@ -11,7 +11,7 @@ from app.callers import Callers, build_callers, build_tokens
 from app.certifying.reading import CertificateRegister
 from app.citizens import Citizens, build_citizens
 from app.clock import Clock, system_clock
-from app.custodians import build_dual_control
+from app.custodians import DistrustNews, build_dual_control
 from app.custody import (
     CertifiedIdentities,
     CustodyTokenKeys,
@@ -319,6 +319,7 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         ),
     )
     hierarchy.leave_alone(changing.rotations.spoken_for)
+    hierarchy.leave_to_custodians(custodians.decide)
     return Core(
         settings=settings,
         clock=clock,
@@ -340,7 +341,12 @@ def build_core(settings: Settings, *, closing: ExitStack, clock: Clock = system_
         hierarchy=hierarchy,
         certificates=CertificateRegister(database.read, keys, clock),
         superiors=Superiors(begin=database.begin, keys=keys, clock=clock, audit=audit, config=config),
-        distrust=Distrust(begin=database.begin, clock=clock, audit=audit),
+        distrust=Distrust(
+            begin=database.begin,
+            clock=clock,
+            audit=audit,
+            tell=DistrustNews(outbox=outbox, contacts=citizens.contacts, custodians=custodians),
+        ),
         revocation=revocation,
         clock_watch=clock_watch,
         tsa=tsa,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cryptography import x509
 from sqlalchemy import Connection
@@ -24,6 +24,9 @@ from keys.errors import KeyExpired, KeyNotActive, KeyUnknown
 from keys.lifecycle import SERVICE
 from keys.model import KeyPurpose, KeyRecord, KeyState
 from keys.service import KeyService
+
+LAST_CALL = timedelta(days=7)
+"""How long before its end something of the service's own is renewed though custodians did not decide."""
 
 _SERVICE_PROFILES = (ProfileName.TIMESTAMPING, ProfileName.RECEIPT)
 _TITLES = {
@@ -51,11 +54,17 @@ class Hierarchy:
         self._profiles = profiles(config)
         self._certifier = Certifier(begin=begin, keys=keys, clock=clock, audit=audit, config=config)
         self._spoken_for: Callable[[], Collection[str]] = tuple
+        self._custodians_decide: Callable[[], bool] = bool
 
     def leave_alone(self, spoken_for: Callable[[], Collection[str]]) -> None:
         """Whoever replaces keys step by step names them here: :meth:`init` neither certifies nor activates a
         key that is ``spoken_for``, and makes none beside one that has its certificate."""
         self._spoken_for = spoken_for
+
+    def leave_to_custodians(self, decide: Callable[[], bool]) -> None:
+        """While ``decide`` says so, successors of the service's own keys are for custodians to agree to, who
+        are asked in time; :meth:`init` renews only what is about to stand still (:data:`LAST_CALL`)."""
+        self._custodians_decide = decide
 
     def init(self, *, actor: str = SERVICE) -> None:
         """Make the root, the issuing CA, and the certificates of the service itself.
@@ -223,6 +232,21 @@ class Hierarchy:
         )
         return self._ensure(ProfileName.SEAL, agency_id, subject, actor)
 
+    def good_seal(
+        self, agency_id: str, *, organisation: str, organization_identifier: str, country: str = "ID"
+    ) -> CertificateRecord | None:
+        """The certificate that :meth:`certify_seal` would return without making anything, if there is one."""
+        subject = legal_person(
+            common_name=organisation,
+            organisation=organisation,
+            organization_identifier=organization_identifier,
+            country=country,
+        )
+        record = self._standing(ProfileName.SEAL, agency_id, subject)
+        if record is None or self._keys.get(record.key_id).state is not KeyState.ACTIVE:
+            return None
+        return record
+
     def issuing_ca(self) -> Issuer:
         """The CA that issues now: the one with the newest key. Older ones sign lists and answers only.
 
@@ -274,14 +298,19 @@ class Hierarchy:
     def _ends_soon(self, record: CertificateRecord) -> bool:
         """Certificate or private key, whichever ends first; a short life is renewed in its last quarter."""
         rules, now = self._profiles[record.profile], self._clock()
-        if record.not_after - now <= RENEWAL:
+        if record.not_after - now <= self._lead(rules):
             return True
         return self._is_used_up(self._keys.get(record.key_id), rules)
 
     def _is_used_up(self, key: KeyRecord, rules: Profile) -> bool:
         if key.not_after is None or rules.key_life is None:
             return False
-        return key.not_after - self._clock() <= min(RENEWAL, rules.key_life / 4)
+        return key.not_after - self._clock() <= min(self._lead(rules), rules.key_life / 4)
+
+    def _lead(self, rules: Profile) -> timedelta:
+        """How long before its end something is renewed. A seal is renewed because somebody asks for it."""
+        is_of_service = rules.purpose is not KeyPurpose.SEAL
+        return LAST_CALL if is_of_service and self._custodians_decide() else RENEWAL
 
     def _key_for(self, profile: ProfileName, owner: str, actor: str) -> KeyRecord:
         """A key that an interrupted run generated and never certified, else a new one."""

@@ -501,6 +501,14 @@ class DistrustedUnits:
         )
         return True
 
+    def remove(self, sha256: bytes, *, by: datetime) -> bool:
+        """Whether it was distrusted, by then, and is not any more."""
+        since = self.since(sha256)
+        if since is None or since.replace(microsecond=0) > by:
+            return False
+        self._connection.execute(delete(distrusted_units).where(distrusted_units.c.sha256 == sha256))
+        return True
+
     def since(self, sha256: bytes) -> datetime | None:
         """From when the certificate with this SHA-256 is distrusted; None when it is not."""
         query = select(distrusted_units.c.distrusted_at).where(distrusted_units.c.sha256 == sha256)

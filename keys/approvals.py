@@ -38,6 +38,10 @@ class KeyAct(StrEnum):
     DESTROY = "destroy"
     REINSTATE = "reinstate"  # lift a suspension
     COMPROMISE = "compromise"  # the half of it that cannot be undone; suspending waits for nobody
+    CERTIFY = (
+        "certify"  # a seal's key and certificate outside a rotation: an agency's first, or after its last
+    )
+    TRUST = "trust"  # believe a time-stamping unit of others again; to distrust one waits for nobody
     CUSTODIANS = "custodians"  # change the register of custodians
 
 
@@ -60,6 +64,8 @@ PARAMETERS: Final[Mapping[KeyAct, ActParameters]] = MappingProxyType(
         KeyAct.DESTROY: ActParameters(frozenset({"key"})),
         KeyAct.REINSTATE: ActParameters(frozenset({"key"})),
         KeyAct.COMPROMISE: ActParameters(frozenset({"key", "since"})),
+        KeyAct.CERTIFY: ActParameters(frozenset({"owner", "organisation", "organization_identifier"})),
+        KeyAct.TRUST: ActParameters(frozenset({"unit", "issuer"})),
         KeyAct.CUSTODIANS: ActParameters(
             frozenset({"change", "custodian"}),
             frozenset({"kind", "public_key", "credential", "person", "account"}),

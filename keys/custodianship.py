@@ -63,6 +63,14 @@ class Custodians:
         with self._read() as tx:
             return self.current(tx)
 
+    def decide(self) -> bool:
+        """Whether acts on keys wait for custodians here: approvals are demanded, and there was a quorum to
+        give them. Before the first one, whoever sets the service up acts alone.
+
+        Raises :class:`keys.errors.RegisterAltered`.
+        """
+        return self._policy.required > 0 and not self.register().is_free(self._policy.required)
+
     def current(self, tx: Connection) -> Register:
         """The same inside the caller's transaction."""
         for _ in range(_LOOKS):

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from app.rotation.errors import UnitNotDistrusted
+from app.rotation.seals import AgencySeals, registered
+from app.rotation.units import DistrustedTime
+from identity.errors import AgencyUnknown
 from keys.approvals import KeyAct, KeyRequest, require_tellable
 from keys.errors import KeyUnknown, RequestInvalid
 from keys.model import KeyPurpose
@@ -31,6 +35,10 @@ class Asking:
                     return core.key_endings.request(
                         act, parameters["key"], requester=requester, reason=reason
                     )
+                case KeyAct.CERTIFY:
+                    return self._seal(parameters, requester=requester, reason=reason)
+                case KeyAct.TRUST:
+                    return self._unit(parameters, requester=requester, reason=reason)
                 case KeyAct.COMPROMISE:
                     # Its first half waits for nobody, and the case that asks knows what comes after.
                     raise RequestInvalid(
@@ -39,6 +47,28 @@ class Asking:
         except KeyUnknown as unknown:
             raise RequestInvalid(str(unknown)) from unknown
         return core.dual_control.request(act, parameters, requester=requester)
+
+    def _seal(self, parameters: Mapping[str, str], *, requester: str, reason: str) -> KeyRequest:
+        try:
+            agency = self._core.agencies.agency(parameters["owner"])
+        except AgencyUnknown as unknown:
+            raise RequestInvalid(str(unknown)) from unknown
+        if not registered(agency).items() <= parameters.items():
+            raise RequestInvalid(
+                f"agency {agency.id} is registered under another name or identifier: give what is registered"
+            )
+        return AgencySeals(self._core).request(agency, requester=requester, reason=reason)
+
+    def _unit(self, parameters: Mapping[str, str], *, requester: str, reason: str) -> KeyRequest:
+        units = DistrustedTime(self._core)
+        try:
+            unit = bytes.fromhex(parameters["unit"])
+            issuer = units.issuer(unit)
+        except (ValueError, UnitNotDistrusted) as unknown:
+            raise RequestInvalid("no distrusted unit has a certificate with this SHA-256") from unknown
+        if parameters["issuer"] != issuer:
+            raise RequestInvalid(f"that unit was certified by {issuer}: say so")
+        return units.request(unit, requester=requester, reason=reason)
 
 
 def _purpose(text: str) -> KeyPurpose:

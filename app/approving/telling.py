@@ -21,6 +21,8 @@ ACTS: Final[Mapping[str, Mapping[KeyAct, str]]] = {
         KeyAct.DESTROY: "Musnahkan kunci",
         KeyAct.REINSTATE: "Pakai lagi kunci yang dibekukan",
         KeyAct.COMPROMISE: "Nyatakan kunci bocor",
+        KeyAct.CERTIFY: "Beri instansi sertifikat segel",
+        KeyAct.TRUST: "Percayai lagi unit cap waktu",
         KeyAct.CUSTODIANS: "Ubah daftar pemegang kunci",
     },
     "en": {
@@ -29,6 +31,8 @@ ACTS: Final[Mapping[str, Mapping[KeyAct, str]]] = {
         KeyAct.DESTROY: "Destroy a key",
         KeyAct.REINSTATE: "Use a suspended key again",
         KeyAct.COMPROMISE: "Declare a key compromised",
+        KeyAct.CERTIFY: "Certify an agency's seal",
+        KeyAct.TRUST: "Believe a time-stamping unit again",
         KeyAct.CUSTODIANS: "Change who may approve",
     },
 }
@@ -47,7 +51,15 @@ CONSEQUENCES: Final[Mapping[str, Mapping[KeyAct, str]]] = {
         KeyAct.REINSTATE: "Pembekuan berakhir dan kunci ini menandatangani lagi.",
         KeyAct.COMPROMISE: (
             "Sertifikat kunci ini dicabut sejak waktu di bawah. Yang disegel sesudahnya tanpa cap waktu yang "
-            "lebih awal dianggap palsu. Tidak bisa dibatalkan."
+            "lebih awal dianggap palsu. Kunci baru menggantikannya. Tidak bisa dibatalkan."
+        ),
+        KeyAct.CERTIFY: (
+            "Kunci baru dibuat dan diberi sertifikat dengan nama di bawah ini. Siapa pun yang memakai "
+            "layanan atas nama instansi itu dapat menyegel dokumen dengan nama tersebut."
+        ),
+        KeyAct.TRUST: (
+            "Cap waktu dari unit milik pihak lain ini dipercaya lagi, juga yang sudah dibuat. Bila kuncinya "
+            "memang bocor, pencuri dapat memundurkan waktu sesukanya."
         ),
         KeyAct.CUSTODIANS: "Daftar orang yang boleh menyetujui tindakan atas kunci berubah.",
     },
@@ -64,7 +76,15 @@ CONSEQUENCES: Final[Mapping[str, Mapping[KeyAct, str]]] = {
         KeyAct.REINSTATE: "The suspension ends, and this key signs again.",
         KeyAct.COMPROMISE: (
             "The certificate of this key is revoked from the time below on. What was sealed after it and has "
-            "no earlier time-stamp counts as forged. It cannot be undone."
+            "no earlier time-stamp counts as forged. A new key takes its place. It cannot be undone."
+        ),
+        KeyAct.CERTIFY: (
+            "A new key is made and certified under the name below. Whoever uses the service for that agency "
+            "can seal documents in that name."
+        ),
+        KeyAct.TRUST: (
+            "Time-stamps of this unit of others are believed again, those it made before, too. If its key "
+            "was lost, the thief can write any past time."
         ),
         KeyAct.CUSTODIANS: "The list of people who may approve acts on keys changes.",
     },
@@ -91,6 +111,10 @@ LABELS: Final[Mapping[str, Mapping[str, str]]] = {
         "state": "Keadaan",
         "algorithm": "Algoritme",
         "since": "Bocor sejak",
+        "organisation": "Nama di sertifikat",
+        "organization_identifier": "Nomor organisasi",
+        "unit": "Sidik sertifikat unit (SHA-256)",
+        "issuer": "Penerbit sertifikatnya",
         "reason": "Alasan",
         "change": "Perubahan",
         "custodian": "Pemegang kunci",
@@ -108,6 +132,10 @@ LABELS: Final[Mapping[str, Mapping[str, str]]] = {
         "state": "State",
         "algorithm": "Algorithm",
         "since": "Compromised since",
+        "organisation": "Name in the certificate",
+        "organization_identifier": "Organisation identifier",
+        "unit": "Certificate of the unit (SHA-256)",
+        "issuer": "Issuer of that certificate",
         "reason": "Reason",
         "change": "Change",
         "custodian": "Custodian",

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli.approving import print_request
 from app.cli.context import actor, opened_core, out, print_listing
 from identity.agencies.model import Binding
 
 if TYPE_CHECKING:
+    from ca.model import CertificateRecord
     from identity.agencies.model import Client
+    from keys.approvals import KeyRequest
 
 DEFAULT_SCOPES = ["documents.issue:*", "documents.read", "documents.revoke"]
 
@@ -73,7 +76,7 @@ def add_agency(
             actor=actor(),
         )
     out.print(f"Agency        {made.agency.id}  {made.agency.name}")
-    out.print(f"Seal          {made.seal.name}, valid until {made.seal.not_after:%Y-%m-%d}", soft_wrap=True)
+    _show_seal(made.seal, made.request)
     if made.client is None:
         out.print(f"No client yet: absah client add {made.agency.id} --name … --jwks FILE", soft_wrap=True)
     else:
@@ -81,13 +84,20 @@ def add_agency(
 
 
 @agency.command("certify")
-def certify(agency_id: str) -> None:
-    """Issue the agency's seal certificate, unless a good one is there."""
-    from app.provisioning import certify_agency
+def certify(
+    agency_id: str,
+    *,
+    reason: Annotated[str, typer.Option("--reason", help="Why, for those who have to agree.")] = "",
+) -> None:
+    """Issue the agency's seal certificate, unless a good one is there. Where there are custodians they have
+    to agree: this asks them, and the worker issues it then.
+    """
+    from app.rotation.seals import AgencySeals
 
     with opened_core() as core:
-        seal = certify_agency(core, core.agencies.agency(agency_id), actor=actor())
-    out.print(f"Seal          {seal.name}, valid until {seal.not_after:%Y-%m-%d}", soft_wrap=True)
+        wanted = core.agencies.agency(agency_id)
+        seal, request = AgencySeals(core).obtain(wanted, actor=actor(), reason=reason)
+    _show_seal(seal, request)
 
 
 @agency.command("list")
@@ -229,6 +239,15 @@ def disable_client(client_id: str) -> None:
     with opened_core() as core:
         core.agencies.disable_client(client_id, actor=actor())
     out.print(f"Client {client_id} is disabled.")
+
+
+def _show_seal(seal: CertificateRecord | None, request: KeyRequest | None) -> None:
+    if seal is not None:
+        out.print(f"Seal          {seal.name}, valid until {seal.not_after:%Y-%m-%d}", soft_wrap=True)
+    if request is not None:
+        out.print("Seal          waits for custodians; nothing is sealed for the agency until they agree")
+        print_request(request)
+        out.print("`absah worker`, or a server with upkeep, issues it then; `absah keys show` tells.")
 
 
 def _show(made: Client, secret: str | None = None) -> None:

@@ -1,4 +1,4 @@
-"""``absah ca distrust``: somebody else's time-stamping unit is not believed any more."""
+"""``absah ca distrust`` and ``trust``: somebody else's time-stamping unit is believed no more, or again."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli.approving import print_request
 from app.cli.context import actor, err, opened_core, out
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ _LARGEST = 512_000_000
 
 def register(ca: typer.Typer) -> None:
     ca.command("distrust")(distrust)
+    ca.command("trust")(trust)
 
 
 def distrust(
@@ -29,10 +31,11 @@ def distrust(
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")] = False,
 ) -> None:
-    """Believe no time of another authority's unit any more: its key was lost, or it lied. For good.
+    """Believe no time of another authority's unit any more: its key was lost, or it lied. At once.
 
-    What it stamped gets a time-stamp from another unit; repeat the command if that was interrupted. A unit
-    of ours is reported by `absah keys compromise` instead.
+    Custodians are told; `absah ca trust` is the way back, to which they have to agree. What it stamped gets a
+    time-stamp from another unit; repeat the command if that was interrupted. A unit of ours is reported by
+    `absah keys compromise` instead.
     """
     from cryptography.hazmat.primitives import hashes
 
@@ -43,7 +46,7 @@ def distrust(
     unit = _unit(file)
     out.print(f"Unit          {shown_name(unit.subject)}", soft_wrap=True, markup=False)
     out.print(f"Issued by     {shown_name(unit.issuer)}", soft_wrap=True, markup=False)
-    question = "Believe none of its times any more, whenever they say they were made? It cannot be undone."
+    question = "Believe none of its times any more, whenever they say they were made?"
     if not yes and not typer.confirm(question, default=False):
         err.print("Nothing was changed.")
         raise typer.Exit(1)
@@ -54,6 +57,44 @@ def distrust(
         count = build_compromise(core).restamp_after(unit.fingerprint(hashes.SHA256()), actor=actor())
     out.print(f"Stamped anew  {count} documents, by another unit.")
     out.print(f"Hand the trust folder to offline verifiers: {core.settings.trust_dir}", soft_wrap=True)
+
+
+def trust(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="The unit's certificate (PEM or DER), or any document of ours that it stamped.", exists=True
+        ),
+    ],
+    *,
+    reason: Annotated[str, typer.Option("--reason", help="Why, for those who have to agree.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")] = False,
+) -> None:
+    """Believe a unit again that was distrusted by mistake. Where there are custodians, they have to agree.
+
+    If its key was lost after all, whoever has it can write any past time.
+    """
+    from cryptography.hazmat.primitives import hashes
+
+    from app.rotation.units import DistrustedTime
+    from ca.subjects import shown_name
+
+    unit = _unit(file)
+    out.print(f"Unit          {shown_name(unit.subject)}", soft_wrap=True, markup=False)
+    digest = unit.fingerprint(hashes.SHA256())
+    with opened_core() as core:
+        units = DistrustedTime(core)
+        out.print(f"Issued by     {units.issuer(digest)}", soft_wrap=True, markup=False)
+        if core.custodians.decide():
+            print_request(units.request(digest, requester=actor(), reason=reason))
+            out.print("`absah worker`, or a server with upkeep, does it when they agreed.")
+            return
+        if not yes and not typer.confirm("Believe all of its times again?", default=False):
+            err.print("Nothing was changed.")
+            raise typer.Exit(1)
+        units.believe_again(digest, actor=actor())
+    out.print("It is believed again.")
+    out.print("Take it out of the folder distrusted/ of offline verifiers that had it from here.")
 
 
 def _unit(file: Path) -> x509.Certificate:

@@ -11,7 +11,8 @@ from app.compromise.news import News
 from app.compromise.replacing import Pace, Replacing
 from app.compromise.service import Compromise
 from app.custody import rotate_token_keys, rotate_wrapping_key, token_key_policy
-from app.provisioning import certify_agency, complete_hierarchy, publish_trust
+from app.provisioning import complete_hierarchy, publish_trust
+from app.rotation.seals import certify_agreed
 from ca.chains import doubt_about_certificate
 from ca.tables import Certificates
 from identity.errors import IdentityError
@@ -63,8 +64,10 @@ def build_compromise(core: Core) -> Compromise:
 
 
 def _renew_seal(core: Core, case: Case) -> None:
-    """A new key and certificate of the agency, unless another of its keys is in use already."""
-    certify_agency(core, core.agencies.agency(case.owner), actor=case.id)
+    """A new key and certificate of the agency, unless another of its keys is in use already.
+
+    Who agreed to give the key up agreed to that: the request says so."""
+    certify_agreed(core, core.agencies.agency(case.owner), actor=case.id)
 
 
 def _renew_hierarchy(core: Core, case: Case) -> None:
@@ -81,7 +84,7 @@ def _renew_ca(core: Core, case: Case) -> None:
     for key in core.keys.list():
         if key.purpose is KeyPurpose.SEAL and key.state is KeyState.ACTIVE and _is_orphan(core, key.id):
             try:
-                certify_agency(core, core.agencies.agency(key.owner), actor=case.id)
+                certify_agreed(core, core.agencies.agency(key.owner), actor=case.id)
             except IdentityError:  # an agency that is gone seals nothing any more
                 continue
     for key in core.keys.list():

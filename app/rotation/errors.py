@@ -6,7 +6,9 @@ RotationError
 ├── RotationUnknown     no rotation was ever begun under this id
 ├── RotationNotWaiting  only a rotation that waits for people is called off
 ├── CanaryFailed        what the new key signed did not verify; the old key stays in use
-└── DestructionRefused  others still need the key
+├── DestructionRefused  others still need the key
+├── SealRefused         custodians have to agree, or agreed to another name than the registered one
+└── UnitNotDistrusted   no such unit of others is distrusted
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ class RotationUnderWay(RotationError):
 
     def __init__(self, use: str, request_id: str) -> None:
         super().__init__(
-            f"{use} is rotated already by {request_id}: let that one end, or have it rejected "
+            f"{use} is being changed already by {request_id}: let that one end, or have it rejected "
             "(`absah keys requests`)."
         )
 
@@ -57,3 +59,11 @@ class CanaryFailed(RotationError):
 
 class DestructionRefused(RotationError):
     """The key is still needed, or its state does not allow destroying it."""
+
+
+class UnitNotDistrusted(RotationError):
+    """No time-stamping unit of others with this certificate is distrusted."""
+
+
+class SealRefused(RotationError):
+    """Custodians have to agree to a seal and did not, or agreed to another name than the registered one."""

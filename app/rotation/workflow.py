@@ -6,18 +6,20 @@ from collections.abc import Callable
 
 import structlog
 
+from app.rotation.agreed import AgreedAct
 from app.rotation.cancelling import Cancellations
 from app.rotation.endings import KeyEndings
 from app.rotation.errors import RotationError
 from app.rotation.service import WAITS, Rotations
 from app.workflows.model import StepRefused, Steps, Workflow
 from ca.errors import CertificationError, TimeNotAvailable
+from identity.errors import AgencyUnknown
 from keys.approvals import KeyAct
 from keys.errors import KeyCustodyError, KeyUnavailable
 
 log = structlog.get_logger(__name__)
 
-_REFUSALS = (RotationError, CertificationError, KeyCustodyError)
+_REFUSALS = (RotationError, CertificationError, KeyCustodyError, AgencyUnknown)
 _PASSING = (KeyUnavailable, TimeNotAvailable)
 
 
@@ -101,6 +103,21 @@ def ending_workflows(endings: KeyEndings) -> tuple[Workflow, ...]:
         Workflow("reinstate-key", of(KeyAct.REINSTATE), moving(KeyAct.REINSTATE), _REFUSALS, _PASSING),
         Workflow("destroy-key", of(KeyAct.DESTROY), destroy, _REFUSALS, _PASSING),
     )
+
+
+def agreed_workflow(name: str, agreed: AgreedAct) -> Workflow:
+    """An act of one step, by a request of its own."""
+
+    def carry_out(step: Steps, request_id: str) -> None:
+        try:
+            step("carry out", lambda: agreed.carry_out(request_id))
+        except StepRefused as refused:
+            reason = refused.reason
+            step("fail", lambda: agreed.finish(request_id, reason))
+            return
+        step("finish", lambda: agreed.finish(request_id))
+
+    return Workflow(name, agreed.unfinished, carry_out, _REFUSALS, _PASSING)
 
 
 def _published(publish: Callable[[], object]) -> None:

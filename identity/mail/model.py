@@ -111,6 +111,7 @@ LETTERS: Final[Mapping[str, Letter]] = MappingProxyType(
         "key_request_approved": _letter("/custody/{request}", request=Kind.CODE, act=Kind.TEXT),
         "key_request_rejected": _letter("/custody/{request}", request=Kind.CODE, act=Kind.TEXT),
         "key_request_cancelled": _letter("/custody/{request}", request=Kind.CODE, act=Kind.TEXT),
+        "unit_distrusted": _letter("/custody", unit=Kind.TEXT, code=Kind.CODE),
         # A key that sealed documents was lost
         "seal_lost": _letter("/agency", agency=Kind.TEXT, count=Kind.NUMBER, since=Kind.MOMENT),
         "seal_renewed": _letter("/agency", agency=Kind.TEXT, count=Kind.NUMBER, when=Kind.MOMENT),

@@ -338,6 +338,16 @@ WORDINGS: Final[dict[str, Wording]] = {
         "See who called it off, and why",
         ("If it is still needed, it has to be asked for anew.",),
     ),
+    "unit_distrusted": Wording(
+        "A time-stamping unit is not believed any more",
+        (
+            "A unit of others: {unit}. Its certificate's digest: {code}.",
+            "One person who runs the service said so, because its key was lost or its time was wrong.",
+            "Documents that it stamped get a time-stamp from another unit.",
+        ),
+        "See the acts on keys",
+        ("If that was a mistake, ask for it to be believed again; custodians have to agree to that.",),
+    ),
     "seal_lost": Wording(
         "A key that seals your agency's documents was lost",
         (

@@ -336,6 +336,16 @@ WORDINGS: Final[dict[str, Wording]] = {
         "Lihat siapa yang membatalkan, dan alasannya",
         ("Bila masih diperlukan, ajukan permintaan baru.",),
     ),
+    "unit_distrusted": Wording(
+        "Sebuah unit cap waktu tidak dipercaya lagi",
+        (
+            "Unit milik pihak lain: {unit}. Sidik sertifikatnya: {code}.",
+            "Seorang pengelola layanan menyatakannya, karena kuncinya bocor atau waktunya tidak benar.",
+            "Dokumen yang bercap waktu dari unit itu mendapat cap waktu dari unit lain.",
+        ),
+        "Lihat tindakan atas kunci",
+        ("Bila ini keliru, mintalah agar unit itu dipercaya lagi; untuk itu pemegang kunci harus setuju.",),
+    ),
     "seal_lost": Wording(
         "Kunci penyegel dokumen instansi Anda hilang",
         (

@@ -6,53 +6,25 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from app.provisioning import certify_agency, initialise
 from app.rotation.model import Phase
 from app.settings import Settings
-from app.wiring import Core, build_core
-from keys.approvals import Decision, KeyAct, KeyRequest, RequestState, Verdict
-from keys.custodians import Change, parameters_of, read_public_key
+from keys.approvals import KeyAct, RequestState
 from keys.errors import RequesterDecides
 from keys.model import KeyPurpose, KeyState
 from tests.app.rotation.conftest import active, rotated, sealed, work
+from tests.app.rotation.quorum import with_custodians
 from tests.support.clock import FrozenClock
 from tests.support.hsm import running_hsm
 from tests.support.needs import requires
-
-NAMES = ("ani", "budi", "citra")
-
-
-class Custodians:
-    """Three of them, each with a key file; two have to agree."""
-
-    def __init__(self, core: Core) -> None:
-        self._core = core
-        self._keys = {name: ec.generate_private_key(ec.SECP256R1()) for name in NAMES}
-        for name, key in self._keys.items():
-            pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-            joining = parameters_of(Change.ADD, name, key=read_public_key(pem), account=f"cli:{name}")
-            core.custodians.change_freely(joining, actor="cli:test")
-
-    def approve(self, request: KeyRequest, name: str) -> None:
-        draft = Decision(name, Verdict.APPROVE, b"")
-        proof = self._keys[name].sign(draft.statement(request).message(), ec.ECDSA(hashes.SHA256()))
-        self._core.dual_control.decide(request.id, Decision(name, Verdict.APPROVE, proof))
 
 
 def test_nothing_happens_until_two_custodians_who_did_not_ask_have_agreed(
     settings: Settings, clock: FrozenClock
 ) -> None:
-    def demanding(approvals: int) -> Core:
-        keys = settings.keys.model_copy(update={"approvals": approvals})
-        return build_core(settings.model_copy(update={"keys": keys}), closing=closing, clock=clock)
-
     with ExitStack() as closing:
-        custodians = Custodians(demanding(3))  # the register is free until there are enough of them
-        core = demanding(2)
+        core, custodians = with_custodians(settings, closing=closing, clock=clock)
         count = len(core.keys.list())
         request = core.rotations.request(KeyPurpose.SEAL, "dinas", requester="cli:ani")
         work(core)
