@@ -31,6 +31,7 @@ from keys.approvals import (
 )
 from keys.custodians import Custodian, NoPasskeys, PasskeyProofs, Register, changed, proves
 from keys.custodianship import SEAL, Custodians, Sealer
+from keys.endings import Ending
 from keys.errors import (
     CustodianKeyRefused,
     CustodiansChangeRefused,
@@ -209,7 +210,7 @@ class DualControl(RequestBook):
                 self._finish(tx, request_id, Outcome.FAILED, str(refused))
             else:
                 failure = None
-                self._finish(tx, request_id, Outcome.DONE, f"version {register.version} of the register")
+                self._finish(tx, request_id, Outcome.DONE, Ending.REGISTER.said(version=register.version))
         if failure is not None:
             raise failure
         return register
@@ -232,7 +233,7 @@ class DualControl(RequestBook):
         Other acts that were started go on, as after a crash. The caller's transaction; audited here.
         """
         requests, now, ended = Requests(tx), self._clock(), []
-        detail = "the service was restored from a backup: ask anew"
+        detail = Ending.RESTORED.said()
         for kept in requests.waiting(now):
             if kept.request.act is not KeyAct.COMPROMISE and requests.end(
                 kept.request.id, RequestState.WAITING, RequestState.REJECTED, at=now, detail=detail

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from fastapi import APIRouter
 
-from app.approving.telling import ACTS, KINDS, told
+from app.approving.telling import ACTS, KINDS, told, told_ending
 from app.approving.words import WORDS
 from app.custodians import passkey_of_custodian
 from identity.factors.errors import PasskeyRefused
@@ -202,6 +202,7 @@ def _show(visit: Visit, approving: Approving, standing: Standing, *, wrong: str 
         else told(request, visit.language, key=approving.key_of(standing)),
         "requester": approving.name(request.requester),
         "groups": grouped(request.digest).split(),
+        "ending": told_ending(kept.detail, visit.language),
         "detail": kept.detail,
         "decisions": [] if standing.is_void else decisions,
         "waits": waits,

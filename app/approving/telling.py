@@ -12,6 +12,7 @@ from typing import Final
 
 from keys.approvals import KeyAct, KeyRequest
 from keys.custodians import Change, ProofKind, key_in
+from keys.endings import Ending, ending_of
 from keys.model import KeyPurpose, KeyRecord, KeyState
 
 ACTS: Final[Mapping[str, Mapping[KeyAct, str]]] = {
@@ -204,6 +205,46 @@ _CHANGED: Final[Mapping[str, Mapping[str, str]]] = {
 }
 _WORDS: Final = {"purpose": PURPOSES, "state": STATES, "kind": KINDS, "change": _CHANGED}
 """Of each fact whose values are a fixed few, what they are called."""
+
+
+ENDINGS: Final[Mapping[str, Mapping[Ending, str]]] = {
+    "id": {
+        Ending.IN_USE: "Yang dipakai sekarang: {keys}.",
+        Ending.IN_USE_ALONE: "Yang dipakai sekarang: {keys}. Dipensiunkan: {retired}.",
+        Ending.PUBLISHED: "Kunci publiknya sudah diumumkan. Mulai menandatangani {moment} UTC.",
+        Ending.BACKUPS: (
+            "Kunci masih ada di cadangan basis data, token, dan kunci pembungkus yang lebih lama dari ini. "
+            "Hapus, timpa, atau biarkan kedaluwarsa, lalu nyatakan itu dengan absah keys attest."
+        ),
+        Ending.SEALED_ANEW: "{count} dokumen disegel ulang.",
+        Ending.FALSE_ALARM: "{case}: ternyata kuncinya tidak bocor.",
+        Ending.REGISTER: "Daftar pemegang kunci sekarang versi {version}.",
+        Ending.CALLED_OFF_FOR: "Dibatalkan oleh {actor}: {why}",
+        Ending.CALLED_OFF: "Dibatalkan oleh {actor}.",
+        Ending.RESTORED: "Layanan dipulihkan dari cadangan. Ajukan lagi bila masih perlu.",
+    },
+    "en": {
+        Ending.IN_USE: "In use now: {keys}.",
+        Ending.IN_USE_ALONE: "In use now: {keys}. Retired: {retired}.",
+        Ending.PUBLISHED: "Its public key is published. It signs from {moment} UTC.",
+        Ending.BACKUPS: (
+            "The key is still in backups of the database, of the token and of the key-encryption key that "
+            "are older than this. Delete or overwrite them, or let them lapse; say so by absah keys attest."
+        ),
+        Ending.SEALED_ANEW: "{count} documents were sealed anew.",
+        Ending.FALSE_ALARM: "{case}: the key was not lost after all.",
+        Ending.REGISTER: "The list of custodians is at version {version} now.",
+        Ending.CALLED_OFF_FOR: "Called off by {actor}: {why}",
+        Ending.CALLED_OFF: "Called off by {actor}.",
+        Ending.RESTORED: "The service was restored from a backup. Ask again if it is still needed.",
+    },
+}
+
+
+def told_ending(detail: str, language: str) -> str | None:
+    """How an act ended, in words; None for words of the machine, which are English."""
+    found = ending_of(detail)
+    return None if found is None else ENDINGS[language][found[0]].format(**found[1])
 
 
 def worded(fact: str, value: str, language: str) -> str:

@@ -20,6 +20,7 @@ from ca.revocation import Revocation
 from ca.tables import Certificates
 from keys.approvals import KeyAct, KeyRequest, Outcome, RequestState
 from keys.dual_control import DualControl
+from keys.endings import Ending
 from keys.errors import RequestUnknown
 from keys.model import KeyPurpose, KeyRecord, KeyState, may_move
 from keys.ports import AuditTrail, Begin, Clock
@@ -272,7 +273,7 @@ class Compromise:
                     facts={"key": case.key_id},
                 )
         if agreed is not None:
-            self._decisions.finish(agreed.id, Outcome.DONE, detail=f"{case.id} was a false alarm")
+            self._decisions.finish(agreed.id, Outcome.DONE, detail=Ending.FALSE_ALARM.said(case=case.id))
 
     def _reinstating(self, case: Case) -> KeyRequest | None:
         """The request to reinstate the key that custodians agreed to. Consent from before the key was stopped
@@ -363,4 +364,4 @@ class Compromise:
         with self._begin() as tx:
             self._news.finished(tx, case, replaced)
         count = sum(replaced.values())
-        self._decisions.finish(case.request_id, Outcome.DONE, detail=f"{count} documents sealed anew")
+        self._decisions.finish(case.request_id, Outcome.DONE, detail=Ending.SEALED_ANEW.said(count=count))

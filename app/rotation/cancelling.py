@@ -18,6 +18,7 @@ from app.rotation.register import RotationRegister, require_agreed
 from app.rotation.tables import RotationTable, line
 from keys.approvals import KeyAct, Outcome
 from keys.dual_control import DualControl
+from keys.endings import Ending
 from keys.errors import DualControlError
 from keys.model import KeyState
 from keys.ports import AuditTrail, Begin, Clock
@@ -62,7 +63,11 @@ class Cancellations:
         require_agreed(rotation, self._dual_control.resume(rotation_id, KeyAct.ROTATE))
         (key_id,) = rotation.keys  # keys that are certified come one at a time
         key = self._keys.get(key_id)
-        detail = line(f"called off by {actor}" + (f": {reason}" if reason else ""))
+        detail = line(
+            Ending.CALLED_OFF_FOR.said(actor=actor, why=reason)
+            if reason
+            else Ending.CALLED_OFF.said(actor=actor)
+        )
         with self._begin() as tx:
             if not RotationTable(tx).advance(rotation_id, Phase.CANCELLING, detail=detail):
                 raise RotationNotWaiting(rotation_id, "further than that by now")

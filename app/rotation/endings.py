@@ -19,15 +19,13 @@ from ca.model import ProfileName
 from ca.tables import Certificates
 from keys.approvals import KeyAct, KeyRequest, Outcome
 from keys.dual_control import DualControl
+from keys.endings import Ending
 from keys.errors import DualControlError, TransitionForbidden
 from keys.model import KeyPurpose, KeyRecord, KeyState, may_move
 from keys.ports import Begin, Clock
 from keys.service import KeyService
 
-BACKUPS = (
-    "Copies in backups: delete or overwrite every backup of the database, of the token and of the "
-    "key-encryption key that is older than this, or let it lapse; then `absah keys attest` says that you did."
-)
+BACKUPS = Ending.BACKUPS.said()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +145,11 @@ class KeyEndings:
         self._destructions.prove(self._agreed(request_id))
 
     def finish(self, request_id: str, failure: str = "") -> None:
+        kept, _ = self._dual_control.history(request_id)
+        done = BACKUPS if kept.request.act is KeyAct.DESTROY else ""
         with suppress(DualControlError):  # it never started: its own state says why
             self._dual_control.finish(
-                request_id, Outcome.FAILED if failure else Outcome.DONE, detail=failure or BACKUPS
+                request_id, Outcome.FAILED if failure else Outcome.DONE, detail=failure or done
             )
 
     # --- inside --------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from app.rotation.uses import KeyUses
 from ca.hierarchy import Hierarchy
 from ca.model import ProfileName
 from ca.tables import Certificates
+from keys.endings import Ending
 from keys.envelope import Envelope
 from keys.errors import TransitionForbidden
 from keys.model import KeyPurpose, KeyRecord, KeyState
@@ -71,7 +72,7 @@ class Overlap:
                 return
             self._deactivate(old.id, rotation)
             retired.append(old.id)
-        detail = f"in use: {new.id}; retired: {' '.join(retired) or 'none'}"
+        detail = Ending.IN_USE_ALONE.said(keys=new.id, retired=" ".join(retired) or "none")
         facts = {"retired": " ".join(retired)}
         self._register.advance(rotation, Phase.DONE, facts, ended_at=now, detail=detail)
 

@@ -41,6 +41,7 @@ from ca.hierarchy import Hierarchy
 from ca.model import CertificateRecord
 from keys.approvals import KeyAct, KeyRequest, Outcome
 from keys.dual_control import DualControl
+from keys.endings import Ending
 from keys.envelope import Envelope
 from keys.errors import DualControlError, TransitionForbidden
 from keys.model import KeyAlgorithm, KeyPurpose, KeyRecord, KeyState
@@ -275,7 +276,7 @@ class Rotations:
         if RECIPES[rotation.purpose].takes_over_later:
             published_at = max(self._keys.get(key_id).created_at for key_id in rotation.keys)
             when = published_at + self._publish
-            detail = f"published; signs from {when:%Y-%m-%d %H:%M} UTC"
+            detail = Ending.PUBLISHED.said(moment=f"{when:%Y-%m-%d %H:%M}")
             self._register.advance(rotation, Phase.DONE, {}, ended_at=now, detail=detail)
             return
         for key_id in rotation.keys:
@@ -308,7 +309,7 @@ class Rotations:
         if rotation.phase is Phase.CANCELLING:
             return  # its key is not gone yet (:mod:`app.rotation.cancelling`)
         outcome = _OUTCOMES.get(rotation.phase, Outcome.DONE)
-        detail = rotation.detail or f"in use: {' '.join(rotation.keys)}"
+        detail = rotation.detail or Ending.IN_USE.said(keys=" ".join(rotation.keys))
         self._dual_control.finish(rotation.id, outcome, detail=detail)
 
     def abandon(self, rotation_id: str, reason: str) -> None:
