@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import BinaryIO, Final
 
 from cryptography import x509
@@ -23,6 +24,7 @@ from ca.trust import CertifiedUse, PathStatus, PathVerdict, StatusEvidence, chec
 from verify import checks
 from verify.checks import Finding
 from verify.embedded import EmbeddedReceipt, embedded_receipt
+from verify.evidence import losses, name_of
 from verify.findings import PdfFindings
 from verify.seals import Seal, check_seal, check_timestamp, check_token_over, is_canonical, read_seal
 from verify.trust import TrustStore
@@ -50,6 +52,7 @@ class _Path:
     status: PathStatus = PathStatus.GOOD
     compromised_at: datetime | None = None
     is_distrusted: bool = False
+    chain: tuple[x509.Certificate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +65,12 @@ class ArchiveToken:
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """The paths of seal and unit, and at which time the sealed file is proven to have been there."""
+    """The paths of seal and unit, and at which time the sealed file is proven to have been there: by the unit
+    whose path is ``witness``."""
 
     paths: tuple[_Path, ...]
     proven_at: datetime | None
+    witness: _Path | None
     notes: tuple[Finding, ...] = field(default=())
 
 
@@ -105,14 +110,19 @@ def _validate(
     if judged.paths[0].reason is Reason.ISSUER_NOT_TRUSTED and trust.foreign_anchors:
         return None
     # 6. The receipt in it, and the source that the receipt was made for.
-    found = embedded_receipt(
+    examined = partial(
+        embedded_receipt,
         sealed.receipt_digits,
         sealed.document_id,
         sealed.source_digest,
         trust=trust,
         now=now,
-        existed_at=judged.proven_at,
     )
+    found = examined()
+    is_lost = any(one.reason is Reason.RECEIPT_KEY_REVOKED for one in found.findings)
+    if is_lost and judged.witness is not None and not paths.is_doubted(judged.witness):
+        # Genuine all the same, if a unit that nothing stands against saw it before.
+        found = examined(existed_at=judged.proven_at)
     return _conclude(sealed, certificate, judged.proven_at or sealed_at, judged, found)
 
 
@@ -120,23 +130,27 @@ def _validate(
 class _Archived:
     """What the later time-stamps come to: the earliest time that is believed, and a line for each."""
 
-    at: datetime | None
     notes: tuple[Finding, ...]
+    at: datetime | None = None
+    witness: _Path | None = None
 
 
 def _archived(paths: _Paths, archived: Sequence[ArchiveToken]) -> _Archived:
-    times, notes = [], []
+    found: list[tuple[datetime, _Path]] = []
+    notes = []
     for one in archived:
         unit, at, token = check_token_over(one.token, one.root)
         known = replace(paths, certificates=(*_loaded(token.certificates), *paths.certificates))
         path = known.check("evidence-record", unit, CertifiedUse.TIMESTAMPING, at)
-        if path.outcome is None and path.compromised_at is None and not path.is_distrusted:
-            times.append(at)
+        void = path.outcome is not None or path.compromised_at is not None or path.is_distrusted
+        if not void and not known.is_doubted(path):
+            found.append((at, path))
             notes.append(checks.passed("evidence-record", detail=f"RFC 4998, there at {at.isoformat()}"))
         else:
             detail = f"its time is not believed: {path.check.detail}"
             notes.append(Finding(Check("evidence-record", CheckResult.UNDECIDED, detail)))
-    return _Archived(min(times, default=None), tuple(notes))
+    earliest, witness = min(found, key=lambda one: one[0], default=(None, None))
+    return _Archived(tuple(notes), earliest, witness)
 
 
 def _judge(
@@ -163,7 +177,8 @@ def _judge(
         seal_then = paths.check("seal-path", certificate, CertifiedUse.SEAL, proof.at)
         if seal_then.outcome is None:
             replaced = Check(unit_path.check.name, CheckResult.UNDECIDED, "its unit is not believed any more")
-            return _Judged((seal_then, _Path(replaced)), proof.at, (*proof.notes, *_before_loss(seal_then)))
+            notes = (*proof.notes, *_before_loss(seal_then))
+            return _Judged((seal_then, _Path(replaced)), proof.at, proof.witness, notes)
     if is_void or unit_path.status is PathStatus.ON_HOLD:
         seal_now = paths.check("seal-path", certificate, CertifiedUse.SEAL, now)
         if is_void or seal_now.outcome is None:
@@ -173,10 +188,10 @@ def _judge(
             detail = f"the unit's time is not believed: {unit_path.check.detail}"
             undecided = Check(unit_path.check.name, CheckResult.UNDECIDED, detail)
             note = checks.not_done("trusted-time", Reason.TIME_NOT_PROVEN, "judged as of now")
-            return _Judged((seal_now, _Path(undecided)), None, (note, *proof.notes))
+            return _Judged((seal_now, _Path(undecided)), None, None, (note, *proof.notes))
     notes = _before_loss(seal_path) if unit_path.outcome is None else ()
-    proven_at = sealed_at if unit_path.outcome is None else None
-    return _Judged((seal_path, unit_path), proven_at, (*proof.notes, *notes))
+    proven_at, witness = (sealed_at, unit_path) if unit_path.outcome is None else (None, None)
+    return _Judged((seal_path, unit_path), proven_at, witness, (*proof.notes, *notes))
 
 
 def _before_loss(seal: _Path) -> tuple[Finding, ...]:
@@ -194,7 +209,7 @@ def _altered(sealed: Seal, certificate: x509.Certificate, sealed_at: datetime) -
         Reason.SIGNATURE_MALFORMED,
         (Indication.TOTAL_FAILED, SubIndication.FORMAT_FAILURE),
     )
-    return _conclude(sealed, certificate, sealed_at, _Judged((path,), None), EmbeddedReceipt(()))
+    return _conclude(sealed, certificate, sealed_at, _Judged((path,), None, None), EmbeddedReceipt(()))
 
 
 def _evidence(update: bytes, trust: TrustStore) -> tuple[tuple[x509.Certificate, ...], StatusEvidence]:
@@ -235,6 +250,13 @@ class _Paths:
     def anchors(self, use: CertifiedUse) -> tuple[x509.Certificate, ...]:
         return self.trust.every_time_anchor if use is CertifiedUse.TIMESTAMPING else self.trust.anchors
 
+    def is_doubted(self, path: _Path) -> bool:
+        """Whether somebody else may have a key of the path, or that is being looked into, since whenever."""
+        told = losses(
+            map(name_of, path.chain), crls=self.evidence.crls, ocsp_responses=self.evidence.ocsp_responses
+        )
+        return any(one.is_hold or one.is_compromise for one in told)
+
     def check(self, name: str, leaf: x509.Certificate, use: CertifiedUse, at: datetime) -> _Path:
         verdict = check_path(
             leaf,
@@ -250,7 +272,7 @@ class _Paths:
             is_distrusted = any(link in self.trust.distrusted for link in verdict.chain)
             later += ", distrusted by the operator" if is_distrusted else ""
             check = Check(name, CheckResult.PASSED, f"as of {at.isoformat()}{later}")
-            return _Path(check, compromised_at=lost_at, is_distrusted=is_distrusted)
+            return _Path(check, compromised_at=lost_at, is_distrusted=is_distrusted, chain=verdict.chain)
         outcome, reason, indication, sub_indication = _MEANINGS[verdict.status]
         result = CheckResult.FAILED if indication is Indication.TOTAL_FAILED else CheckResult.UNDECIDED
         return _Path(
