@@ -37,11 +37,11 @@ _VALUES: Final = {"actor": r"\S+", "why": ".+"}
 
 def _form(template: str) -> re.Pattern[str]:
     parts = re.split(r"\{(\w+)\}", template)
-    named = (
+    spelt = [
         f"(?P<{part}>{_VALUES.get(part, '[^;]+')})" if odd % 2 else re.escape(part)
         for odd, part in enumerate(parts)
-    )
-    return re.compile("".join(named))
+    ]
+    return re.compile("".join(spelt))
 
 
 _FORMS: Final = {ending: _form(ending.value) for ending in Ending}

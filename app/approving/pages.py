@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from fastapi import APIRouter
 
-from app.approving.telling import ACTS, KINDS, told, told_ending
+from app.approving.telling import ACTS, KINDS, actor_told, told, told_ending
 from app.approving.words import WORDS
 from app.custodians import passkey_of_custodian
 from identity.factors.errors import PasskeyRefused
@@ -21,6 +21,7 @@ from identity.web.duty import Duty
 from identity.web.errors import PageUnknown
 from identity.web.passkeys import answer_of, options_answer
 from identity.web.shell import Form, Response, Section, Shell, Visit
+from identity.web.words import Language
 from keys.approvals import Decision, KeyAct, RequestState, Standing, Statement, Verdict, grouped, may_decide
 from keys.custodians import Change, Custodian, ProofKind, parameters_of
 from keys.custodianship import Custodians
@@ -79,12 +80,12 @@ class Approving:
     def is_custodian(self, visit: Visit) -> bool:
         return self.operators.powers(visit.session.person_id).has(Role.KEY_CUSTODIAN)
 
-    def name(self, actor: str) -> str:
-        """The command line, parts of the service and people who are gone keep what the trail calls them."""
+    def name(self, actor: str, language: Language) -> str:
+        """People who are gone keep what the trail calls them."""
         try:
             return self.people.get(actor).name
         except PersonUnknown:
-            return actor
+            return actor_told(actor, language)
 
     def key_of(self, standing: Standing) -> KeyRecord | None:
         named = standing.request.parameters.get("key")
@@ -131,10 +132,14 @@ def _add_list(section: Section, approving: Approving) -> None:
             past=[one for one in rest if one.state not in _OPEN],
             acts=ACTS[visit.language],
             kinds=KINDS[visit.language],
-            names={one.request.requester: approving.name(one.request.requester) for one in listed},
+            names={
+                one.request.requester: approving.name(one.request.requester, visit.language) for one in listed
+            },
             register=register,
             serving=approving.control.serving(),
-            people={one.person_id: approving.name(one.person_id) for one in register.custodians},
+            people={
+                one.person_id: approving.name(one.person_id, visit.language) for one in register.custodians
+            },
             needed=approving.control.policy.required,
             is_custodian=is_custodian,
             back="/account" if is_custodian else "/operators",
@@ -200,12 +205,15 @@ def _show(visit: Visit, approving: Approving, standing: Standing, *, wrong: str 
         "telling": None
         if standing.is_void
         else told(request, visit.language, key=approving.key_of(standing)),
-        "requester": approving.name(request.requester),
+        "requester": approving.name(request.requester, visit.language),
         "groups": grouped(request.digest).split(),
-        "ending": told_ending(kept.detail, visit.language),
+        "ending": told_ending(
+            kept.detail, visit.language, lambda actor: approving.name(actor, visit.language)
+        ),
         "detail": kept.detail,
         "decisions": [] if standing.is_void else decisions,
         "waits": waits,
+        "lies_ahead": waits or standing.state is RequestState.STARTED,
         "may_decide": waits and own is not None and _waits_for(standing, own),
         "why_not": _why_not(visit, approving, standing, own),
         "back": "/custody",

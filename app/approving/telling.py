@@ -6,10 +6,12 @@ told, its bare parameters included, and nothing is told that it does not hold bu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
+from identity.web.words import Language, shown_moment
 from keys.approvals import KeyAct, KeyRequest
 from keys.custodians import Change, ProofKind, key_in
 from keys.endings import Ending, ending_of
@@ -109,14 +111,13 @@ LABELS: Final[Mapping[str, Mapping[str, str]]] = {
         "key": "Kunci",
         "purpose": "Kegunaan",
         "owner": "Milik",
-        "state": "Keadaan",
+        "state": "Keadaan kunci",
         "algorithm": "Algoritme",
         "since": "Bocor sejak",
         "organisation": "Nama di sertifikat",
         "organization_identifier": "Nomor organisasi",
         "unit": "Sidik sertifikat unit (SHA-256)",
         "issuer": "Penerbit sertifikatnya",
-        "reason": "Alasan",
         "change": "Perubahan",
         "custodian": "Pemegang kunci",
         "kind": "Jenis kunci",
@@ -125,19 +126,19 @@ LABELS: Final[Mapping[str, Mapping[str, str]]] = {
         "person": "Akun",
         "account": "Akun di mesin",
         "fingerprint": "Sidik kunci (SHA-256)",
+        "reason": "Alasan",
     },
     "en": {
         "key": "Key",
         "purpose": "Purpose",
         "owner": "Owner",
-        "state": "State",
+        "state": "State of the key",
         "algorithm": "Algorithm",
         "since": "Compromised since",
         "organisation": "Name in the certificate",
         "organization_identifier": "Organisation identifier",
         "unit": "Certificate of the unit (SHA-256)",
         "issuer": "Issuer of that certificate",
-        "reason": "Reason",
         "change": "Change",
         "custodian": "Custodian",
         "kind": "Kind of key",
@@ -146,8 +147,10 @@ LABELS: Final[Mapping[str, Mapping[str, str]]] = {
         "person": "Account",
         "account": "Login at the machine",
         "fingerprint": "Key fingerprint (SHA-256)",
+        "reason": "Reason",
     },
 }
+"""In the order in which facts are told."""
 
 
 PURPOSES: Final[Mapping[str, Mapping[str, str]]] = {
@@ -241,16 +244,44 @@ ENDINGS: Final[Mapping[str, Mapping[Ending, str]]] = {
 }
 
 
-def told_ending(detail: str, language: str) -> str | None:
-    """How an act ended, in words; None for words of the machine, which are English."""
+def told_ending(detail: str, language: str, name: Callable[[str], str] = str) -> str | None:
+    """How an act ended, in words; None for words of the machine, which are English. ``name`` is what whoever
+    called it off is called."""
     found = ending_of(detail)
-    return None if found is None else ENDINGS[language][found[0]].format(**found[1])
+    if found is None:
+        return None
+    ending, values = found
+    shown = {which: name(value) if which == "actor" else value for which, value in values.items()}
+    return ENDINGS[language][ending].format(**shown)
 
 
-def worded(fact: str, value: str, language: str) -> str:
+def worded(fact: str, value: str, language: Language) -> str:
     """``segel instansi (seal)``: what people call it, and what is signed. Other values stay as they are."""
-    words = _WORDS.get(fact, {}).get(language, {}).get(value, value)
-    return value if words == value else f"{words} ({value})"
+    words = _moment(value, language) if fact == "since" else _WORDS.get(fact, {}).get(language, {}).get(value)
+    return value if words is None else f"{words} ({value})"
+
+
+def _moment(value: str, language: Language) -> str | None:
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return None if moment.tzinfo is None else shown_moment(moment, language)
+
+
+_PARTS: Final[Mapping[str, Mapping[str, str]]] = {
+    "id": {"policy": "jadwal penggantian kunci", "upkeep": "pemeliharaan otomatis"},
+    "en": {"policy": "the schedule of rotations", "upkeep": "automatic upkeep"},
+}
+_AT_THE_MACHINE: Final = {"id": "{name}, di mesin layanan", "en": "{name}, at the machine"}
+
+
+def actor_told(actor: str, language: Language) -> str:
+    """Who asks and is no person with an account: a part of the service, or somebody at its command line."""
+    if actor.startswith("cli:"):
+        return f"{_AT_THE_MACHINE[language].format(name=actor.removeprefix('cli:'))} ({actor})"
+    words = _PARTS[language].get(actor)
+    return actor if words is None else f"{words} ({actor})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,21 +293,21 @@ class Told:
     facts: tuple[tuple[str, str], ...]
 
 
-def told(request: KeyRequest, language: str, *, key: KeyRecord | None = None) -> Told:
+def told(request: KeyRequest, language: Language, *, key: KeyRecord | None = None) -> Told:
     """``key`` is the record of the key that the request names, if there is one.
 
     For requests that are what custody sealed: those were checked when they were made. Of one that is void
     nothing can be said but that.
     """
     labels, parameters = LABELS[language], request.parameters
-    what = [CONSEQUENCES[language][request.act]]
-    facts = [(labels.get(name, name), worded(name, value, language)) for name, value in parameters.items()]
+    what, named = [CONSEQUENCES[language][request.act]], dict(parameters)
     if key is not None:
-        for name, value in (("purpose", key.purpose), ("owner", key.owner), ("state", key.state)):
-            if value:
-                facts.append((labels[name], worded(name, value, language)))
+        of_record = {"purpose": key.purpose.value, "owner": key.owner, "state": key.state.value}
+        named = {name: value for name, value in of_record.items() if value} | named
     if request.act is KeyAct.CUSTODIANS:
         what.append(CHANGES[language][Change(parameters["change"])].format(custodian=parameters["custodian"]))
         if (brought := key_in(parameters)) is not None:
-            facts.append((labels["fingerprint"], brought.id))
-    return Told(ACTS[language][request.act], tuple(what), tuple(facts))
+            named["fingerprint"] = brought.id
+    order = [*(name for name in labels if name in named), *(named.keys() - labels.keys())]
+    facts = tuple((labels.get(name, name), worded(name, named[name], language)) for name in order)
+    return Told(ACTS[language][request.act], tuple(what), facts)

@@ -29,8 +29,9 @@ from identity.factors.model import FactorKind
 from identity.operators.model import Role
 from identity.web.words import Language
 from keys.approval_tables import key_requests
-from keys.approvals import KeyAct
+from keys.approvals import KeyAct, Outcome
 from keys.custodians import Change, parameters_of
+from keys.endings import Ending
 from tests.app.test_office_pages import ACCOUNT, KEY, OFFICES, WITH_PASSKEY
 from tests.app.walker import Walker, appoint, log_in, person
 from tests.pages.faults import faults_of
@@ -261,7 +262,8 @@ def _settle(made: Inhabited) -> None:
 
 
 def _ask(core: Core, person_id: str) -> list[str]:
-    """Requests in every state that a page shows: waiting, approved, one's own, rejected, altered."""
+    """Requests in every state that a page shows: waiting, approved, one's own, rejected, altered, done,
+    failed."""
     holders = [KeyHolder("ani"), KeyHolder("budi")]
     for holder in holders:
         core.custodians.change_freely(holder.joining, actor="test")
@@ -282,6 +284,21 @@ def _ask(core: Core, person_id: str) -> list[str]:
             (KeyAct.ROTATE, {"purpose": "seal", "owner": "dinas"}, person_id),
             (KeyAct.DESTROY, {"key": named}, "upkeep"),
             (KeyAct.COMPROMISE, {"key": named, "since": "2026-11-20T01:00:00Z"}, "cli:root"),
+            (
+                KeyAct.CERTIFY,
+                {
+                    "owner": "lain",
+                    "organisation": "Dinas Lain",
+                    "organization_identifier": "NTRID-2",
+                    "reason": "segel pertama",
+                },
+                "cli:root",
+            ),
+            (
+                KeyAct.TRUST,
+                {"unit": "0f" * 32, "issuer": "CN=CA Cap Waktu Nasional,O=Otoritas Waktu,C=ID"},
+                "cli:root",
+            ),
         )
     ]
     for request in (joined, asked[2]):
@@ -290,6 +307,14 @@ def _ask(core: Core, person_id: str) -> list[str]:
     control.change_custodians_due()
     for holder in holders:
         control.decide(asked[3].id, holder.rejects(asked[3]))
+    for request in asked[4:]:
+        for holder in holders:
+            control.decide(request.id, holder.approves(request))
+    # One that was carried out and one that was refused by something whose words are in English.
+    control.claim(asked[2].id)
+    control.finish(asked[2].id, Outcome.DONE, detail=Ending.BACKUPS.said())
+    control.claim(asked[4].id)
+    control.finish(asked[4].id, Outcome.FAILED, detail="No issuing CA can sign now: run `absah init`")
     altered = control.request(KeyAct.REINSTATE, {"key": named}, requester="cli:root")
     with core.database.begin() as tx:
         tx.execute(update(key_requests).where(key_requests.c.id == altered.id).values(required=1))
