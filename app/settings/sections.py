@@ -58,7 +58,8 @@ class KeysSettings(Section):
     approvals: NonNegativeInt = Field(
         default=0,
         description="Custodians who have to agree before a key is rotated, retired, destroyed, reinstated or "
-        "given up, and before the register of custodians changes. Two or more in production.",
+        "given up, before an agency's seal is certified, and before the register of custodians changes. Two "
+        "or more in production.",
     )
     rotate_days: KeyDays = Field(
         default="issuing-ca=1825 seal=365 receipt=730 wrapping=365",
