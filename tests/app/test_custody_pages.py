@@ -126,8 +126,8 @@ def test_purposes_states_and_kinds_of_keys_are_said_in_the_readers_words(room: R
     joining = parameters_of(Change.ADD, "citra", key=passkey_of_custodian(passkey), person_id="person-1")
     join = control.request(KeyAct.CUSTODIANS, joining, requester="cli:root")
     for request, language, words in (
-        (retire, "id", "Keadaan dipakai (active)"),
-        (retire, "en", "State in use (active)"),
+        (retire, "id", "Keadaan kunci dipakai (active)"),
+        (retire, "en", "State of the key in use (active)"),
         (rotate, "id", "Kegunaan segel instansi (seal)"),
         (join, "id", "Jenis kunci kunci sandi (passkey)"),
         (join, "id", "Perubahan tambahkan (add)"),
