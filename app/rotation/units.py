@@ -10,6 +10,7 @@ from cryptography import x509
 
 from app.rotation.agreed import AgreedAct
 from app.rotation.errors import RotationUnderWay, UnitNotDistrusted
+from ca.subjects import shown_name
 from ca.tables import DistrustedUnits
 from keys.approvals import KeyAct, KeyRequest
 
@@ -37,7 +38,7 @@ class DistrustedTime(AgreedAct):
             found = DistrustedUnits(tx).all().get(unit)
         if found is None:
             raise UnitNotDistrusted(f"No unit whose certificate has the SHA-256 {unit.hex()} is distrusted.")
-        name = x509.load_der_x509_certificate(found).issuer.rfc4514_string()
+        name = shown_name(x509.load_der_x509_certificate(found).issuer)
         return "".join(letter for letter in name if letter.isprintable())[:200] or "-"
 
     def believe_again(self, unit: bytes, *, actor: str) -> None:
