@@ -161,7 +161,7 @@ def test_no_token_fails_while_keys_rotate_under_load(
 
     def work(number: int) -> None:
         issuer, verifier, count = issuers[number], verifiers[-1 - number], 0
-        while not over.wait(0.05):  # some eighty tokens a second
+        while not over.wait(0.02):  # a hundred and more tokens a second
             algorithm = "ES256" if count % 8 else "RS256"
             token = signed(issuer, algorithm)
             verified(verifier, token)
