@@ -16,7 +16,7 @@ from ca.model import ELSEWHERE, ProfileName
 from ca.tables import certificates
 from keys.model import KeyPurpose, KeyState
 from tests.app.rotation.conftest import work
-from tests.app.test_key_requests_api import Team, is_problem, settings, team  # noqa: F401 - fixtures
+from tests.app.test_key_requests_api import Team, estate, is_problem, settings, team  # noqa: F401 - fixtures
 
 
 @pytest.fixture
