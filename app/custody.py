@@ -25,6 +25,7 @@ from ca.tables import Certificates
 from identity.ports import TokenSigner
 from keys.envelope import Envelope
 from keys.errors import KeyCustodyError, KeyUnavailable
+from keys.handle import KeyHandle
 from keys.model import KeyAlgorithm, KeyPurpose, KeyRecord, KeyState
 from keys.ports import Begin, Clock, KeyStore
 from keys.rotation import Act, RotationPolicy, Step, is_published, next_acts
@@ -67,14 +68,8 @@ class CertifiedIdentities:
 
     def seal_of(self, agency_id: str) -> SealingIdentity:
         """The agency's newest good seal, if certificate and key may sign now."""
-        found = self._current(ProfileName.SEAL, agency_id)
-        if found is None:
-            raise NoActiveSeal(
-                f"Agency {agency_id!r} has no seal certificate that is good now. "
-                "Have the operator issue one: `absah agency certify`."
-            )
         try:
-            key = self._keys.handle(found.key_id, purpose=KeyPurpose.SEAL)
+            found, key = self._usable(ProfileName.SEAL, agency_id, KeyPurpose.SEAL)
         except KeyUnavailable:
             raise  # the agency's seal is in order; what holds it is away for now
         except KeyCustodyError as cause:
@@ -85,16 +80,35 @@ class CertifiedIdentities:
 
     def receipt_signer(self) -> ReceiptSigner:
         """The certified receipt key. Its key id is what receipts carry as ``kid``."""
-        found = self._current(ProfileName.RECEIPT, "")
-        if found is None:
-            raise NoActiveSeal("There is no certified receipt key. Have the operator run `absah init`.")
-        key = self._keys.handle(found.key_id, purpose=KeyPurpose.RECEIPT)
+        _, key = self._usable(ProfileName.RECEIPT, "", KeyPurpose.RECEIPT)
         assert isinstance(key.public_key, ec.EllipticCurvePublicKey)
         return ReceiptSigner(key_id_of(key.public_key), key.sign)
 
-    def _current(self, profile: ProfileName, owner: str) -> _Certified | None:
+    def _usable(self, profile: ProfileName, owner: str, purpose: KeyPurpose) -> tuple[_Certified, KeyHandle]:
+        """A key may end in the moment for which it is remembered that it is in use; its successor has long
+        been there then, and no request need fail."""
+        found = self._current(profile, owner)
+        try:
+            return found, self._keys.handle(found.key_id, purpose=purpose)
+        except KeyUnavailable:
+            raise
+        except KeyCustodyError:
+            self._certified.forget(f"{profile}/{owner}")
+            newer = self._current(profile, owner)
+            if newer.key_id == found.key_id:
+                raise
+            return newer, self._keys.handle(newer.key_id, purpose=purpose)
+
+    def _current(self, profile: ProfileName, owner: str) -> _Certified:
         found = self._certified.get(f"{profile}/{owner}", lambda: self._look_up(profile, owner))
-        return found if found and found.not_before <= self._clock() <= found.not_after else None
+        if found is not None and found.not_before <= self._clock() <= found.not_after:
+            return found
+        if profile is ProfileName.RECEIPT:
+            raise NoActiveSeal("There is no certified receipt key. Have the operator run `absah init`.")
+        raise NoActiveSeal(
+            f"Agency {owner!r} has no seal certificate that is good now. "
+            "Have the operator issue one: `absah agency certify`."
+        )
 
     def _look_up(self, profile: ProfileName, owner: str) -> _Certified | None:
         record = certificate_in_use(self._begin, self._keys, profile, owner)

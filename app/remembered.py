@@ -31,3 +31,7 @@ class Remembered(Generic[Value]):
             self._values.clear()
         self._values[key] = (now, value)
         return value
+
+    def forget(self, key: Hashable) -> None:
+        """The next question is asked anew."""
+        self._values.pop(key, None)

@@ -49,3 +49,15 @@ def test_the_new_key_is_used_and_the_old_one_retires_after_the_overlap(
             assert core.verification.by_file(file, thorough=True).outcome.value == "valid"
     assert audited(core, "key.activated").count((new_id, audited(core, "key.activated")[-1][1])) == 1
     assert [subject for subject, _ in audited(core, "rotation.switched")] == [rotation.id]
+
+
+@pytest.mark.parametrize(("purpose", "owner"), [(KeyPurpose.SEAL, "dinas"), (KeyPurpose.RECEIPT, "")])
+def test_a_key_that_ends_while_it_is_remembered_as_the_one_in_use_costs_no_request(
+    core: Core, monkeypatch: pytest.MonkeyPatch, purpose: KeyPurpose, owner: str
+) -> None:
+    monkeypatch.setattr("app.remembered.MAX_STALENESS", 3600.0)
+    assert sealed(core, "by the old key").sealed_digest
+    (old,) = active(core, purpose, owner)
+    rotated(core, purpose, owner)
+    core.keys.deactivate(old.id)
+    assert sealed(core, "by the new key").sealed_digest
