@@ -25,7 +25,7 @@ run: $(VENV)/.run ## set everything up, seal sample documents, serve on http://1
 	@$(BIN)/absah demo
 
 test: $(VENV)/.dev ## the tests, in under ten minutes; parts that miss a system package are skipped and say so
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not soak"
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not soak"
 
 soak: $(VENV)/.dev ## the long tests, and on PostgreSQL what `make test` runs on SQLite only
 	$(BIN)/python -m pytest -m soak

@@ -96,7 +96,10 @@ def _print(found: Examination) -> None:
         )
         out.print(f"              by {escape(found.last.unit)}", soft_wrap=True)
         if found.unanchored:
-            out.print(f"              {found.unanchored:,} newer entries wait for the next one")
+            waiting = (
+                "1 newer entry waits" if found.unanchored == 1 else f"{found.unanchored:,} newer entries wait"
+            )
+            out.print(f"              {waiting} for the next one")
     for words in found.doubts:
         out.print(f"[yellow]?[/yellow] {escape(words)}", soft_wrap=True)
     if found.more_doubts:
