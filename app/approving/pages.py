@@ -132,6 +132,7 @@ def _add_list(section: Section, approving: Approving) -> None:
             past=[one for one in rest if one.state not in _OPEN],
             acts=ACTS[visit.language],
             kinds=KINDS[visit.language],
+            groups={key.id: grouped(key.id).split() for one in register.custodians for key in one.keys},
             names={
                 one.request.requester: approving.name(one.request.requester, visit.language) for one in listed
             },

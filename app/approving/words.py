@@ -25,7 +25,7 @@ WORDS: Final[Words] = with_shared(
             "custodians_count": "{count} orang; {needed} harus setuju untuk setiap tindakan.",
             "join": "Minta dicantumkan",
             "join_text": "Anda belum tercantum, atau memakai kunci sandi baru.",
-            "asked_by": "Diminta {name}, {moment}",
+            "asked_by": "Diminta oleh {name}, {moment}",
             "waits_until": "Menunggu sampai {moment}",
             "approvals": "{count} dari {needed} setuju",
             "void": "Batal: diubah di basis data",
