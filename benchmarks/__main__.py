@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+import structlog
 from rich.console import Console
 from rich.table import Table
 
@@ -44,6 +45,7 @@ def _in_process(scratch: Path, groups: set[str]) -> Iterator[Figure]:
 def main() -> None:
     """Run, print, and keep the whole run; a partial run replaces only its own rows."""
     logging.disable(logging.WARNING)  # the peer warns about each document
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     every = ("sealing", "custody", "validation", "memory", "http", "identity", "certification", "time")
     groups = set(sys.argv[1:]) or set(every)
     if unknown := groups.difference(every):
