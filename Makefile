@@ -24,7 +24,7 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
 run: $(VENV)/.run ## set everything up, seal sample documents, serve on http://127.0.0.1:8000
 	@$(BIN)/absah demo
 
-test: $(VENV)/.dev ## the tests, in under ten minutes; parts that miss a system package are skipped and say so
+test: $(VENV)/.dev ## the tests, in about ten minutes; parts that miss a system package are skipped and say so
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not soak"
 
 soak: $(VENV)/.dev ## the long tests, and on PostgreSQL what `make test` runs on SQLite only
