@@ -172,7 +172,7 @@ class Canaries:
                 )
         except SigningError as cause:
             raise CanaryFailed(f"a document could not be sealed with the new key: {cause}") from cause
-        from verify import any_shape  # noqa: PLC0415 - see above
+        from verify import any_shape  # noqa: PLC0415 - slow to load, seldom due
 
         try:
             found = any_shape.validate(target, trust=self.trust(), now=self.clock(), limits=Limits())
@@ -190,7 +190,7 @@ class Canaries:
         self._require_path(chain, CertifiedUse.TIMESTAMPING)
         digest = hashlib.sha256(secrets.token_bytes(32)).digest()
         token = self.tsa.unit_of(certificate, handle).token(digest)
-        from app.rotation.timestamp_check import check_token  # noqa: PLC0415 - see above
+        from app.rotation.timestamp_check import check_token  # noqa: PLC0415 - slow to load, seldom due
 
         check_token(token, digest, chain, at=self.clock())
         return "time-stamp verified by pyHanko"

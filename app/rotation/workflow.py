@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import structlog
 
@@ -53,14 +53,12 @@ def rotation_workflows(
         step("retire", lambda: rotations.retire(rotation_id))
 
     def call_off(step: Steps, rotation_id: str) -> None:
-        try:
-            step("destroy", lambda: cancellations.destroy(rotation_id))
-            step("prove", lambda: cancellations.prove(rotation_id))
-        except StepRefused as refused:
-            reason = refused.reason
-            step("fail", lambda: cancellations.fail(rotation_id, reason))
-            return
-        step("finish", lambda: cancellations.finish(rotation_id))
+        work = {
+            "destroy": lambda: cancellations.destroy(rotation_id),
+            "prove": lambda: cancellations.prove(rotation_id),
+        }
+        if _each(step, work, fail=lambda reason: cancellations.fail(rotation_id, reason)):
+            step("finish", lambda: cancellations.finish(rotation_id))
 
     return (
         Workflow("rotation", rotations.to_switch, rotate, _REFUSALS, _PASSING),
@@ -74,26 +72,20 @@ def ending_workflows(endings: KeyEndings) -> tuple[Workflow, ...]:
 
     def moving(act: KeyAct) -> Callable[[Steps, str], None]:
         def move(step: Steps, request_id: str) -> None:
-            try:
-                step("move", lambda: endings.move(request_id, act))
-            except StepRefused as refused:
-                reason = refused.reason
-                step("fail", lambda: endings.finish(request_id, reason))
-                return
-            step("finish", lambda: endings.finish(request_id))
+            work = {"move": lambda: endings.move(request_id, act)}
+            if _each(step, work, fail=lambda reason: endings.finish(request_id, reason)):
+                step("finish", lambda: endings.finish(request_id))
 
         return move
 
     def destroy(step: Steps, request_id: str) -> None:
-        try:
-            step("note", lambda: endings.note_destruction(request_id))
-            step("destroy", lambda: endings.destroy(request_id))
-            step("prove", lambda: endings.prove(request_id))
-        except StepRefused as refused:
-            reason = refused.reason
-            step("fail", lambda: endings.finish(request_id, reason))
-            return
-        step("finish", lambda: endings.finish(request_id))
+        work = {
+            "note": lambda: endings.note_destruction(request_id),
+            "destroy": lambda: endings.destroy(request_id),
+            "prove": lambda: endings.prove(request_id),
+        }
+        if _each(step, work, fail=lambda reason: endings.finish(request_id, reason)):
+            step("finish", lambda: endings.finish(request_id))
 
     def of(act: KeyAct) -> Callable[[], list[str]]:
         return lambda: endings.unfinished(act)
@@ -109,15 +101,25 @@ def agreed_workflow(name: str, agreed: AgreedAct) -> Workflow:
     """An act of one step, by a request of its own."""
 
     def carry_out(step: Steps, request_id: str) -> None:
-        try:
-            step("carry out", lambda: agreed.carry_out(request_id))
-        except StepRefused as refused:
-            reason = refused.reason
-            step("fail", lambda: agreed.finish(request_id, reason))
-            return
-        step("finish", lambda: agreed.finish(request_id))
+        work = {"carry out": lambda: agreed.carry_out(request_id)}
+        if _each(step, work, fail=lambda reason: agreed.finish(request_id, reason)):
+            step("finish", lambda: agreed.finish(request_id))
 
     return Workflow(name, agreed.unfinished, carry_out, _REFUSALS, _PASSING)
+
+
+def _each(
+    step: Steps, work: Mapping[str, Callable[[], str | None]], *, fail: Callable[[str], str | None]
+) -> bool:
+    """The steps by their names, in order; a refusal ends them, and ``fail`` is the step that notes why."""
+    try:
+        for name, done in work.items():
+            step(name, done)
+    except StepRefused as refused:
+        reason = refused.reason
+        step("fail", lambda: fail(reason))
+        return False
+    return True
 
 
 def _published(publish: Callable[[], object]) -> None:
